@@ -1,0 +1,126 @@
+// Package exchange holds what one caller request carries through the stages:
+// who asks, where it goes, what was decided, how it ended. It is the only
+// value that stages share, and imports the standard library alone.
+package exchange
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Form is the way in which a caller addressed the gateway.
+type Form int8
+
+// The three ways to call the gateway.
+const (
+	FormPath     Form = iota // https://gateway/crm/v1/…
+	FormNative               // Host: crmdemo.iqmetrix.net
+	FormAbsolute             // GET http://crmdemo.iqmetrix.net/v1/… (HTTP_PROXY)
+)
+
+// String returns the name used in logs.
+func (f Form) String() string {
+	switch f {
+	case FormNative:
+		return "native"
+	case FormAbsolute:
+		return "absolute"
+	default:
+		return "path"
+	}
+}
+
+// Exchange is one caller request and everything done for it.
+//
+// It belongs to the goroutine that serves the request; work that several
+// callers share (a token fetch) has a context of its own and no Exchange.
+type Exchange struct {
+	ID              string // our own request id: replica, then a random part
+	CallerRequestID string // the caller's X-Request-Id, when well-formed
+	Start           time.Time
+	Form            Form
+
+	Caller     *Caller // nil until authenticated
+	Target     *Target // nil until routed
+	Credential string  // set by authorize
+	Class      string  // interactive, batch or background; set by authorize
+
+	Attempts       int      // requests sent upstream
+	UpstreamStatus int      // of the last attempt; 0 when it gave no answer
+	Replays        int      // attempts repeated with a new token after a 401
+	Dropped        []string // names of request fields that did not go upstream
+
+	Problem *Problem // what the gateway itself answered, nil when it did not
+	Aborted error    // why a started response was cut, nil when it was not
+
+	TokenWait    time.Duration // spent in the token stage before the first attempt
+	UpstreamTime time.Duration // until the response header of the last attempt
+}
+
+// Caller is an internal application whose credentials were verified.
+type Caller struct {
+	Name         string
+	KeyID        string   // which of its keys, certificates or subjects
+	Environments []string // those it may use, sorted
+	Environment  string   // its own default, "" when it has none
+	Class        string   // its default class
+}
+
+// Target is where a request goes. Values in it that come from the
+// configuration are shared by all requests and must not be changed.
+type Target struct {
+	Environment string
+	Service     string
+
+	Upstream *url.URL // scheme, host and path prefix; from configuration only
+	Path     string   // escaped path below the prefix, byte for byte as it came; begins with /
+	RawQuery string   // byte for byte as it came
+	HasQuery bool     // a "?" was there, RawQuery may still be empty
+	Prefix   string   // the gateway's own part of the caller's path, "" but for FormPath
+
+	Route string // route pattern: /{environment}/{service}/ + path pattern
+
+	Write          bool   // needs the right to write (method or side effect)
+	Session        bool   // answered by the gateway's own session call
+	Authentication string // bearer, anonymous or none
+	Policy         string // authenticated or anonymous: which upstream quota counts it
+	Sensitive      bool   // granted by name only
+}
+
+// Authorizer writes the Authorization field of one attempt. It is all that the
+// stages between token and attempt ever see of a token.
+type Authorizer interface {
+	Authorize(http.Header)
+}
+
+type exchangeKey struct{}
+
+type authorizerKey struct{}
+
+// With returns a context that carries ex.
+func With(ctx context.Context, ex *Exchange) context.Context {
+	return context.WithValue(ctx, exchangeKey{}, ex)
+}
+
+// From returns the exchange of ctx, or a fresh empty one when there is none,
+// so that a stage can be used and tested alone.
+func From(ctx context.Context) *Exchange {
+	if ex, ok := ctx.Value(exchangeKey{}).(*Exchange); ok {
+		return ex
+	}
+	return &Exchange{}
+}
+
+// WithAuthorizer returns a context whose attempts are authorized by a.
+func WithAuthorizer(ctx context.Context, a Authorizer) context.Context {
+	return context.WithValue(ctx, authorizerKey{}, a)
+}
+
+// AuthorizerFrom returns the authorizer of ctx; nil means that the attempt
+// goes out without credentials.
+func AuthorizerFrom(ctx context.Context) Authorizer {
+	a, _ := ctx.Value(authorizerKey{}).(Authorizer)
+	return a
+}

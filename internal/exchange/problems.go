@@ -1,0 +1,181 @@
+package exchange
+
+import "net/http"
+
+// ProblemType names one kind of gateway-made answer. It ends the "type" URI of
+// the problem document and is the key of its entry in docs/errors.md.
+type ProblemType string
+
+// Every problem that the gateway makes. Each has its row in [Specs].
+const (
+	MalformedRequest           ProblemType = "malformed-request"
+	MethodNotAllowed           ProblemType = "method-not-allowed"
+	ConnectNotSupported        ProblemType = "connect-not-supported"
+	BodyTooLarge               ProblemType = "body-too-large"
+	URITooLong                 ProblemType = "uri-too-long"
+	UnknownHost                ProblemType = "unknown-host"
+	HeaderTooLarge             ProblemType = "header-too-large"
+	ExpectationFailed          ProblemType = "expectation-failed"
+	VersionNotSupported        ProblemType = "http-version-not-supported"
+	LoopDetected               ProblemType = "loop-detected"
+	CallerUnauthenticated      ProblemType = "caller-unauthenticated"
+	UnknownService             ProblemType = "unknown-service"
+	EnvironmentAmbiguous       ProblemType = "environment-ambiguous"
+	NotAllowed                 ProblemType = "not-allowed"
+	PathDenied                 ProblemType = "path-denied"
+	RequestTimeout             ProblemType = "request-timeout"
+	TokenUnavailable           ProblemType = "token-unavailable"
+	UpstreamCredentialRejected ProblemType = "upstream-credential-rejected"
+	UpstreamUnreachable        ProblemType = "upstream-unreachable"
+	UpstreamTLS                ProblemType = "upstream-tls-error"
+	DestinationProhibited      ProblemType = "destination-prohibited"
+	UpstreamProtocol           ProblemType = "upstream-protocol-error"
+	UpstreamTimeout            ProblemType = "upstream-timeout"
+	InternalError              ProblemType = "internal-error"
+)
+
+// ProblemSpec describes a problem type for responses and for the documentation.
+type ProblemSpec struct {
+	Type       ProblemType
+	Status     int
+	Title      string
+	ProxyError string // error token of Proxy-Status (RFC 9209 section 2.3), "" = none fits
+	Meaning    string // when it happens
+	Remedy     string // what the caller or operator can do
+}
+
+// Spec returns the description of t; an unknown type is an internal error.
+func (t ProblemType) Spec() ProblemSpec {
+	for _, s := range Specs() {
+		if s.Type == t {
+			return s
+		}
+	}
+	return ProblemSpec{Type: t, Status: http.StatusInternalServerError, Title: "Internal error", ProxyError: "proxy_internal_error"}
+}
+
+// Specs returns every problem type, in the order of docs/errors.md.
+func Specs() []ProblemSpec {
+	return []ProblemSpec{
+		{
+			MalformedRequest, http.StatusBadRequest, "Malformed request", "http_request_error",
+			"The request has more than one possible reading, or the gateway would have to change it to forward it: a bad percent escape, a dot segment, a backslash, a broken chunk, a header name with an underscore.",
+			"Send the request in the one form that the detail names. Nothing was sent upstream.",
+		},
+		{
+			ConnectNotSupported, http.StatusMethodNotAllowed, "CONNECT is not supported", "http_request_denied",
+			"The client uses the gateway as an HTTP proxy for an https:// URL, which would hide the request from the gateway.",
+			"Use the gateway's own URL (https://gateway/crm/…), or an http:// URL of the iQmetrix host with HTTP_PROXY: the gateway sends it upstream over HTTPS.",
+		},
+		{
+			MethodNotAllowed, http.StatusMethodNotAllowed, "Method not allowed", "http_request_denied",
+			"The method is not one of GET, HEAD, OPTIONS, POST, PUT, PATCH and DELETE.",
+			"Use a method that the Allow field lists.",
+		},
+		{
+			BodyTooLarge, http.StatusRequestEntityTooLarge, "Request body too large", "http_request_denied",
+			"The request body is larger than the limit of the service (limits.max_body).",
+			"Send less at once, or ask the platform team to raise the limit.",
+		},
+		{
+			URITooLong, http.StatusRequestURITooLong, "URI too long", "http_request_denied",
+			"The request target is longer than server.limits.max_uri.",
+			"Split the request (fewer ids per call).",
+		},
+		{
+			UnknownHost, http.StatusMisdirectedRequest, "Unknown host", "http_request_denied",
+			"The Host field names neither the gateway (server.hosts) nor a host of the catalogue.",
+			"Use the gateway's own name or an iQmetrix host that the gateway serves.",
+		},
+		{
+			HeaderTooLarge, http.StatusRequestHeaderFieldsTooLarge, "Request header too large", "http_request_denied",
+			"The header is larger than server.limits.max_header or has more than 100 lines.",
+			"Send fewer or shorter header fields.",
+		},
+		{
+			ExpectationFailed, http.StatusExpectationFailed, "Expectation failed", "http_request_denied",
+			"The Expect field asks for something other than 100-continue.",
+			"Remove the field.",
+		},
+		{
+			VersionNotSupported, http.StatusHTTPVersionNotSupported, "HTTP version not supported", "http_request_denied",
+			"The request uses a version other than HTTP/1.0, HTTP/1.1 and HTTP/2.",
+			"Use HTTP/1.1 or HTTP/2.",
+		},
+		{
+			LoopDetected, http.StatusLoopDetected, "Loop detected", "proxy_loop_detected",
+			"The request has already passed through this gateway: the upstream's name resolves to the gateway itself.",
+			"Set environments.*.resolver to a DNS server that knows the real addresses.",
+		},
+		{
+			CallerUnauthenticated, http.StatusUnauthorized, "Unknown caller", "http_request_denied",
+			"The request carries no valid credentials of a caller of this gateway, or two that disagree.",
+			"Send the key in X-Api-Key, as Authorization: Bearer KEY, or as Basic CALLER:KEY. This is never about the iQmetrix credentials.",
+		},
+		{
+			UnknownService, http.StatusNotFound, "Unknown service", "destination_not_found",
+			"No environment or service of this gateway fits the path or host.",
+			"Use /{service}/… or /{environment}/{service}/… with a name from the catalogue.",
+		},
+		{
+			EnvironmentAmbiguous, http.StatusNotFound, "Environment not named", "destination_not_found",
+			"The caller may use several environments, the path names none, and the caller has no default.",
+			"Put one of the listed environments first in the path, or set the caller's environment in the configuration.",
+		},
+		{
+			NotAllowed, http.StatusForbidden, "Not allowed", "http_request_denied",
+			"The caller is known but has no right to this service, method or path.",
+			"Ask the platform team for access (callers.NAME.access).",
+		},
+		{
+			PathDenied, http.StatusForbidden, "Path denied", "http_request_denied",
+			"The path hands out or ends tokens, or is otherwise closed to every caller.",
+			"There is no way around it; the gateway keeps tokens and sessions itself.",
+		},
+		{
+			RequestTimeout, http.StatusRequestTimeout, "Request timeout", "http_request_error",
+			"The caller's request body made no progress for server.limits.body_idle_timeout.",
+			"Send the body without long pauses.",
+		},
+		{
+			TokenUnavailable, http.StatusServiceUnavailable, "No upstream token", "proxy_internal_error",
+			"The gateway holds no valid token for this credential and could not get one.",
+			"Retry after the given time. Operators: look at the token metrics and the log for the reason.",
+		},
+		{
+			UpstreamCredentialRejected, http.StatusBadGateway, "Upstream refused the gateway's credential", "http_request_denied",
+			"The upstream answered 401 to the gateway's own token, also after one replacement. The caller's credentials are fine.",
+			"Operators: check the account's rights and whether the service belongs to the credential's environment.",
+		},
+		{
+			UpstreamUnreachable, http.StatusBadGateway, "Upstream unreachable", "destination_unavailable",
+			"No connection to the upstream could be made, or it ended before an answer came.",
+			"See outcome: not_executed may be repeated; unknown may have been executed.",
+		},
+		{
+			UpstreamTLS, http.StatusBadGateway, "Upstream TLS error", "tls_certificate_error",
+			"The TLS handshake with the upstream failed or its certificate is not trusted. Nothing was sent.",
+			"Operators: check the upstream's certificate and environments.*.upstream_tls.",
+		},
+		{
+			DestinationProhibited, http.StatusBadGateway, "Destination prohibited", "destination_ip_prohibited",
+			"The upstream's name resolved to an address that this gateway never calls. Nothing was sent.",
+			"Operators: check the DNS of the upstream's host, or environments.*.resolver.",
+		},
+		{
+			UpstreamProtocol, http.StatusBadGateway, "Bad upstream answer", "http_protocol_error",
+			"The upstream's answer was not well-formed HTTP.",
+			"See outcome. Operators: the log has the cause.",
+		},
+		{
+			UpstreamTimeout, http.StatusGatewayTimeout, "Upstream timeout", "http_response_timeout",
+			"The upstream did not answer in time, or the caller's own deadline passed.",
+			"See outcome; operators can raise timeouts of the service.",
+		},
+		{
+			InternalError, http.StatusInternalServerError, "Internal error", "proxy_internal_error",
+			"A defect of the gateway. The process goes on.",
+			"Report it with the request id.",
+		},
+	}
+}
