@@ -1,6 +1,9 @@
 package exchange
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+)
 
 // ProblemType names one kind of gateway-made answer. It ends the "type" URI of
 // the problem document and is the key of its entry in docs/errors.md.
@@ -56,6 +59,11 @@ func (t ProblemType) Spec() ProblemSpec {
 
 // Specs returns every problem type, in the order of docs/errors.md.
 func Specs() []ProblemSpec {
+	return slices.Concat(requestProblems(), callerProblems(), upstreamProblems())
+}
+
+// requestProblems are about the message itself, whoever sent it.
+func requestProblems() []ProblemSpec {
 	return []ProblemSpec{
 		{
 			MalformedRequest, http.StatusBadRequest, "Malformed request", "http_request_error",
@@ -93,6 +101,11 @@ func Specs() []ProblemSpec {
 			"Send fewer or shorter header fields.",
 		},
 		{
+			RequestTimeout, http.StatusRequestTimeout, "Request timeout", "http_request_error",
+			"The caller's request body made no progress for server.limits.body_idle_timeout.",
+			"Send the body without long pauses.",
+		},
+		{
 			ExpectationFailed, http.StatusExpectationFailed, "Expectation failed", "http_request_denied",
 			"The Expect field asks for something other than 100-continue.",
 			"Remove the field.",
@@ -107,6 +120,12 @@ func Specs() []ProblemSpec {
 			"The request has already passed through this gateway: the upstream's name resolves to the gateway itself.",
 			"Set environments.*.resolver to a DNS server that knows the real addresses.",
 		},
+	}
+}
+
+// callerProblems are about who asks, and for what.
+func callerProblems() []ProblemSpec {
+	return []ProblemSpec{
 		{
 			CallerUnauthenticated, http.StatusUnauthorized, "Unknown caller", "http_request_denied",
 			"The request carries no valid credentials of a caller of this gateway, or two that disagree.",
@@ -132,11 +151,12 @@ func Specs() []ProblemSpec {
 			"The path hands out or ends tokens, or is otherwise closed to every caller.",
 			"There is no way around it; the gateway keeps tokens and sessions itself.",
 		},
-		{
-			RequestTimeout, http.StatusRequestTimeout, "Request timeout", "http_request_error",
-			"The caller's request body made no progress for server.limits.body_idle_timeout.",
-			"Send the body without long pauses.",
-		},
+	}
+}
+
+// upstreamProblems are about the far side, or the gateway itself.
+func upstreamProblems() []ProblemSpec {
+	return []ProblemSpec{
 		{
 			TokenUnavailable, http.StatusServiceUnavailable, "No upstream token", "proxy_internal_error",
 			"The gateway holds no valid token for this credential and could not get one.",
