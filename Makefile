@@ -1,0 +1,69 @@
+# The pinned toolchain is used even where a local setting says otherwise: older
+# net/http versions forward CONNECT and can be poisoned across users.
+export GOTOOLCHAIN := auto
+
+GO       ?= go
+BIN      := bin
+LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+FUZZTIME ?= 5s
+BENCH    ?= .
+COUNT    ?= 20
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## show what can be made
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build ## build and start a gateway in front of a simulated iQmetrix
+	@$(BIN)/gateway demo
+
+.PHONY: build
+build: ## build the gateway and the simulator into bin/
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
+
+.PHONY: test
+test: deps ## run all tests with the race detector, in random order
+	$(GO) test -race -shuffle=on ./...
+
+.PHONY: check
+check: lint test fuzz ## everything that CI runs
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+	cd tools && $(GO) mod tidy -diff
+
+.PHONY: lint
+lint: ## run the linters
+	$(LINT) run ./...
+	$(LINT) fmt --diff ./...
+
+.PHONY: fmt
+fmt: ## format all code
+	$(LINT) fmt ./...
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (5s)
+	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' scripts/fuzz.sh
+
+.PHONY: bench
+bench: ## run the benchmarks (BENCH=regexp), each beside its bare baseline
+	$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem ./...
+
+.PHONY: stable
+stable: deps ## run all tests COUNT (20) times in a row with the race detector
+	$(GO) test -race -shuffle=on -count=$(COUNT) -timeout 60m ./...
+
+.PHONY: docs
+docs: ## regenerate the documents and golden files that come from the code
+	UPDATE_GOLDEN=1 $(GO) test ./config ./proxy ./cmd/gateway -run 'Golden|Docs'
+
+.PHONY: deps
+deps: ## install what the tests need from the system (nothing beyond Go yet)
+	@scripts/test-deps.sh
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf $(BIN)

@@ -1,0 +1,78 @@
+package archtest_test
+
+// This is a statement of policy. Do not change it to make a build pass: move
+// the code to where it may be, or change docs/architecture.md first.
+
+// vocabulary may be imported by every package; it imports the standard library
+// alone.
+var vocabulary = []string{"internal/exchange", "internal/pathpattern", "internal/secret"}
+
+// imports lists, for each package, which others of ours its code may import
+// beside the vocabulary. A package that is not listed fails the test.
+var imports = map[string][]string{
+	"internal/exchange":    nil,
+	"internal/pathpattern": nil,
+	"internal/secret":      nil,
+
+	"auth":          nil,
+	"certs":         nil,
+	"config":        nil,
+	"observability": nil,
+	"proxy":         nil,
+	"tokencache":    nil,
+
+	"internal/archtest":      nil,
+	"internal/iqsim":         nil,
+	"internal/iqsim/simtest": {"internal/iqsim"}, // starts it for tests
+	"internal/rawcase":       nil,
+
+	"cmd/gateway": {anyOfOurs}, // the only place that knows everything
+	"cmd/iqsim":   {"internal/iqsim"},
+}
+
+// testImports may be imported by the tests of every package.
+var testImports = []string{"internal/iqsim", "internal/iqsim/simtest", "internal/rawcase"}
+
+// libraries names where a heavy library may be used, and why only there.
+var libraries = []library{
+	{
+		prefix: "github.com/redis/go-redis",
+		places: []string{"internal/redisconn", "*/redisstore"},
+		reason: "one client with one set of timeouts, one breaker and one way to seal values",
+	},
+	{
+		prefix: "go.opentelemetry.io/",
+		places: []string{"observability", "cmd/gateway"},
+		reason: "leaves expose hook funcs and stay free of telemetry",
+	},
+	{
+		prefix: "github.com/prometheus/",
+		places: []string{"observability", "cmd/gateway"},
+		reason: "leaves expose hook funcs and stay free of telemetry",
+	},
+	{
+		prefix: "go.yaml.in/yaml",
+		places: []string{"config"},
+		reason: "one strict reader of YAML, with positions",
+	},
+	{
+		prefix: "github.com/knadh/koanf",
+		places: []string{"config"},
+		reason: "the rest of the program sees typed settings only",
+	},
+	{
+		prefix: "github.com/spf13/cobra",
+		places: []string{"cmd/gateway"},
+		reason: "the command line is an edge",
+	},
+	{
+		prefix: "golang.org/x/oauth2",
+		places: []string{"tokencache"},
+		reason: "no other package may hold a token",
+	},
+	{
+		prefix: "net/http/httputil",
+		places: []string{"proxy", "cmd/gateway"},
+		reason: "one bridge between the inbound and the outbound stages",
+	},
+}

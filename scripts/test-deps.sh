@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Gets what the tests need from the system's package manager where it may, and
+# otherwise says exactly what to install. Prints nothing when all is there.
+set -euo pipefail
+
+# command:Debian package, one per line.
+needs="gcc:gcc"
+
+missing=()
+for need in $needs; do
+  command -v "${need%%:*}" >/dev/null 2>&1 || missing+=("${need##*:}")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  if command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+    as_root=(sudo -n)
+  else
+    echo "The tests need these packages: ${missing[*]}" >&2
+    echo "Install them, for example: sudo apt-get install ${missing[*]}" >&2
+    exit 1
+  fi
+fi
+if ! command -v apt-get >/dev/null 2>&1; then
+  echo "The tests need these programs (Debian package names): ${missing[*]}" >&2
+  echo "Install them with your package manager (brew, dnf, apk, …) and run again." >&2
+  exit 1
+fi
+echo "installing ${missing[*]}"
+"${as_root[@]}" apt-get update -qq
+DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
