@@ -1,0 +1,44 @@
+package proxy
+
+import (
+	"fmt"
+
+	"iqgateway/internal/exchange"
+)
+
+// ClientBodyError is what a read of the caller's request body returns when the
+// body itself is at fault: broken framing, more bytes than allowed, no
+// progress, or a caller that left. It travels through http.Transport unchanged
+// (find it with errors.As), so that the fault of a caller is never booked as
+// one of the upstream.
+type ClientBodyError struct {
+	Type exchange.ProblemType // MalformedRequest, BodyTooLarge or RequestTimeout
+	Err  error                // what the server's reader said
+}
+
+// Error implements error.
+func (e *ClientBodyError) Error() string {
+	return fmt.Sprintf("caller's request body: %v", e.Err)
+}
+
+// Unwrap returns the reader's error.
+func (e *ClientBodyError) Unwrap() error { return e.Err }
+
+// Problem returns the answer to the caller. The connection is always closed:
+// where the body ends, and the next request begins, is not known.
+func (e *ClientBodyError) Problem() *exchange.Problem {
+	p := exchange.Refuse(e.Type, clientBodyDetail(e.Type)).Because(e)
+	p.Close = true
+	return p
+}
+
+func clientBodyDetail(t exchange.ProblemType) string {
+	switch t {
+	case exchange.BodyTooLarge:
+		return "the request body is larger than this gateway accepts; send less at once"
+	case exchange.RequestTimeout:
+		return "the request body made no progress for too long; the gateway gave up waiting for its rest"
+	default:
+		return "the request body is broken (a malformed chunk, or fewer bytes than announced)"
+	}
+}
