@@ -1,0 +1,107 @@
+package observability
+
+import (
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// accessLine returns the fields of the one access line of an exchange. The
+// path is not among them: the route pattern stands for it.
+func (s *observation) accessLine(r *http.Request, duration time.Duration) []slog.Attr {
+	ex := s.ex
+	attrs := make([]slog.Attr, 0, 24)
+	attrs = append(attrs, slog.String("request_id", ex.ID))
+	attrs = appendText(attrs, "caller_request_id", ex.CallerRequestID)
+	if ex.Caller != nil {
+		attrs = append(attrs, slog.String("caller", ex.Caller.Name))
+		attrs = appendText(attrs, "key_id", ex.Caller.KeyID)
+	}
+	if t := ex.Target; t != nil {
+		attrs = append(attrs,
+			slog.String("environment", t.Environment),
+			slog.String("service", t.Service),
+			slog.String("route", t.Route),
+			slog.String("form", ex.Form.String()))
+	}
+	attrs = appendText(attrs, "credential", ex.Credential)
+	attrs = append(attrs,
+		slog.String("method", knownMethod(r.Method)),
+		slog.Int("status", s.status(r)),
+		slog.Float64("duration_ms", float64(duration.Microseconds())/1000),
+		slog.Int("attempts", ex.Attempts))
+	if ex.UpstreamStatus != 0 {
+		attrs = append(attrs, slog.Int("upstream_status", ex.UpstreamStatus),
+			slog.Float64("upstream_ms", float64(ex.UpstreamTime.Microseconds())/1000))
+	}
+	if s.in != nil {
+		attrs = append(attrs, slog.Int64("bytes_in", s.in.bytes))
+	}
+	attrs = append(attrs, slog.Int64("bytes_out", s.out.bytes), slog.String("peer", r.RemoteAddr))
+	attrs = appendText(attrs, "query", s.query.keep(r.URL))
+	return append(attrs, s.errorFields(r)...)
+}
+
+func (s *observation) errorFields(r *http.Request) []slog.Attr {
+	var attrs []slog.Attr
+	attrs = appendText(attrs, "error", s.outcome(r))
+	if p := s.ex.Problem; p != nil {
+		attrs = appendText(attrs, "detail", p.Detail)
+		attrs = appendText(attrs, "outcome", string(p.Outcome))
+		if p.Err != nil {
+			attrs = append(attrs, slog.String("cause", p.Err.Error()))
+		}
+	}
+	if s.ex.Aborted != nil {
+		attrs = append(attrs, slog.String("aborted", s.ex.Aborted.Error()))
+	}
+	return attrs
+}
+
+func appendText(attrs []slog.Attr, key, value string) []slog.Attr {
+	if value == "" {
+		return attrs
+	}
+	return append(attrs, slog.String(key, value))
+}
+
+// knownMethod keeps a caller from choosing a label: RFC 9110's methods and
+// PATCH stand for themselves, all others are "_OTHER" as in OpenTelemetry's
+// conventions.
+func knownMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodOptions, http.MethodConnect, http.MethodTrace:
+		return method
+	}
+	return "_OTHER"
+}
+
+// queryFilter keeps the parameters that may be logged.
+type queryFilter map[string]bool
+
+func newQueryFilter(names []string) queryFilter {
+	f := queryFilter{}
+	for _, n := range names {
+		f[n] = true
+	}
+	return f
+}
+
+// keep returns the allowed parameters of a URL's query as they were written.
+func (f queryFilter) keep(u *url.URL) string {
+	if len(f) == 0 || u.RawQuery == "" {
+		return ""
+	}
+	var kept []string
+	// A ';' separates too for some servers: what follows it must be allowed itself.
+	for part := range strings.FieldsFuncSeq(u.RawQuery, func(r rune) bool { return r == '&' || r == ';' }) {
+		raw, _, _ := strings.Cut(part, "=")
+		if name, err := url.QueryUnescape(raw); err == nil && f[name] {
+			kept = append(kept, part)
+		}
+	}
+	return strings.Join(kept, "&")
+}

@@ -1,0 +1,130 @@
+package observability
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Check is one condition of readiness, or one thing worth showing beside it.
+type Check struct {
+	Name string
+	// Required: a failure makes the replica not ready. Otherwise it is only
+	// degraded: a missing dependency must not take the gateway away.
+	Required bool
+	// Err returns nil when all is well; it must not block.
+	Err func() error
+}
+
+// AdminOptions configures [Admin].
+type AdminOptions struct {
+	Checks  []Check
+	Metrics http.Handler
+	Version any // answered as JSON at /version
+	// Hosts are names that the server answers to beside loopback names and IP
+	// addresses; "*" = any name. It keeps other web pages out (DNS rebinding).
+	Hosts []string
+}
+
+// Admin returns the handler of the admin server: /livez, /readyz[?verbose],
+// /metrics and /version.
+func Admin(o AdminOptions) http.Handler {
+	mux := http.NewServeMux()
+	probes(mux, o)
+	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, o.Version)
+	})
+	return guard(mux, o.Hosts)
+}
+
+// Status returns the handler of the status listener: what probes and scrapers
+// need and nothing else. It answers to any host name.
+func Status(o AdminOptions) http.Handler {
+	mux := http.NewServeMux()
+	probes(mux, o)
+	return guard(mux, []string{"*"})
+}
+
+func probes(mux *http.ServeMux, o AdminOptions) {
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok\n") })
+	mux.HandleFunc("GET /readyz", readyz(o.Checks))
+	mux.Handle("GET /metrics", o.Metrics)
+}
+
+func readyz(checks []Check) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		status, summary := http.StatusOK, "ok"
+		var lines strings.Builder
+		for _, c := range checks {
+			err := c.Err()
+			switch {
+			case err == nil:
+				lines.WriteString("[+] " + c.Name + " ok\n")
+			case c.Required:
+				status, summary = http.StatusServiceUnavailable, "not ready"
+				lines.WriteString("[-] " + c.Name + " failed: " + err.Error() + "\n")
+			default:
+				if status == http.StatusOK {
+					summary = "degraded"
+				}
+				lines.WriteString("[!] " + c.Name + " degraded: " + err.Error() + "\n")
+			}
+		}
+		if !r.URL.Query().Has("verbose") {
+			lines.Reset()
+		}
+		writeText(w, status, lines.String()+summary+"\n")
+	}
+}
+
+// guard refuses what a web page in an operator's browser could send.
+func guard(next http.Handler, hosts []string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store")
+		switch {
+		case !hostAllowed(r.Host, hosts):
+			writeText(w, http.StatusForbidden, "this server does not answer to that host name; add it to admin.hosts\n")
+		case r.Header.Get("Origin") != "":
+			writeText(w, http.StatusForbidden, "requests of web pages from elsewhere are refused\n")
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// hostAllowed accepts IP addresses and localhost, which no attacker's DNS name
+// can be, and the configured names.
+func hostAllowed(host string, names []string) bool {
+	if slices.Contains(names, "*") {
+		return true
+	}
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+	if _, err := netip.ParseAddr(host); err == nil || host == "localhost" {
+		return true
+	}
+	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, host) })
+}
+
+func writeText(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text))
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	body, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		writeText(w, http.StatusInternalServerError, "cannot encode the answer\n")
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n'))
+}

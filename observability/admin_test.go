@@ -1,0 +1,83 @@
+package observability_test
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"iqgateway/observability"
+)
+
+func ask(h http.Handler, method, target string, edit ...func(*http.Request)) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, target, nil)
+	r.Host = "127.0.0.1:9090"
+	for _, e := range edit {
+		e(r)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func TestReadinessTellsDegradedFromUnready(t *testing.T) {
+	ok := func() error { return nil }
+	ill := func() error { return errors.New("connection refused") }
+	tests := []struct {
+		name     string
+		required func() error
+		optional func() error
+		status   int
+		verbose  string
+	}{
+		{"all well", ok, ok, 200, "[+] configuration ok\n[+] token ok\nok\n"},
+		{"a missing dependency degrades", ok, ill, 200, "[+] configuration ok\n[!] token degraded: connection refused\ndegraded\n"},
+		{"a missing condition is not ready", ill, ok, 503, "[-] configuration failed: connection refused\n[+] token ok\nnot ready\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			h := observability.Admin(observability.AdminOptions{
+				Metrics: http.NotFoundHandler(),
+				Checks:  []observability.Check{{Name: "configuration", Required: true, Err: tt.required}, {Name: "token", Err: tt.optional}},
+			})
+			if w := ask(h, http.MethodGet, "/readyz?verbose"); w.Code != tt.status || w.Body.String() != tt.verbose {
+				t.Errorf("%d %q", w.Code, w.Body)
+			}
+			short := tt.verbose[strings.LastIndex(strings.TrimSuffix(tt.verbose, "\n"), "\n")+1:]
+			if w := ask(h, http.MethodGet, "/readyz"); w.Body.String() != short {
+				t.Errorf("short form %q, want %q", w.Body, short)
+			}
+		})
+	}
+}
+
+func TestAdminKeepsWebPagesOut(t *testing.T) {
+	h := observability.Admin(observability.AdminOptions{Metrics: http.NotFoundHandler(), Hosts: []string{"gw-admin.corp.example"}, Version: "1"})
+	status := observability.Status(observability.AdminOptions{Metrics: http.NotFoundHandler()})
+	host := func(name string) func(*http.Request) { return func(r *http.Request) { r.Host = name } }
+	tests := []struct {
+		name   string
+		h      http.Handler
+		method string
+		path   string
+		edit   func(*http.Request)
+		want   int
+	}{
+		{"loopback", h, "GET", "/livez", host("127.0.0.1:9090"), 200},
+		{"IPv6 loopback", h, "GET", "/livez", host("[::1]:9090"), 200},
+		{"localhost", h, "GET", "/livez", host("LocalHost."), 200},
+		{"configured name", h, "GET", "/version", host("gw-admin.corp.example:9090"), 200},
+		{"rebound name", h, "GET", "/version", host("evil.test"), 403},
+		{"foreign page", h, "GET", "/version", func(r *http.Request) { r.Header.Set("Origin", "http://evil.test") }, 403},
+		{"post", h, "POST", "/livez", host("localhost"), 405},
+		{"unknown", h, "GET", "/debug/pprof/", host("localhost"), 404},
+		{"status by any name", status, "GET", "/livez", host("pod-1"), 200},
+		{"status has no version", status, "GET", "/version", host("pod-1"), 404},
+	}
+	for _, tt := range tests {
+		if w := ask(tt.h, tt.method, tt.path, tt.edit); w.Code != tt.want {
+			t.Errorf("%s: %d, want %d", tt.name, w.Code, tt.want)
+		}
+	}
+}

@@ -1,0 +1,37 @@
+package observability_test
+
+import (
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"iqgateway/observability"
+)
+
+func TestParseLevel(t *testing.T) {
+	for name, want := range map[string]slog.Level{"": slog.LevelInfo, "debug": slog.LevelDebug, "WARN": slog.LevelWarn, "error": slog.LevelError} {
+		if got, err := observability.ParseLevel(name); err != nil || got != want {
+			t.Errorf("%q: %v, %v", name, got, err)
+		}
+	}
+	if _, err := observability.ParseLevel("loud"); err == nil || !strings.Contains(err.Error(), `"loud"`) {
+		t.Errorf("an unknown level gives %v", err)
+	}
+}
+
+func TestLogFormat(t *testing.T) {
+	if _, err := observability.NewLogger(io.Discard, observability.LogOptions{Format: "xml"}); err == nil {
+		t.Error("format xml was accepted")
+	}
+	var text strings.Builder
+	logger, err := observability.NewLogger(&text, observability.LogOptions{Format: "text"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	logger.Debug("hidden")
+	logger.Info("shown", slog.String("long", strings.Repeat("é", 2000)))
+	if strings.Contains(text.String(), "hidden") || !strings.Contains(text.String(), "msg=shown") || len(text.String()) > 1300 {
+		t.Errorf("%d bytes: %.80s", text.Len(), text.String())
+	}
+}

@@ -1,0 +1,233 @@
+package observability
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/otel/attribute"
+	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"iqgateway/internal/exchange"
+)
+
+// Metrics holds the instruments. A nil *Metrics measures nothing.
+type Metrics struct {
+	registry *prometheus.Registry
+	provider *sdkmetric.MeterProvider
+
+	server  metric.Float64Histogram
+	client  metric.Float64Histogram
+	active  metric.Int64UpDownCounter
+	byWhom  metric.Int64Counter
+	panics  metric.Int64Counter
+	fetches metric.Float64Histogram
+
+	// Attribute sets are made once per combination: their values come from the
+	// configuration, so there are few.
+	sets sync.Map // of setKey to metric.MeasurementOption
+}
+
+// BuildInfo names the running program in iqgw_build_info.
+type BuildInfo struct {
+	Version   string
+	Revision  string
+	GoVersion string
+}
+
+// durationBuckets are those that OpenTelemetry's HTTP conventions recommend,
+// with longer ones for exports and slow order submits. Seconds.
+func durationBuckets() []float64 {
+	return []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 120, 600}
+}
+
+// NewMetrics returns instruments that [Metrics.Handler] exposes. Close the
+// returned Metrics with [Metrics.Shutdown].
+func NewMetrics(build BuildInfo) (*Metrics, error) {
+	registry := prometheus.NewRegistry()
+	exporter, err := otelprom.New(otelprom.WithRegisterer(registry), otelprom.WithoutScopeInfo(), otelprom.WithoutTargetInfo())
+	if err != nil {
+		return nil, fmt.Errorf("metrics exporter: %w", err)
+	}
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name:        "iqgw_build_info",
+		Help:        "Constant 1, labelled with what runs.",
+		ConstLabels: prometheus.Labels{"version": build.Version, "revision": build.Revision, "goversion": build.GoVersion},
+	})
+	info.Set(1)
+	registry.MustRegister(info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	m := &Metrics{registry: registry, provider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter))}
+	return m, m.instruments(m.provider.Meter("iqgateway"))
+}
+
+func (m *Metrics) instruments(meter metric.Meter) error {
+	var errs [6]error
+	seconds, buckets := metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(durationBuckets()...)
+	m.server, errs[0] = meter.Float64Histogram("http.server.request.duration", seconds, buckets,
+		metric.WithDescription("Duration of caller requests, from the first byte read to the last byte written."))
+	m.client, errs[1] = meter.Float64Histogram("http.client.request.duration", seconds, buckets,
+		metric.WithDescription("Duration of upstream attempts until the end of the response body."))
+	m.active, errs[2] = meter.Int64UpDownCounter("http.server.active_requests", metric.WithUnit("{request}"),
+		metric.WithDescription("Caller requests being served."))
+	m.byWhom, errs[3] = meter.Int64Counter("iqgw.exchanges", metric.WithUnit("{exchange}"),
+		metric.WithDescription("Caller requests by caller, service and how they ended."))
+	m.panics, errs[4] = meter.Int64Counter("iqgw.panics", metric.WithUnit("{panic}"),
+		metric.WithDescription("Panics that were turned into an error answer."))
+	m.fetches, errs[5] = meter.Float64Histogram("iqgw.token.fetch.duration", seconds, buckets,
+		metric.WithDescription("Duration of calls to the token endpoint, by outcome."))
+	for _, err := range errs {
+		if err != nil {
+			return fmt.Errorf("metrics instrument: %w", err)
+		}
+	}
+	return nil
+}
+
+// Handler answers /metrics, with OpenMetrics when the scraper asks for it.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
+}
+
+// Shutdown ends the collection.
+func (m *Metrics) Shutdown(ctx context.Context) error { return m.provider.Shutdown(ctx) }
+
+// setKey is one combination of label values, of the instrument kind.
+type setKey struct {
+	kind                                     byte
+	method, route, scheme, errorType         string
+	status                                   int
+	environment, service, credential, caller string
+	server                                   string
+	port                                     int
+}
+
+func (m *Metrics) set(k setKey, build func(setKey) []attribute.KeyValue) metric.MeasurementOption {
+	if known, ok := m.sets.Load(k); ok {
+		return known.(metric.MeasurementOption)
+	}
+	made := metric.WithAttributeSet(attribute.NewSet(build(k)...))
+	m.sets.Store(k, made)
+	return made
+}
+
+func (m *Metrics) exchangeBegins(ctx context.Context) {
+	if m != nil {
+		m.active.Add(ctx, 1)
+	}
+}
+
+func (m *Metrics) exchangeEnds(r *http.Request, ex *exchange.Exchange, status int, outcome string, d time.Duration) {
+	if m == nil {
+		return
+	}
+	k := setKey{kind: 's', method: knownMethod(r.Method), scheme: "http", status: status, errorType: outcome}
+	if r.TLS != nil {
+		k.scheme = "https"
+	}
+	who := setKey{kind: 'x', errorType: outcome}
+	if ex.Target != nil {
+		k.route = ex.Target.Route
+		who.environment, who.service = ex.Target.Environment, ex.Target.Service
+	}
+	if ex.Caller != nil {
+		who.caller = ex.Caller.Name
+	}
+	ctx := r.Context()
+	m.active.Add(ctx, -1)
+	m.server.Record(ctx, d.Seconds(), m.set(k, serverAttributes))
+	m.byWhom.Add(ctx, 1, m.set(who, exchangeAttributes))
+}
+
+func serverAttributes(k setKey) []attribute.KeyValue {
+	return withError(k, []attribute.KeyValue{
+		attribute.String("http.request.method", k.method),
+		attribute.String("http.route", k.route),
+		attribute.Int("http.response.status_code", k.status),
+		attribute.String("url.scheme", k.scheme),
+	})
+}
+
+func exchangeAttributes(k setKey) []attribute.KeyValue {
+	outcome := k.errorType
+	if outcome == "" {
+		outcome = "ok"
+	}
+	return []attribute.KeyValue{
+		attribute.String("caller", k.caller),
+		attribute.String("environment", k.environment),
+		attribute.String("service", k.service),
+		attribute.String("outcome", outcome),
+	}
+}
+
+func withError(k setKey, attrs []attribute.KeyValue) []attribute.KeyValue {
+	if k.errorType != "" {
+		attrs = append(attrs, attribute.String("error.type", k.errorType))
+	}
+	return attrs
+}
+
+// Attempt is one request sent upstream, as it ended.
+type Attempt struct {
+	Method      string
+	Environment string
+	Service     string
+	Credential  string
+	Host        string // of the configured upstream, without port
+	Port        int
+	Status      int    // 0 when there was no answer
+	ErrorType   string // bounded; "" = none
+	Duration    time.Duration
+}
+
+// Attempted records the end of an attempt.
+func (m *Metrics) Attempted(ctx context.Context, a Attempt) {
+	if m == nil {
+		return
+	}
+	k := setKey{
+		kind: 'c', method: knownMethod(a.Method), status: a.Status, errorType: a.ErrorType,
+		environment: a.Environment, service: a.Service, credential: a.Credential, server: a.Host, port: a.Port,
+	}
+	m.client.Record(ctx, a.Duration.Seconds(), m.set(k, clientAttributes))
+}
+
+func clientAttributes(k setKey) []attribute.KeyValue {
+	attrs := []attribute.KeyValue{
+		attribute.String("http.request.method", k.method),
+		attribute.String("server.address", k.server),
+		attribute.Int("server.port", k.port),
+		attribute.String("environment", k.environment),
+		attribute.String("service", k.service),
+		attribute.String("credential", k.credential),
+	}
+	if k.status != 0 {
+		attrs = append(attrs, attribute.Int("http.response.status_code", k.status))
+	}
+	return withError(k, attrs)
+}
+
+// TokenFetched records a call to a token endpoint; outcome is bounded.
+func (m *Metrics) TokenFetched(ctx context.Context, credential, outcome string, d time.Duration) {
+	if m == nil {
+		return
+	}
+	k := setKey{kind: 't', credential: credential, errorType: outcome}
+	m.fetches.Record(ctx, d.Seconds(), m.set(k, func(k setKey) []attribute.KeyValue {
+		return []attribute.KeyValue{attribute.String("credential", k.credential), attribute.String("outcome", k.errorType)}
+	}))
+}
+
+func (m *Metrics) panicked(ctx context.Context) {
+	if m != nil {
+		m.panics.Add(ctx, 1)
+	}
+}

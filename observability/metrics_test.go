@@ -1,0 +1,97 @@
+package observability_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"iqgateway/internal/exchange"
+	"iqgateway/observability"
+)
+
+func contextWithCancel(t *testing.T) (context.Context, context.CancelFunc) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	return ctx, cancel
+}
+
+func scrape(t *testing.T, m *observability.Metrics) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if w.Code != http.StatusOK {
+		t.Fatalf("/metrics: %d %s", w.Code, w.Body)
+	}
+	return w.Body.String()
+}
+
+func TestMetricsNameWhatHappened(t *testing.T) {
+	server, _, metrics := observed(t, func(w http.ResponseWriter, r *http.Request) {
+		ex := exchange.From(r.Context())
+		ex.Caller = &exchange.Caller{Name: "storefront"}
+		ex.Target = &exchange.Target{Environment: "sandbox", Service: "crm", Route: "/sandbox/crm/**"}
+		w.WriteHeader(http.StatusTeapot)
+	})
+	if _, _, err := get(t, server.URL); err != nil {
+		t.Fatal(err)
+	}
+	server.Close()
+	metrics.Attempted(t.Context(), observability.Attempt{
+		Method: http.MethodGet, Environment: "sandbox", Service: "crm", Credential: "retail",
+		Host: "crmdemo.iqmetrix.net", Port: 443, Status: 418, Duration: 30 * time.Millisecond,
+	})
+	metrics.TokenFetched(t.Context(), "retail", "ok", time.Second)
+	text := scrape(t, metrics)
+	for _, want := range []string{
+		`http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="418",http_route="/sandbox/crm/**",url_scheme="http"} 1`,
+		`http_client_request_duration_seconds_bucket{credential="retail",environment="sandbox",http_request_method="GET",http_response_status_code="418",server_address="crmdemo.iqmetrix.net",server_port="443",service="crm",le="0.05"} 1`,
+		`iqgw_exchanges_total{caller="storefront",environment="sandbox",outcome="ok",service="crm"} 1`,
+		`iqgw_token_fetch_duration_seconds_sum{credential="retail",outcome="ok"} 1`,
+		`http_server_active_requests 0`,
+		`iqgw_build_info{goversion="",revision="",version="test"} 1`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+}
+
+// Nothing that a caller chooses becomes a label.
+func TestCallersCannotMakeSeries(t *testing.T) {
+	metrics, err := observability.NewMetrics(observability.BuildInfo{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := observability.Observe(observability.ObserveOptions{Metrics: metrics})(
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }))
+	send := func(i int) {
+		r := httptest.NewRequest(fmt.Sprintf("M%d", i), fmt.Sprintf("/p%d?q=%d", i, i), nil)
+		r.Host = fmt.Sprintf("evil%d.example", i)
+		r.Header.Set("User-Agent", fmt.Sprint(i))
+		h.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	send(0)
+	before := strings.Count(scrape(t, metrics), "\n")
+	for i := range 10_000 {
+		send(i)
+	}
+	if after := strings.Count(scrape(t, metrics), "\n"); after > before+2 {
+		t.Errorf("%d lines before, %d after 10 000 distinct requests", before, after)
+	}
+}
+
+func TestNilMetricsMeasureNothing(t *testing.T) {
+	var m *observability.Metrics
+	m.Attempted(t.Context(), observability.Attempt{})
+	m.TokenFetched(t.Context(), "", "", 0)
+	w := httptest.NewRecorder()
+	observability.Observe(observability.ObserveOptions{})(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	if w.Code != http.StatusNotFound {
+		t.Errorf("status %d", w.Code)
+	}
+}

@@ -1,0 +1,138 @@
+package observability
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"iqgateway/internal/exchange"
+)
+
+// statusClientGone is logged, never sent: the caller left before an answer.
+const statusClientGone = 499
+
+var errPanic = errors.New("panic")
+
+// ObserveOptions configures the observe stage.
+type ObserveOptions struct {
+	Replica string           // begins every request id; [a-z0-9]+
+	Logger  *slog.Logger     // access log and panics; nil = silent
+	Metrics *Metrics         // nil = none
+	Now     func() time.Time // nil = time.Now
+	// QueryParameters names the only parts of a query that are logged.
+	QueryParameters []string
+	// Refuse answers a request whose handler panicked before it answered.
+	Refuse func(http.ResponseWriter, *http.Request, error)
+}
+
+// Observe is stage 1: it makes the exchange, gives it our own request id, and
+// leaves one access line and one measurement for it however it ends.
+//
+// A panic with http.ErrAbortHandler passes on, as only it cuts a response that
+// must not look complete. Any other panic becomes a 500, or a cut response
+// when the header is already out; the process goes on.
+func Observe(o ObserveOptions) func(http.Handler) http.Handler {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	logged := newQueryFilter(o.QueryParameters)
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ex := &exchange.Exchange{
+				ID:              newRequestID(o.Replica),
+				CallerRequestID: callerRequestID(r.Header),
+				Start:           o.Now(),
+			}
+			s := &observation{options: &o, ex: ex, out: &recorder{ResponseWriter: w}, query: logged}
+			w.Header().Set("X-Request-Id", ex.ID)
+			in := r.WithContext(exchange.With(r.Context(), ex))
+			if r.Body != nil && r.Body != http.NoBody {
+				s.in = &meter{ReadCloser: r.Body}
+				in.Body = s.in
+			}
+			o.Metrics.exchangeBegins(r.Context())
+			s.serve(next, in)
+		})
+	}
+}
+
+// observation is one request while it is being served.
+type observation struct {
+	options *ObserveOptions
+	ex      *exchange.Exchange
+	out     *recorder
+	in      *meter // nil when there is no body
+	query   queryFilter
+}
+
+func (s *observation) serve(next http.Handler, r *http.Request) {
+	defer func() {
+		thrown := recover()
+		if thrown != nil {
+			s.handlePanic(r, thrown)
+		}
+		s.finish(r)
+		if s.ex.Aborted != nil {
+			panic(http.ErrAbortHandler)
+		}
+	}()
+	next.ServeHTTP(s.out, r)
+}
+
+// handlePanic turns a panic into an answer, or marks the exchange as aborted.
+func (s *observation) handlePanic(r *http.Request, thrown any) {
+	err, isError := thrown.(error)
+	if isError && errors.Is(err, http.ErrAbortHandler) {
+		if s.ex.Aborted == nil {
+			s.ex.Aborted = http.ErrAbortHandler
+		}
+		return
+	}
+	s.options.Metrics.panicked(r.Context())
+	s.options.Logger.ErrorContext(r.Context(), "panic in a stage",
+		slog.String("request_id", s.ex.ID), slog.Any("panic", thrown), slog.String("stack", string(debug.Stack())))
+	if s.out.status != 0 || s.options.Refuse == nil {
+		s.ex.Aborted = errPanic
+		return
+	}
+	s.options.Refuse(s.out, r, exchange.Refuse(exchange.InternalError, "The gateway failed on this request.").Because(errPanic))
+}
+
+// status returns what the caller got, or 499 when it left before an answer.
+func (s *observation) status(r *http.Request) int {
+	switch {
+	case s.out.status != 0:
+		return s.out.status
+	case r.Context().Err() != nil || s.ex.Aborted != nil:
+		return statusClientGone
+	default:
+		return http.StatusOK // net/http sends it for a handler that wrote nothing
+	}
+}
+
+// outcome is the error of the exchange as a bounded label; "" = none.
+func (s *observation) outcome(r *http.Request) string {
+	switch {
+	case s.ex.Problem != nil:
+		return string(s.ex.Problem.Type)
+	case s.status(r) == statusClientGone:
+		return "client_gone"
+	case s.ex.Aborted != nil:
+		return "aborted"
+	default:
+		return ""
+	}
+}
+
+func (s *observation) finish(r *http.Request) {
+	duration := s.options.Now().Sub(s.ex.Start)
+	s.options.Metrics.exchangeEnds(r, s.ex, s.status(r), s.outcome(r), duration)
+	if s.options.Logger.Enabled(r.Context(), slog.LevelInfo) {
+		s.options.Logger.LogAttrs(r.Context(), slog.LevelInfo, "request", s.accessLine(r, duration)...)
+	}
+}
