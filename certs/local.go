@@ -1,0 +1,201 @@
+package certs
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+const (
+	caLifetime   = 10 * 365 * 24 * time.Hour
+	leafLifetime = 90 * 24 * time.Hour
+	clockSkew    = time.Hour // a client's clock may be behind
+
+	caCertFile = "ca.crt"
+	caKeyFile  = "ca.key"
+)
+
+// LocalOptions configures [NewLocal].
+type LocalOptions struct {
+	// Dir keeps the authority (ca.crt, ca.key with mode 0600) between starts;
+	// "" makes a new one each time, which clients have to trust anew.
+	Dir   string
+	Names []string         // DNS names and IP addresses of the certificate
+	Now   func() time.Time // nil = time.Now
+}
+
+// Local is a certificate authority of this gateway alone, for trials and for
+// networks without one. Its certificate is renewed when a third of its
+// lifetime is left, during the handshake that finds out.
+type Local struct {
+	options LocalOptions
+	caCert  *x509.Certificate
+	caKey   crypto.Signer
+
+	mu   sync.Mutex
+	leaf *tls.Certificate
+}
+
+// NewLocal loads or makes the authority and its first certificate.
+func NewLocal(o LocalOptions) (*Local, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	l := &Local{options: o}
+	err := l.load()
+	if errors.Is(err, fs.ErrNotExist) {
+		err = l.create()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("local certificate authority: %w", err)
+	}
+	_, err = l.current()
+	return l, err
+}
+
+// CAPEM returns the authority's certificate, which clients have to trust.
+func (l *Local) CAPEM() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: l.caCert.Raw})
+}
+
+// Certificate is the [GetCertificate] of this authority.
+func (l *Local) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) { return l.current() }
+
+func (l *Local) current() (*tls.Certificate, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.options.Now()
+	if l.leaf != nil && now.Before(l.leaf.Leaf.NotAfter.Add(-leafLifetime/3)) {
+		return l.leaf, nil
+	}
+	leaf, err := l.issue(now)
+	if err != nil {
+		return nil, fmt.Errorf("local certificate: %w", err)
+	}
+	l.leaf = leaf
+	return leaf, nil
+}
+
+func (l *Local) issue(now time.Time) (*tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{
+		Subject:     pkix.Name{CommonName: "iqgateway"},
+		NotBefore:   now.Add(-clockSkew),
+		NotAfter:    now.Add(leafLifetime),
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	for _, name := range l.options.Names {
+		if ip := net.ParseIP(name); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, name)
+		}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, l.caCert, &key.PublicKey, l.caKey)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Certificate{Certificate: [][]byte{der, l.caCert.Raw}, PrivateKey: key, Leaf: parsed}, nil
+}
+
+func (l *Local) load() error {
+	if l.options.Dir == "" {
+		return fs.ErrNotExist
+	}
+	certFile, keyFile := filepath.Join(l.options.Dir, caCertFile), filepath.Join(l.options.Dir, caKeyFile)
+	if _, err := os.Stat(certFile); err != nil {
+		return err
+	}
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		return fmt.Errorf("%s with %s (remove both to start anew): %w", certFile, keyFile, err)
+	}
+	signer, ok := pair.PrivateKey.(crypto.Signer)
+	if !ok || !pair.Leaf.IsCA || !l.options.Now().Before(pair.Leaf.NotAfter) {
+		return fmt.Errorf("%s is no valid authority; remove it and %s to start anew", certFile, keyFile)
+	}
+	l.caCert, l.caKey = pair.Leaf, signer
+	return nil
+}
+
+func (l *Local) create() error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	now := l.options.Now()
+	template := &x509.Certificate{
+		Subject:               pkix.Name{CommonName: "iqgateway local authority " + now.UTC().Format(time.DateOnly)},
+		NotBefore:             now.Add(-clockSkew),
+		NotAfter:              now.Add(caLifetime),
+		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		BasicConstraintsValid: true,
+		IsCA:                  true,
+		MaxPathLenZero:        true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return err
+	}
+	if l.caCert, err = x509.ParseCertificate(der); err != nil {
+		return err
+	}
+	l.caKey = key
+	if l.options.Dir == "" {
+		return nil
+	}
+	return l.save(key)
+}
+
+// save writes the key before the certificate: load takes the certificate's
+// presence for the whole.
+func (l *Local) save(key *ecdsa.PrivateKey) error {
+	if err := os.MkdirAll(l.options.Dir, 0o700); err != nil {
+		return err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return err
+	}
+	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	if err := writeFile(filepath.Join(l.options.Dir, caKeyFile), keyPEM, 0o600); err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(l.options.Dir, caCertFile), l.CAPEM(), 0o644)
+}
+
+// writeFile replaces a file as a whole: a crash leaves the old or the new one.
+func writeFile(name string, data []byte, mode fs.FileMode) error {
+	temp, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(temp.Name()) }() // gone already after the rename
+	_, err = temp.Write(data)
+	err = errors.Join(err, temp.Chmod(mode), temp.Sync(), temp.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(temp.Name(), name)
+}
