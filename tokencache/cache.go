@@ -1,0 +1,159 @@
+package tokencache
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Options are the settings of a [Cache]; the zero value works.
+type Options struct {
+	// FetchTimeout bounds one token call, and with it how long a caller can
+	// wait for a token; 0 = 10 s.
+	FetchTimeout time.Duration
+
+	// ReplaceInterval is the least time between two replacements of one
+	// credential's token after a 401; 0 = 30 s. Without it, an endpoint that
+	// answers 401 to everything would spend a login per request.
+	ReplaceInterval time.Duration
+
+	// Random gives numbers in [0,1) for jitter; nil = math/rand/v2.
+	Random func() float64
+
+	Hooks Hooks
+}
+
+func (o Options) withDefaults() Options {
+	if o.FetchTimeout <= 0 {
+		o.FetchTimeout = 10 * time.Second
+	}
+	if o.ReplaceInterval <= 0 {
+		o.ReplaceInterval = 30 * time.Second
+	}
+	if o.Random == nil {
+		o.Random = rand.Float64
+	}
+	return o
+}
+
+// Cache holds the tokens of this process. It is safe for concurrent use and
+// starts nothing by itself: tokens are fetched when requests need them.
+type Cache struct {
+	options Options
+	fetches sync.WaitGroup
+
+	mu      sync.Mutex
+	entries map[key]*entry
+	closed  bool
+}
+
+// New returns an empty cache.
+func New(o Options) *Cache {
+	return &Cache{options: o.withDefaults(), entries: make(map[key]*entry)}
+}
+
+// Use returns the credentials of one configuration. The state of a credential
+// that another Set in use has with the same settings is shared; how it is used
+// (RefreshAhead, Transport, Reread) follows the newest. The Set must be
+// released once its configuration serves no request any more.
+//
+// The error names the credential and what to change.
+func (c *Cache) Use(credentials []Credential) (*Set, error) {
+	set := &Set{cache: c, entries: make(map[ID]*entry, len(credentials))}
+	credentials = slices.Clone(credentials)
+	for i, cred := range credentials {
+		cred = cred.withDefaults()
+		if err := cred.check(); err != nil {
+			return nil, err
+		}
+		if _, twice := set.entries[cred.id()]; twice {
+			return nil, fmt.Errorf("credential %q is given twice", cred.id())
+		}
+		set.entries[cred.id()] = nil
+		credentials[i] = cred
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, cred := range credentials {
+		set.entries[cred.id()] = c.shareLocked(cred)
+	}
+	return set, nil
+}
+
+func (c *Cache) shareLocked(cred Credential) *entry {
+	k := cred.key()
+	e := c.entries[k]
+	if e == nil {
+		e = &entry{id: k.id, key: k, cache: c, secrets: cred.Secrets, retired: c.closed}
+		c.entries[k] = e
+	}
+	e.users++
+	e.configure(cred)
+	return e
+}
+
+func (c *Cache) release(e *entry) {
+	c.mu.Lock()
+	e.users--
+	last := e.users == 0
+	if last {
+		delete(c.entries, e.key)
+	}
+	c.mu.Unlock()
+	if last {
+		e.retire()
+	}
+}
+
+// Close cancels the fetches under way and returns when they have ended. After
+// it, tokens are held but no more are fetched.
+func (c *Cache) Close() {
+	c.mu.Lock()
+	c.closed = true
+	entries := make([]*entry, 0, len(c.entries))
+	for _, e := range c.entries {
+		entries = append(entries, e)
+	}
+	c.mu.Unlock()
+	for _, e := range entries {
+		e.retire()
+	}
+	c.fetches.Wait()
+}
+
+// Set is the credentials of one configuration. It is safe for concurrent use.
+type Set struct {
+	cache   *Cache
+	entries map[ID]*entry
+	once    sync.Once
+}
+
+// Release gives the credentials back. What no other Set uses is dropped: its
+// fetch is cancelled and its token forgotten. More calls do nothing.
+func (s *Set) Release() {
+	s.once.Do(func() {
+		for _, e := range s.entries {
+			s.cache.release(e)
+		}
+	})
+}
+
+// acquire returns a valid token of the credential. It returns at once unless
+// one must be fetched first.
+func (s *Set) acquire(ctx context.Context, id ID) (*entry, *token, error) {
+	e := s.entries[id]
+	if e == nil {
+		return nil, nil, &unknownError{id}
+	}
+	t, err := e.acquire(ctx)
+	return e, t, err
+}
+
+// unknownError means that authorize chose a credential that the configuration
+// does not have in this environment: a defect, not a state.
+type unknownError struct{ id ID }
+
+func (e *unknownError) Error() string { return fmt.Sprintf("no credential %q", e.id) }

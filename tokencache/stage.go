@@ -1,0 +1,159 @@
+package tokencache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"iqgateway/internal/exchange"
+)
+
+// maxDrain is how much of a 401 is read, so that its connection can serve the
+// replay. A longer answer costs the connection.
+const maxDrain = 16 << 10
+
+// StageOptions are the settings of [Set.Stage]; the zero value works.
+type StageOptions struct {
+	// ReplayBuffer is how many bytes of a request body are kept until the
+	// upstream answers, so that a request can be sent again after a 401;
+	// 0 = 64 KiB. A request that has sent more fails instead. Each request
+	// with a body in flight may hold this much memory.
+	ReplayBuffer int
+}
+
+// Stage returns the outbound stage that makes sure of a token. For a target
+// with bearer authentication it has a valid token before anything below runs
+// (and spends quota), and leaves what writes it in the request's context for
+// [exchange.AuthorizerFrom]. A 401 replaces the token and is answered by
+// sending the request once more, through everything below again; a caller
+// never sees a 401 that was about our credential. A 403 is an answer like any
+// other: another token would change nothing.
+//
+// The errors are *[exchange.Problem]: TokenUnavailable and
+// UpstreamCredentialRejected, both with Outcome NotExecuted, and the context's
+// own error when the caller left.
+func (s *Set) Stage(o StageOptions) func(http.RoundTripper) http.RoundTripper {
+	if o.ReplayBuffer <= 0 {
+		o.ReplayBuffer = 64 << 10
+	}
+	return func(next http.RoundTripper) http.RoundTripper {
+		return &stage{set: s, next: next, buffer: o.ReplayBuffer}
+	}
+}
+
+type stage struct {
+	set    *Set
+	next   http.RoundTripper
+	buffer int
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (s *stage) RoundTrip(req *http.Request) (*http.Response, error) {
+	ex := exchange.From(req.Context())
+	if ex.Target == nil || !wantsToken(ex.Target) {
+		return s.next.RoundTrip(req)
+	}
+	id := ID{Environment: ex.Target.Environment, Credential: ex.Credential}
+	since := time.Now()
+	e, t, err := s.set.acquire(req.Context(), id)
+	ex.TokenWait += time.Since(since)
+	if err != nil {
+		closeBody(req)
+		return nil, problemOf(req.Context(), id, err)
+	}
+	return s.attempt(req, ex, e, t)
+}
+
+// wantsToken: a path of the anonymous policy is counted by another upstream
+// quota, which a token would leave.
+func wantsToken(t *exchange.Target) bool {
+	return t.Authentication == "bearer" && t.Policy != "anonymous"
+}
+
+// attempt sends req, and once more when its token is refused.
+func (s *stage) attempt(req *http.Request, ex *exchange.Exchange, e *entry, t *token) (*http.Response, error) {
+	tape, body := record(req.Body, s.buffer)
+	first := &ticket{entry: e, held: t}
+	resp, err := s.next.RoundTrip(prepare(req, first, body))
+	if err != nil || resp.StatusCode != http.StatusUnauthorized {
+		tape.stop()
+		return resp, err
+	}
+	discard(resp)
+	refused := first.wrote.Load()
+	t, err = e.replace(req.Context(), refused)
+	replayed := false
+	defer func() {
+		s.set.cache.options.Hooks.rejected(RejectInfo{ID: e.id, Service: ex.Target.Service, Generation: refused, Replayed: replayed})
+	}()
+	if err != nil {
+		tape.abandon()
+		if errors.Is(err, errRejected) {
+			return nil, rejectedProblem(e.id, ex, "its token was replaced moments ago, so it was not replaced again").Because(err)
+		}
+		return nil, problemOf(req.Context(), e.id, err)
+	}
+	body, replayed = tape.rewind()
+	if !replayed {
+		tape.abandon()
+		return nil, rejectedProblem(e.id, ex, "the token has been replaced, but this request's body is too large to be sent twice: repeat the request")
+	}
+	ex.Replays++
+	return s.replay(prepare(req, &ticket{entry: e, held: t}, body), ex, e.id)
+}
+
+// replay is the second and last attempt.
+func (s *stage) replay(req *http.Request, ex *exchange.Exchange, id ID) (*http.Response, error) {
+	resp, err := s.next.RoundTrip(req)
+	if err != nil || resp.StatusCode != http.StatusUnauthorized {
+		return resp, err
+	}
+	discard(resp)
+	return nil, rejectedProblem(id, ex, "also after its token was replaced")
+}
+
+// prepare returns a copy of req for one attempt. GetBody goes, so that the
+// transport cannot repeat the request behind our back.
+func prepare(req *http.Request, a exchange.Authorizer, body io.ReadCloser) *http.Request {
+	out := req.WithContext(exchange.WithAuthorizer(req.Context(), a))
+	out.Body, out.GetBody = body, nil
+	return out
+}
+
+// discard ends a response that nobody will see, before the next attempt takes
+// another slot.
+func discard(resp *http.Response) {
+	_, _ = io.CopyN(io.Discard, resp.Body, maxDrain)
+	_ = resp.Body.Close()
+}
+
+func closeBody(req *http.Request) {
+	if req.Body != nil {
+		_ = req.Body.Close()
+	}
+}
+
+// problemOf turns the lack of a token into what the caller is told.
+func problemOf(ctx context.Context, id ID, err error) error {
+	if errors.Is(ctx.Err(), context.Canceled) { // the caller left; nobody reads a problem
+		return fmt.Errorf("waiting for a token: %w", context.Cause(ctx))
+	}
+	p := exchange.Refuse(exchange.TokenUnavailable,
+		fmt.Sprintf("There is no valid token of credential %s in environment %s, and none could be had. Nothing was sent.", id.Credential, id.Environment))
+	p.Outcome = exchange.NotExecuted
+	if wait, ok := errors.AsType[*notReadyError](err); ok {
+		p.RetryAfter = max(wait.retryAfter, time.Second)
+	}
+	return p.Because(err)
+}
+
+func rejectedProblem(id ID, ex *exchange.Exchange, why string) *exchange.Problem {
+	p := exchange.Refuse(exchange.UpstreamCredentialRejected,
+		fmt.Sprintf("%s answered 401 to the gateway's credential %s in environment %s, %s. Your own credentials are fine.",
+			ex.Target.Service, id.Credential, id.Environment, why))
+	p.Outcome = exchange.NotExecuted
+	return p
+}
