@@ -1,0 +1,101 @@
+package proxy
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"iqgateway/internal/exchange"
+)
+
+const allowedMethods = "GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE"
+
+// check decides whether r is served at all, and in which form it came. It is
+// pure: everything that it looks at is in r and in the options.
+func (s *sanitizer) check(r *http.Request) (exchange.Form, *exchange.Problem) {
+	if p := checkMethod(r); p != nil {
+		return 0, p
+	}
+	if r.ProtoMajor > 2 || r.ProtoMajor == 1 && r.ProtoMinor > 1 {
+		return 0, exchange.Refuse(exchange.VersionNotSupported, "the gateway speaks HTTP/1.0, HTTP/1.1 and HTTP/2")
+	}
+	if len(r.RequestURI) > s.MaxURI {
+		return 0, exchange.Refuse(exchange.URITooLong, fmt.Sprintf(
+			"the request target has %d bytes, the limit is %d (server.limits.max_uri)", len(r.RequestURI), s.MaxURI))
+	}
+	if p := s.checkHeader(r); p != nil {
+		return 0, p
+	}
+	target := splitTarget(r.RequestURI)
+	form, p := s.checkHost(r, target)
+	if p != nil {
+		return 0, p
+	}
+	if p := s.checkTarget(target); p != nil {
+		return 0, p
+	}
+	return form, s.checkBody(r)
+}
+
+func knownMethod(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions,
+		http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+		return true
+	}
+	return false
+}
+
+func checkMethod(r *http.Request) *exchange.Problem {
+	if knownMethod(r.Method) {
+		return nil
+	}
+	var p *exchange.Problem
+	if r.Method == http.MethodConnect {
+		p = exchange.Refuse(exchange.ConnectNotSupported,
+			"the gateway makes no tunnels: call https://{gateway}/{service}/… directly, or an http:// URL of the iQmetrix host through HTTP_PROXY (the gateway goes on over HTTPS)")
+	} else {
+		p = exchange.Refuse(exchange.MethodNotAllowed, "the method "+quoted(r.Method)+" is not one of "+allowedMethods)
+	}
+	p.Header = http.Header{"Allow": {allowedMethods}}
+	return p
+}
+
+func (s *sanitizer) checkTarget(t rawTarget) *exchange.Problem {
+	if err := checkPath(t.path); err != nil {
+		return malformed(err)
+	}
+	if err := checkQuery(t.query); err != nil {
+		return malformed(err)
+	}
+	if t.query != "" && anyParameter(t.query, s.isCredential) {
+		return exchange.Refuse(exchange.MalformedRequest,
+			"the query has a credential parameter ("+strings.Join(s.CredentialParameters, ", ")+"); the gateway signs requests itself: remove it")
+	}
+	return nil
+}
+
+func (s *sanitizer) isCredential(name, _ string) bool {
+	for _, c := range s.CredentialParameters {
+		if name == c {
+			return true
+		}
+	}
+	return false
+}
+
+// checkBody: a body where none belongs is how one request hides in another.
+func (s *sanitizer) checkBody(r *http.Request) *exchange.Problem {
+	if r.ContentLength != 0 && (safe(r.Method) || r.Method == http.MethodDelete) {
+		return exchange.Refuse(exchange.MalformedRequest, "a "+r.Method+" request must not have a body (Content-Length: 0 is fine)")
+	}
+	if s.MaxBody > 0 && r.ContentLength > s.MaxBody {
+		return exchange.Refuse(exchange.BodyTooLarge, fmt.Sprintf(
+			"the body has %d bytes, the limit is %d (server.limits.max_body)", r.ContentLength, s.MaxBody))
+	}
+	return nil
+}
+
+func malformed(err error) *exchange.Problem {
+	return exchange.Refuse(exchange.MalformedRequest, err.Error())
+}

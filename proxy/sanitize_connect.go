@@ -1,0 +1,81 @@
+package proxy
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"iqgateway/internal/exchange"
+)
+
+// connectReason stands where "Method Not Allowed" would: it is all that most
+// clients show of a proxy that makes no tunnel.
+const connectReason = "CONNECT is not supported; use https://GATEWAY/SERVICE/... or http:// URLs with HTTP_PROXY"
+
+// refuseConnect answers an HTTP/1 CONNECT. net/http has no way to choose the
+// reason phrase, so the answer is written to the connection itself.
+func (s *sanitizer) refuseConnect(w *responseGuard, r *http.Request, p *exchange.Problem) {
+	held := &heldResponse{header: make(http.Header)}
+	s.Refuse(held, r, p)
+	conn, buffered, err := w.control.Hijack()
+	if err != nil {
+		held.replay(w)
+		return
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(s.WriteIdleTimeout))
+	held.header.Set("Connection", "close")
+	held.header.Set("Content-Length", strconv.Itoa(held.body.Len()))
+	held.header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	fmt.Fprintf(buffered, "HTTP/1.1 %d %s\r\n", held.status, connectReason)
+	_ = held.header.Write(buffered) // buffered: Flush reports the error
+	fmt.Fprintf(buffered, "\r\n%s", held.body.Bytes())
+	if buffered.Flush() == nil {
+		linger(conn)
+	}
+}
+
+// linger reads what the client has already sent: closing over unread bytes
+// would reset the connection and take the answer with it.
+func linger(conn net.Conn) {
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(lingerTime))
+	_, _ = io.CopyN(io.Discard, conn, 64<<10)
+}
+
+// heldResponse keeps a small answer until it is known how to send it.
+type heldResponse struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+// Header implements http.ResponseWriter.
+func (h *heldResponse) Header() http.Header { return h.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (h *heldResponse) WriteHeader(status int) {
+	if h.status == 0 {
+		h.status = status
+	}
+}
+
+// Write implements http.ResponseWriter.
+func (h *heldResponse) Write(p []byte) (int, error) {
+	h.WriteHeader(http.StatusOK)
+	return h.body.Write(p)
+}
+
+func (h *heldResponse) replay(w http.ResponseWriter) {
+	for name, values := range h.header {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(h.status)
+	_, _ = w.Write(h.body.Bytes())
+}
