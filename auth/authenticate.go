@@ -1,0 +1,113 @@
+package auth
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"iqgateway/internal/exchange"
+)
+
+// AuthenticateOptions are the settings of [Authenticate].
+type AuthenticateOptions struct {
+	// Callers that exist. A key of two callers is a key of neither.
+	Callers []Caller
+
+	// KeyHeaders carry a key, beside Authorization: Bearer KEY and Basic
+	// CALLER:KEY; nil = X-Api-Key.
+	KeyHeaders []string
+
+	// Refuse answers a request with the problem err. Required.
+	Refuse func(w http.ResponseWriter, r *http.Request, err error)
+
+	// Now is the clock against which keys expire; nil = time.Now.
+	Now func() time.Time
+
+	Hooks Hooks
+}
+
+// Hooks are called as things happen; nil funcs are skipped. They must be safe
+// for concurrent use.
+type Hooks struct {
+	// Refused is called for each request that a stage of this package refuses.
+	Refused func(context.Context, Reason)
+}
+
+func (h Hooks) refused(ctx context.Context, reason Reason) {
+	if h.Refused != nil {
+		h.Refused(ctx, reason)
+	}
+}
+
+// Authenticate returns the stage that finds the caller of a request, sets it in
+// the exchange, and removes every caller credential from the request (also
+// Cookie and Proxy-Authorization).
+//
+// All credentials of a request must prove the same caller. Otherwise it is
+// refused with CallerUnauthenticated at once, the body unread. That is a 401
+// in the absolute form too, where RFC 9110 would have a proxy answer 407: here
+// 401 always is about the caller's own credentials. Clients that send
+// Proxy-Authorization only when asked for it have to send a key header.
+func Authenticate(o AuthenticateOptions) func(http.Handler) http.Handler {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.KeyHeaders == nil {
+		o.KeyHeaders = []string{"X-Api-Key"}
+	}
+	headers := make([]string, len(o.KeyHeaders))
+	for i, name := range o.KeyHeaders {
+		headers[i] = http.CanonicalHeaderKey(name)
+	}
+	ring := newKeyring(o.Callers)
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			caller, reason := authenticate(r, ring, headers, o.Now())
+			removeCredentials(r, headers)
+			if reason != "" {
+				o.Hooks.refused(r.Context(), reason)
+				o.Refuse(w, r, unauthenticated(r, reason))
+				return
+			}
+			exchange.From(r.Context()).Caller = caller
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+func authenticate(r *http.Request, ring *keyring, headers []string, now time.Time) (*exchange.Caller, Reason) {
+	all, ok := credentials(r, headers, isAbsolute(r))
+	if !ok {
+		return nil, ReasonMalformed
+	}
+	return ring.identify(all, now)
+}
+
+// isAbsolute: routing has not named the form yet when this stage runs.
+func isAbsolute(r *http.Request) bool {
+	return r.URL.IsAbs() || exchange.From(r.Context()).Form == exchange.FormAbsolute
+}
+
+func unauthenticated(r *http.Request, reason Reason) *exchange.Problem {
+	p := exchange.Refuse(exchange.CallerUnauthenticated, details(reason))
+	p.Header = http.Header{"Www-Authenticate": {`Bearer realm="iqgateway"`, `Basic realm="iqgateway", charset="UTF-8"`}}
+	// On HTTP/1 the rest of a body would have to be read before the next
+	// request; HTTP/2 ends the one stream.
+	p.Close = r.ProtoMajor < 2 && r.ContentLength != 0
+	return p
+}
+
+func details(reason Reason) string {
+	switch reason {
+	case ReasonNone:
+		return "The request carries no credentials. Send your key in X-Api-Key, as Authorization: Bearer KEY, or as Basic CALLER:KEY."
+	case ReasonMalformed:
+		return "A credential of the request cannot be read. Send one: your key in X-Api-Key, as Authorization: Bearer KEY, or as Basic CALLER:KEY."
+	case ReasonExpired:
+		return "The key has expired. Ask the platform team for a new one."
+	case ReasonDisagree:
+		return "The request carries several credentials that do not all prove the same caller. Send one."
+	default:
+		return "The key is not known, or not the key of the caller that it was sent for."
+	}
+}

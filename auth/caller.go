@@ -1,0 +1,77 @@
+package auth
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"iqgateway/internal/exchange"
+	"iqgateway/internal/pathpattern"
+)
+
+// Caller is an internal application: how it is recognised and what it may do.
+type Caller struct {
+	Name        string
+	Environment string // meant when a request names none; "" = it must name one unless only one is possible
+	Keys        []Key
+	Access      []Access
+	Class       string   // of its requests; "" = interactive
+	Classes     []string // that it may ask for, beside its own
+}
+
+// Key is a key that the caller may present, known by its digest only.
+type Key struct {
+	ID      string // for logs
+	Digest  Digest
+	Expires time.Time // the first instant at which it is worth nothing; zero = never
+}
+
+// Access is what a caller may do with one credential.
+type Access struct {
+	Credential  string
+	Environment string           // of the credential
+	Services    map[string]Grant // by service name (no alias); "*" = every service that is not sensitive
+	Default     bool             // decides between several credentials for one request
+	Until       time.Time        // the first instant at which it is worth nothing; zero = never
+}
+
+// Level is a common kind of [Grant].
+type Level string
+
+// The levels.
+const (
+	LevelRead  Level = "read"  // GET, HEAD, OPTIONS and POSTs that read, unless they have side effects
+	LevelWrite Level = "write" // every method
+)
+
+// Grant is what a caller may do with one service.
+type Grant struct {
+	// Level, when set, decides about methods.
+	Level Level
+
+	// Methods that are allowed; GET includes HEAD; none = as LevelRead. A
+	// request that reads by its method but has side effects (GET with
+	// Response=Excel.Email) needs a list with a writing method in it.
+	Methods []string
+
+	// Paths that are allowed, matched on the raw path below the service;
+	// none = all.
+	Paths []pathpattern.Pattern
+}
+
+// identity is what the other stages see of c when it used the key; it is made
+// once and shared by all requests.
+func (c Caller) identity(keyID string) *exchange.Caller {
+	var environments []string
+	for _, a := range c.Access {
+		environments = append(environments, a.Environment)
+	}
+	slices.Sort(environments)
+	return &exchange.Caller{
+		Name:         c.Name,
+		KeyID:        keyID,
+		Environments: slices.Compact(environments),
+		Environment:  c.Environment,
+		Class:        cmp.Or(c.Class, "interactive"),
+	}
+}

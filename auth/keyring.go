@@ -1,0 +1,93 @@
+package auth
+
+import (
+	"crypto/subtle"
+	"time"
+
+	"iqgateway/internal/exchange"
+)
+
+// Reason says why a request was not accepted. It serves as a metric label.
+type Reason string
+
+// The reasons.
+const (
+	ReasonNone       Reason = "none"        // no credentials
+	ReasonMalformed  Reason = "malformed"   // credentials that cannot be read
+	ReasonUnknown    Reason = "unknown"     // no such key, or not of the caller that it claims
+	ReasonExpired    Reason = "expired"     // a key that was good once
+	ReasonDisagree   Reason = "disagree"    // several credentials, not all of the same caller
+	ReasonNotAllowed Reason = "not_allowed" // a known caller without the right
+)
+
+// keyring finds the caller of a key. It is immutable.
+//
+// Keys are found by their digest, so the time that a search takes depends on
+// the digest of what was presented, not on how much of a key was guessed; the
+// comparison that decides takes the same time whatever it compares.
+type keyring struct {
+	records map[Digest]*record
+	dummy   record // compared with when there is no such key
+}
+
+type record struct {
+	digest  Digest
+	caller  *exchange.Caller
+	expires time.Time
+	shared  bool // by two callers: names neither
+}
+
+func newKeyring(callers []Caller) *keyring {
+	ring := &keyring{records: make(map[Digest]*record)}
+	for _, c := range callers {
+		for _, k := range c.Keys {
+			if other := ring.records[k.Digest]; other != nil {
+				other.shared = other.shared || other.caller.Name != c.Name
+				continue
+			}
+			ring.records[k.Digest] = &record{digest: k.Digest, caller: c.identity(k.ID), expires: k.Expires}
+		}
+	}
+	return ring
+}
+
+// find returns the caller that one credential proves; Reason "" means success.
+func (k *keyring) find(p presented, now time.Time) (*exchange.Caller, Reason) {
+	digest := DigestOf(p.key)
+	r, found := k.records[digest]
+	if !found {
+		r = &k.dummy
+	}
+	same := subtle.ConstantTimeCompare(r.digest[:], digest[:]) == 1
+	switch {
+	case !found || !same || r.shared:
+		return nil, ReasonUnknown
+	case p.caller != "" && p.caller != r.caller.Name:
+		return nil, ReasonUnknown
+	case !r.expires.IsZero() && !now.Before(r.expires):
+		return nil, ReasonExpired
+	}
+	return r.caller, ""
+}
+
+// identify returns the one caller that all credentials prove.
+func (k *keyring) identify(all []presented, now time.Time) (*exchange.Caller, Reason) {
+	if len(all) == 0 {
+		return nil, ReasonNone
+	}
+	var caller *exchange.Caller
+	for _, p := range all {
+		found, reason := k.find(p, now)
+		switch {
+		case reason != "" && len(all) > 1:
+			return nil, ReasonDisagree
+		case reason != "":
+			return nil, reason
+		case caller != nil && caller.Name != found.Name:
+			return nil, ReasonDisagree
+		case caller == nil:
+			caller = found
+		}
+	}
+	return caller, ""
+}

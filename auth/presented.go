@@ -1,0 +1,78 @@
+package auth
+
+import (
+	"encoding/base64"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// maxPresented bounds the work that a request without rights can cause.
+const maxPresented = 4
+
+// presented is one credential of a request.
+type presented struct {
+	caller string // claimed, "" = only the key says who it is
+	key    string
+}
+
+// credentials collects every caller credential that r carries; ok is false
+// when one of them cannot be read or there are too many. Proxy-Authorization
+// counts in the absolute form only: elsewhere it is not meant for us.
+func credentials(r *http.Request, keyHeaders []string, absolute bool) (found []presented, ok bool) {
+	var buf [maxPresented]presented
+	found = buf[:0]
+	for _, name := range keyHeaders {
+		for _, value := range r.Header[name] {
+			found = append(found, presented{key: value})
+		}
+	}
+	fields := r.Header["Authorization"]
+	if absolute {
+		fields = append(slices.Clip(fields), r.Header["Proxy-Authorization"]...)
+	}
+	for _, value := range fields {
+		c, ok := parseAuthorization(value)
+		if !ok {
+			return nil, false
+		}
+		found = append(found, c)
+	}
+	return found, len(found) <= maxPresented
+}
+
+// parseAuthorization reads "Bearer KEY" and "Basic base64(CALLER:KEY)" (RFC
+// 9110 section 11.4, RFC 6750, RFC 7617).
+func parseAuthorization(field string) (presented, bool) {
+	scheme, rest, found := strings.Cut(field, " ")
+	if !found {
+		return presented{}, false
+	}
+	rest = strings.Trim(rest, " ")
+	switch {
+	case strings.EqualFold(scheme, "Bearer"):
+		return presented{key: rest}, rest != ""
+	case strings.EqualFold(scheme, "Basic"):
+		return parseBasic(rest)
+	}
+	return presented{}, false
+}
+
+func parseBasic(encoded string) (presented, bool) {
+	raw, err := base64.StdEncoding.Strict().DecodeString(encoded)
+	if err != nil {
+		return presented{}, false
+	}
+	caller, key, found := strings.Cut(string(raw), ":")
+	return presented{caller: caller, key: key}, found && caller != "" && key != ""
+}
+
+// removeCredentials takes out of r what only this gateway may see.
+func removeCredentials(r *http.Request, keyHeaders []string) {
+	for _, name := range keyHeaders {
+		delete(r.Header, name)
+	}
+	delete(r.Header, "Authorization")
+	delete(r.Header, "Proxy-Authorization")
+	delete(r.Header, "Cookie")
+}
