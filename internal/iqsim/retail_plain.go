@@ -1,0 +1,169 @@
+package iqsim
+
+import (
+	"crypto/md5" //nolint:gosec // the provider's ETag of reason codes is an MD5; nothing is secured by it
+	"encoding/hex"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// plainService is a service that is simulated without a model of its own: what
+// was written under a path can be read there, and any other path answers with
+// a document that names what was asked for.
+type plainService struct {
+	stem string
+	hal  bool // HAL unless plain JSON is asked for
+	// versionTag: single documents carry ETag "<Version>".
+	versionTag bool
+	// hashTag: answers carry an MD5 ETag and a Last-Modified that is always
+	// now.
+	hashTag bool
+	// accepted: POST is taken with 202 in place of 201.
+	accepted bool
+}
+
+// plainCatalogue lists them with what documentation and captures say of each.
+func plainCatalogue() []plainService {
+	return []plainService{
+		{stem: "authproxyatt"},
+		{stem: "carrierservices", hal: true},
+		{stem: "commission", hal: true},
+		{stem: "cost"},
+		{stem: "curation"},
+		{stem: "dropship", accepted: true},
+		{stem: "generalledger", hal: true, versionTag: true},
+		{stem: "inventoryadjustment"},
+		{stem: "invoice"},
+		{stem: "iqloyalty"},
+		{stem: "iqtaxprovider", hal: true},
+		{stem: "paymentreporting"},
+		{stem: "payments"},
+		{stem: "platformepc"},
+		{stem: "pointofsale"},
+		{stem: "posreports"},
+		{stem: "punchclock", hal: true},
+		{stem: "purchaseorder", hal: true},
+		{stem: "reasoncode", hashTag: true},
+		{stem: "reporting"},
+		{stem: "shippingaggregator", accepted: true},
+		{stem: "tradeinreporting"},
+		{stem: "usermanager"},
+		{stem: "vmi"},
+	}
+}
+
+func (s *retail) plainServices() map[string]http.Handler {
+	services := map[string]http.Handler{}
+	for _, p := range plainCatalogue() {
+		rt := &router{}
+		s.plainRoutes(rt, p)
+		services[p.stem] = rt
+	}
+	return services
+}
+
+// plainRoutes answers every path; it comes after the routes that know better.
+func (s *retail) plainRoutes(rt *router, p plainService) {
+	written := &records{}
+	rt.handleAny(http.MethodGet, func(r *http.Request) answer { return s.plainGet(r, p, written) })
+	rt.handleAny(http.MethodPost, func(r *http.Request) answer { return s.plainPost(r, p, written) })
+	rt.handleAny(http.MethodPut, func(r *http.Request) answer { return s.plainPut(r, p, written) })
+	rt.handleAny(http.MethodDelete, func(r *http.Request) answer {
+		written.remove(plainScope, plainPath(r))
+		return noContent()
+	})
+}
+
+const (
+	plainScope = "paths"
+	// maxPlain bounds what callers can store in one plain service.
+	maxPlain = 4096
+	// plainVersion is what a document that nobody wrote has: the Version in
+	// the captured ledger account.
+	plainVersion = 5
+)
+
+func plainPath(r *http.Request) string { return strings.TrimSuffix(r.URL.Path, "/") }
+
+func (s *retail) plainGet(r *http.Request, p plainService, written *records) answer {
+	if rec, ok := written.get(plainScope, plainPath(r)); ok {
+		return s.plainReply(r, http.StatusOK, p, rec)
+	}
+	rec, err := newRecord(plainPath(r), s.echo(r, p))
+	if err != nil {
+		return refusal(err)
+	}
+	return s.plainReply(r, http.StatusOK, p, rec)
+}
+
+// plainPost stores the body under a new id below the path.
+func (s *retail) plainPost(r *http.Request, p plainService, written *records) answer {
+	in, err := readDocument(r)
+	if err != nil {
+		in = document{}
+	}
+	status := http.StatusCreated
+	if p.accepted {
+		status = http.StatusAccepted
+	}
+	id := s.newID()
+	return s.plainStore(r, status, p, written, plainPath(r)+"("+id+")", in.with(document{"Id": id, "Version": 1}))
+}
+
+// plainPut stores the body under the path, with the next Version.
+func (s *retail) plainPut(r *http.Request, p plainService, written *records) answer {
+	in, err := readDocument(r)
+	if err != nil {
+		return badRequest()
+	}
+	version := plainVersion
+	if old, ok := written.get(plainScope, plainPath(r)); ok {
+		version, _ = old.fields.whole("Version")
+	}
+	return s.plainStore(r, http.StatusOK, p, written, plainPath(r), s.echo(r, p).with(in, document{"Version": version + 1}))
+}
+
+func (s *retail) plainStore(r *http.Request, status int, p plainService, written *records, path string, d document) answer {
+	if len(written.list(plainScope)) >= maxPlain {
+		return message(http.StatusInsufficientStorage, "The simulated service holds as much as it will.")
+	}
+	rec, err := written.put(plainScope, path, d)
+	if err != nil {
+		return refusal(err)
+	}
+	return s.plainReply(r, status, p, rec)
+}
+
+// echo is the document of a path that nobody wrote: Companies(1)/Accounts(7)
+// gives {"Companies":"1","Accounts":"7",…}.
+func (s *retail) echo(r *http.Request, p plainService) document {
+	d := document{"Service": p.stem, "Environment": s.o.Environment, "Version": plainVersion}
+	for segment := range strings.SplitSeq(strings.Trim(r.URL.Path, "/"), "/") {
+		name, rest, ok := strings.Cut(segment, "(")
+		if ok && name != "" {
+			d[name] = unquote(strings.TrimSuffix(rest, ")"))
+			d["Id"] = d[name]
+			continue
+		}
+		d["Resource"] = segment
+	}
+	return d
+}
+
+func (s *retail) plainReply(r *http.Request, status int, p plainService, rec *record) answer {
+	a := replyRaw(status, rec.raw).as(typeJSON)
+	if p.hal {
+		a = one(r, status, strings.TrimPrefix(rec.id, "/"), rec.raw)
+	}
+	if p.versionTag && strings.HasSuffix(rec.id, ")") {
+		version, _ := rec.fields.whole("Version")
+		a = a.with("Etag", strconv.Quote(strconv.Itoa(version)))
+	}
+	if p.hashTag && r.Method == http.MethodGet {
+		sum := md5.Sum(rec.raw) //nolint:gosec // see the import
+		a = a.with("Etag", strconv.Quote(hex.EncodeToString(sum[:]))).
+			with("Last-Modified", s.o.Now().UTC().Format(http.TimeFormat))
+	}
+	return a
+}
