@@ -12,8 +12,9 @@
 //	range:"1..10"     bounds of a number, a duration or a size, both included
 //	none:"limit"      the word none is allowed and decodes to the zero value
 //	required:"true"   some source must give it
-//	whole:"true"      a name of this map belongs to one file alone
 //	shorthand:"key"   on a struct's blank field: a bare value stands for {key: value}
+//	userinfo:"allowed" a URL may hold a user and a password
+//	literal:"ok"      a secret that may be written in the open
 package config
 
 // Document is the whole configuration as it is written, environment variables
@@ -44,7 +45,7 @@ type Document struct {
 	// rc are built in.
 	Environments map[string]Environment `yaml:"environments"`
 	// Credentials are iQmetrix accounts, by name.
-	Credentials map[string]Credential `yaml:"credentials" whole:"true"`
+	Credentials map[string]Credential `yaml:"credentials"`
 
 	// Defaults are settings for every service, below those of the catalogue.
 	Defaults Service `yaml:"defaults"`
@@ -55,7 +56,7 @@ type Document struct {
 	// Auth is how callers prove who they are.
 	Auth Auth `yaml:"auth"`
 	// Callers are internal applications, by name.
-	Callers map[string]Caller `yaml:"callers" whole:"true"`
+	Callers map[string]Caller `yaml:"callers"`
 
 	// Cache bounds the response cache.
 	Cache Cache `yaml:"cache"`

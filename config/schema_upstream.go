@@ -47,11 +47,11 @@ type Credential struct {
 	// service, /v1/oauth2/token.
 	TokenURL URL `yaml:"token_url"`
 	// ClientID is the OAuth client.
-	ClientID Secret `yaml:"client_id" required:"true"`
+	ClientID Secret `yaml:"client_id" required:"true" literal:"ok"`
 	// ClientSecret is the client's secret.
 	ClientSecret Secret `yaml:"client_secret" required:"true"`
 	// Username of the account; not for client_credentials.
-	Username Secret `yaml:"username"`
+	Username Secret `yaml:"username" literal:"ok"`
 	// Password of the account; not for client_credentials.
 	Password Secret `yaml:"password"`
 	// RefreshAhead is how long before its expiry a token is replaced.

@@ -1,0 +1,166 @@
+package config
+
+import (
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// decoder turns a tree into values of the schema and reports every text that
+// does not mean anything.
+type decoder struct {
+	schema  *schema
+	report  *report
+	sources sources
+}
+
+// decode writes v, the value at path, into target. Complete values get
+// defaults and must have what is required; settings of a service that are
+// still to be merged are not complete.
+func (d *decoder) decode(target reflect.Value, v any, path string, r rule, complete bool) {
+	if l, ok := v.(leaf); ok && l.Broken {
+		return
+	}
+	if t := target.Type(); t.Kind() == reflect.Pointer && t != reflect.TypeFor[URL]() {
+		target.Set(reflect.New(t.Elem()))
+		target = target.Elem()
+	}
+	k, t := kindOf(target.Type())
+	switch k {
+	case kindScalar:
+		if l, ok := v.(leaf); ok {
+			d.scalar(target, l, path, r)
+		}
+	case kindList:
+		l, _ := v.(leaf)
+		list := reflect.MakeSlice(t, len(l.Items), len(l.Items))
+		for i, item := range l.Items {
+			d.decode(list.Index(i), item, index(path, i), r, true)
+		}
+		target.Set(list)
+	case kindNames:
+		d.names(target, v, path, complete)
+	case kindMapping:
+		mapping, _ := v.(tree)
+		d.mapping(target, mapping, path, complete && t != reflect.TypeFor[Service]())
+	}
+}
+
+func (d *decoder) names(target reflect.Value, v any, path string, complete bool) {
+	mapping, _ := v.(tree)
+	result := reflect.MakeMapWithSize(target.Type(), len(mapping))
+	for name, value := range mapping {
+		if name == self {
+			continue
+		}
+		element := reflect.New(target.Type().Elem()).Elem()
+		d.decode(element, value, join(path, name), rule{}, complete)
+		result.SetMapIndex(reflect.ValueOf(name), element)
+	}
+	target.Set(result)
+}
+
+func (d *decoder) mapping(target reflect.Value, mapping tree, path string, complete bool) {
+	for _, f := range d.schema.of(target.Type()).fields {
+		into, at := target.Field(f.index), join(path, f.key)
+		v, given := mapping[f.key]
+		switch {
+		case given:
+			d.decode(into, v, at, f.rule, complete)
+		case !complete:
+		case f.required:
+			d.report.errorf(originOf(mapping, Origin{}), at, "is missing: it is required")
+		case f.rule.hasDef:
+			d.decode(into, d.defaultOf(f), at, f.rule, true)
+		case into.Kind() == reflect.Struct && !isScalar(into.Type()):
+			d.decode(into, tree{}, at, f.rule, true)
+		}
+	}
+}
+
+// defaultOf reads the default of a field as if it stood in a file.
+func (d *decoder) defaultOf(f field) any {
+	if k, _ := kindOf(f.typ); k != kindList {
+		return leaf{Text: f.rule.def}
+	}
+	l := leaf{List: true}
+	for item := range strings.SplitSeq(strings.Trim(f.rule.def, "[]"), ",") {
+		l.Items = append(l.Items, leaf{Text: strings.TrimSpace(item)})
+	}
+	return l
+}
+
+func (d *decoder) scalar(target reflect.Value, l leaf, path string, r rule) {
+	switch target.Type() {
+	case reflect.TypeFor[Secret]():
+		target.Set(reflect.ValueOf(d.secret(l, path, r)))
+		return
+	case reflect.TypeFor[Key]():
+		target.Set(reflect.ValueOf(d.key(l, path)))
+		return
+	}
+	if strings.Contains(l.Text, "${env:") || strings.Contains(l.Text, "${file:") {
+		d.report.errorf(l.At, path, "a reference is for secrets only: write %s itself, or set the variable %s", notation(target.Type()), variableOf(path))
+		return
+	}
+	value, err := parseText(target.Type(), l.Text, r)
+	if err != nil {
+		d.report.errorf(l.At, path, "%s %v", quoted(target.Type(), l.Text), err)
+		return
+	}
+	if file, ok := value.(File); ok && file != "" {
+		d.file(file, l, path)
+	}
+	target.Set(reflect.ValueOf(value).Convert(target.Type()))
+}
+
+// file checks that a file is there; what it must hold is checked by its user.
+func (d *decoder) file(name File, l leaf, path string) {
+	if d.sources.offline {
+		return
+	}
+	if _, err := d.sources.files.ReadFile(string(name), maxFile); err != nil {
+		d.report.errorf(l.At, path, "file %s cannot be read: %v", name, cause(err))
+	}
+}
+
+func (d *decoder) secret(l leaf, path string, r rule) Secret {
+	if l.Text == "" {
+		return Secret{}
+	}
+	s, err := d.sources.resolve(l.Text)
+	if err != nil {
+		d.report.errorf(l.At, path, "%v", err)
+		return Secret{}
+	}
+	if s.Reference == "" && l.At.Layer != layerVariable && !r.literal {
+		d.report.warnf(l.At, path, "a secret stands in the open: write ${env:NAME} or ${file:/path}")
+	}
+	return s
+}
+
+func (d *decoder) key(l leaf, path string) Key {
+	s := d.secret(l, path, rule{})
+	if s.IsZero() {
+		return Key{s}
+	}
+	if _, err := decodeKey(s.Reveal()); err != nil {
+		d.report.errorf(l.At, path, "%v", err)
+	}
+	return Key{s}
+}
+
+// quoted shows a value in a message, shortened and without a password. A
+// digest is shortened as well: it may be a key that was pasted by mistake.
+func quoted(t reflect.Type, text string) string {
+	const longest = 60
+	switch {
+	case t == reflect.TypeFor[Digest]():
+		return "the value"
+	case (t == reflect.TypeFor[URL]() || t == reflect.TypeFor[URLTemplate]()) && strings.Contains(text, "@"):
+		return "the URL"
+	case len(text) > longest:
+		text = strings.ToValidUTF8(text[:longest], "") + "…"
+	}
+	return strconv.Quote(text)
+}

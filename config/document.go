@@ -1,0 +1,199 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// quoteReference is the way out for ${…} inside { } or [ ].
+const quoteReference = `a ${…} inside { } or [ ] ends the mapping early: quote it, "${env:NAME}"`
+
+var (
+	errEmpty     = errors.New("the document is empty: begin with version: 1")
+	errDocuments = errors.New("holds more than one YAML document: remove the line ---")
+)
+
+// parseYAML reads the one document that text must hold.
+func parseYAML(text []byte, n *yaml.Node) error {
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	switch err := decoder.Decode(n); {
+	case errors.Is(err, io.EOF) || err == nil && (len(n.Content) == 0 || isNull(n.Content[0])):
+		return errEmpty
+	case err != nil:
+		return fmt.Errorf("%w", err)
+	}
+	var second yaml.Node
+	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
+		return errDocuments
+	}
+	return nil
+}
+
+// reader reads the main file and what it includes into one layer.
+type reader struct {
+	files  Files
+	shaper *shaper
+	names  []string // of the files, in the order in which they were read
+}
+
+// read returns the layer of the file and its includes. text stands in for the
+// content of the file when it is not nil.
+func (r *reader) read(path string, text []byte) tree {
+	top := r.file(path, text)
+	if top == nil {
+		return nil
+	}
+	for _, name := range r.included(path, top) {
+		part := r.file(name, nil)
+		if part == nil {
+			continue
+		}
+		if include, has := part["include"]; has {
+			r.shaper.report.errorf(originOf(include, Origin{}), "include", "stands in an included file: only the main file can include")
+			delete(part, "include")
+		}
+		r.join(reflect.TypeFor[Document](), top, part, "")
+	}
+	return top
+}
+
+func (r *reader) file(name string, text []byte) tree {
+	r.names = append(r.names, name)
+	at := Origin{layerFile, name, 0}
+	if text == nil {
+		var err error
+		if text, err = r.files.ReadFile(name, maxFile); err != nil {
+			r.shaper.report.errorf(at, "", "cannot be read: %v", cause(err))
+			return nil
+		}
+	}
+	if len(text) > maxFile {
+		r.shaper.report.errorf(at, "", "is larger than %s: split it with include", Size(maxFile))
+		return nil
+	}
+	var n yaml.Node
+	if err := parseYAML(text, &n); err != nil {
+		at.Line, err = explainSyntax(string(text), err)
+		r.shaper.report.errorf(at, "", "%v", err)
+		return nil
+	}
+	r.shaper.origin = fileOrigin(name)
+	t, _ := r.shaper.shape(reflect.TypeFor[Document](), n.Content[0], "").(tree)
+	return t
+}
+
+// explainSyntax finds the line of a syntax error and what was meant, where the
+// parser's words do not help.
+func explainSyntax(text string, err error) (int, error) {
+	line := 0
+	message := strings.TrimPrefix(err.Error(), "yaml: ")
+	if _, scanErr := fmt.Sscanf(message, "line %d:", &line); scanErr == nil {
+		_, message, _ = strings.Cut(message, ": ")
+	}
+	if n := unquotedReference(text); n > 0 && strings.Contains(message, "did not find expected") {
+		return n, errors.New(quoteReference)
+	}
+	if errors.Is(err, errEmpty) || errors.Is(err, errDocuments) {
+		return line, err
+	}
+	return line, fmt.Errorf("is no YAML: %s", message)
+}
+
+// unquotedReference returns the first line (from 1) with ${ behind an open
+// bracket and outside quotes, 0 when there is none.
+func unquotedReference(text string) int {
+	depth, quote, line := 0, byte(0), 1
+	for i := range len(text) {
+		c := text[i]
+		switch {
+		case c == '\n':
+			line++
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '#' && (i == 0 || text[i-1] == ' ' || text[i-1] == '\n'):
+			quote = '\n' // a comment ends with its line
+			continue
+		case c == '"' || c == '\'' && i > 0 && strings.IndexByte(" [{,:", text[i-1]) >= 0:
+			quote = c
+		case c == '$' && depth > 0 && strings.HasPrefix(text[i:], "${"):
+			return line
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			depth = max(0, depth-1)
+		}
+		if c == '\n' && quote == '\n' {
+			quote = 0
+		}
+	}
+	return 0
+}
+
+// included returns the files that the include patterns name, in name order.
+func (r *reader) included(path string, top tree) []string {
+	patterns, _ := top["include"].(leaf)
+	var names []string
+	for i, item := range patterns.Items {
+		pattern, _ := item.(leaf)
+		full := pattern.Text
+		if !filepath.IsAbs(full) {
+			full = filepath.Join(filepath.Dir(path), full)
+		}
+		found, err := r.files.Glob(full)
+		if err != nil {
+			r.shaper.report.errorf(pattern.At, index("include", i), "%q is no pattern of file names", pattern.Text)
+			continue
+		}
+		if len(found) == 0 && !strings.ContainsAny(full, "*?[") {
+			found = []string{full} // reading it says that it is missing
+		}
+		names = append(names, found...)
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	return slices.DeleteFunc(names, func(name string) bool { return filepath.Clean(name) == filepath.Clean(path) })
+}
+
+// join adds the keys of an included file to those read before; a key that both
+// give is an error.
+func (r *reader) join(t reflect.Type, into, part tree, path string) {
+	_, t = kindOf(t)
+	for key, v := range part {
+		if key == self {
+			continue
+		}
+		have, both := into[key]
+		if !both {
+			into[key] = v
+			continue
+		}
+		inner, whole := r.below(t, key)
+		haveTree, haveOK := have.(tree)
+		partTree, partOK := v.(tree)
+		if haveOK && partOK && !whole {
+			r.join(inner, haveTree, partTree, join(path, key))
+			continue
+		}
+		r.shaper.report.errorf(originOf(v, Origin{}), join(path, key), "is already given in %s: a key stands in one file", originOf(have, Origin{}))
+	}
+}
+
+// below returns the type under a key, and whether the key belongs to one file
+// as a whole.
+func (r *reader) below(t reflect.Type, key string) (reflect.Type, bool) {
+	if t.Kind() == reflect.Map {
+		return t.Elem(), t.Elem() == reflect.TypeFor[Caller]() || t.Elem() == reflect.TypeFor[Credential]()
+	}
+	f, _ := r.shaper.schema.of(t).find(key)
+	return f.typ, false
+}

@@ -1,0 +1,92 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"iqgateway/internal/secret"
+)
+
+// sources is where references lead; offline none is followed.
+type sources struct {
+	environ map[string]string
+	files   Files
+	offline bool
+}
+
+const maxSecret = 64 << 10 // bytes
+
+// resolve follows a secret's text. The text itself is never part of an error.
+func (s sources) resolve(text string) (Secret, error) {
+	inner, ok := strings.CutPrefix(text, "${")
+	if !ok && !strings.Contains(text, "${env:") && !strings.Contains(text, "${file:") {
+		return Secret{Text: secret.New(text)}, checkSecret(text)
+	}
+	inner, closed := strings.CutSuffix(inner, "}")
+	scheme, name, _ := strings.Cut(inner, ":")
+	if !ok || !closed || strings.ContainsAny(name, "{}") || scheme != "env" && scheme != "file" || name == "" {
+		return Secret{}, errors.New("is a broken reference: write exactly ${env:NAME} or ${file:/path}, nothing before or after it")
+	}
+	result := Secret{Reference: text}
+	if s.offline {
+		return result, nil
+	}
+	value, err := s.read(scheme, name)
+	if err != nil {
+		return Secret{}, err
+	}
+	value = trimSecret(value)
+	if value == "" {
+		return Secret{}, fmt.Errorf("refers to %s, which is empty", describe(scheme, name))
+	}
+	result.Text = secret.New(value)
+	return result, checkSecret(value)
+}
+
+func (s sources) read(scheme, name string) (string, error) {
+	if scheme == "env" {
+		value, ok := s.environ[name]
+		if !ok {
+			return "", fmt.Errorf("refers to %s, which is not set", describe(scheme, name))
+		}
+		return value, nil
+	}
+	text, err := s.files.ReadFile(name, maxSecret)
+	if err != nil {
+		return "", fmt.Errorf("refers to %s, which cannot be read: %w", describe(scheme, name), cause(err))
+	}
+	return string(text), nil
+}
+
+func describe(scheme, name string) string {
+	if scheme == "env" {
+		return "environment variable " + name
+	}
+	return "file " + name
+}
+
+// trimSecret removes what editors and orchestrators add: a byte order mark and
+// the line end.
+func trimSecret(text string) string {
+	text = strings.TrimPrefix(text, "\ufeff")
+	return strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
+}
+
+func checkSecret(text string) error {
+	if strings.ContainsAny(text, "\x00\r\n") {
+		return errors.New("is a secret of several lines or with a zero byte in it: it must be one line")
+	}
+	return nil
+}
+
+// Set reports whether there is a secret, or a reference that was not followed.
+func (s Secret) Set() bool { return !s.IsZero() || s.Reference != "" }
+
+// Printable returns the reference, or the mask of a literal.
+func (s Secret) Printable() string {
+	if s.Reference != "" || s.IsZero() {
+		return s.Reference
+	}
+	return secret.Mask
+}
