@@ -1,0 +1,193 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+
+	"iqgateway/internal/exchange"
+)
+
+// FailureKind says why an attempt failed, in words that fit a metric label.
+type FailureKind string
+
+// Every way in which an attempt ends, beside a complete answer ("").
+const (
+	FailedNot         FailureKind = ""
+	FailedDNS         FailureKind = "dns"
+	FailedRefused     FailureKind = "refused"
+	FailedConnect     FailureKind = "connect"         // no route, no proxy
+	FailedConnectTime FailureKind = "connect_timeout" // TCP or TLS took too long
+	FailedTLS         FailureKind = "tls"
+	FailedProhibited  FailureKind = "prohibited"
+	FailedHeaderTime  FailureKind = "header_timeout"
+	FailedReset       FailureKind = "reset" // ended before an answer's header
+	FailedProtocol    FailureKind = "protocol"
+	FailedBodyIdle    FailureKind = "body_idle" // the answer stalled
+	FailedBody        FailureKind = "body"      // the answer broke off
+	FailedDeadline    FailureKind = "deadline"  // timeouts.total or the caller's own
+	FailedCallerBody  FailureKind = "caller_body"
+	FailedCallerGone  FailureKind = "caller_gone"
+	FailedInternal    FailureKind = "internal"
+)
+
+// failure is the private cause of a problem that an attempt returns: its kind,
+// for metrics and Proxy-Status, and the error of net/http, for the log.
+type failure struct {
+	kind FailureKind
+	err  error
+}
+
+// Error implements error.
+func (f *failure) Error() string { return string(f.kind) + ": " + f.err.Error() }
+
+// Unwrap returns the cause.
+func (f *failure) Unwrap() error { return f.err }
+
+// KindOf returns why an attempt failed, FailedNot for errors of other stages.
+func KindOf(err error) FailureKind {
+	if f, ok := errors.AsType[*failure](err); ok {
+		return f.kind
+	}
+	return FailedNot
+}
+
+// evidence is what an attempt knows about itself when net/http returns err.
+type evidence struct {
+	err       error
+	body      error // why reading the caller's body failed, nil if it did not
+	cause     error // why the attempt's context ended, nil if it did not
+	connected bool  // there was a connection, TLS included
+	sent      bool  // a part of the request may have left this machine
+	write     bool  // the request changes something
+	https     bool
+}
+
+// classify says what kind of failure the evidence shows. The caller's own
+// deeds come first: an aborted upload also looks like a broken connection.
+func classify(e evidence) FailureKind {
+	switch {
+	case e.body != nil:
+		return FailedCallerBody
+	case errors.Is(e.cause, errTooManyInterim):
+		return FailedProtocol
+	case errors.Is(e.cause, errTotal), errors.Is(e.cause, context.DeadlineExceeded):
+		return FailedDeadline
+	case e.cause != nil:
+		return FailedCallerGone
+	case errors.Is(e.err, errProhibited):
+		return FailedProhibited
+	case !e.connected:
+		return classifyConnect(e)
+	default:
+		return classifyExchange(e.err)
+	}
+}
+
+// classifyConnect judges failures before there was a connection.
+func classifyConnect(e evidence) FailureKind {
+	var dns *net.DNSError
+	var op *net.OpError
+	switch {
+	case errors.As(e.err, &dns):
+		return FailedDNS
+	case isCertificateError(e.err):
+		return FailedTLS
+	case isTimeout(e.err):
+		return FailedConnectTime
+	case errors.Is(e.err, syscall.ECONNREFUSED):
+		return FailedRefused
+	case errors.As(e.err, &op) && (op.Op == "dial" || op.Op == "proxyconnect"), !e.https:
+		return FailedConnect
+	default:
+		return FailedTLS // all that is left between the connection and the request
+	}
+}
+
+// classifyExchange judges failures on a connection that stood.
+func classifyExchange(err error) FailureKind {
+	switch {
+	case isTimeout(err):
+		return FailedHeaderTime
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
+		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
+		errors.Is(err, net.ErrClosed), isClosedByServer(err):
+		return FailedReset
+	default:
+		return FailedProtocol
+	}
+}
+
+// isClosedByServer knows two errors of net/http that have no other mark than
+// their text.
+func isClosedByServer(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "server closed idle connection") ||
+		strings.Contains(text, "client connection lost")
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+func isCertificateError(err error) bool {
+	var verification *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var alert tls.AlertError
+	var authority x509.UnknownAuthorityError
+	return errors.As(err, &verification) || errors.As(err, &record) ||
+		errors.As(err, &alert) || errors.As(err, &authority)
+}
+
+// problem is the answer to the caller. Its public text holds nothing that the
+// upstream or a library said: such texts repeat bytes of either side.
+func (e evidence) problem(service string) error {
+	kind := classify(e)
+	var limit *exchange.Problem
+	switch {
+	case kind == FailedCallerBody && errors.As(e.body, &limit):
+		return limit
+	case kind == FailedCallerBody:
+		return callerBodyProblem(e.body)
+	case kind == FailedCallerGone:
+		return &failure{kind, ErrCallerGone}
+	}
+	cause := e.err
+	if e.cause != nil {
+		cause = errors.Join(e.cause, e.err)
+	}
+	row := rowOf(kind)
+	p := exchange.Refuse(row.problem, service+": "+row.detail).Because(&failure{kind, cause})
+	p.Outcome = e.outcome()
+	return p
+}
+
+// outcome says what an application may conclude. Requests that change nothing
+// need no word.
+func (e evidence) outcome() exchange.Outcome {
+	switch {
+	case !e.write:
+		return exchange.OutcomeNone
+	case e.sent:
+		return exchange.OutcomeUnknown
+	default:
+		return exchange.NotExecuted
+	}
+}
+
+// callerBodyProblem answers a caller whose own body could not be read.
+func callerBodyProblem(err error) error {
+	var known *ClientBodyError
+	if !errors.As(err, &known) {
+		known = &ClientBodyError{Type: exchange.MalformedRequest, Err: err}
+	}
+	p := known.Problem()
+	p.Err = &failure{FailedCallerBody, known}
+	return p
+}

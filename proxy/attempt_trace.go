@@ -1,0 +1,123 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"sync"
+)
+
+// An upstream may send any number of interim answers, and each of them resets
+// net/http's own limit of header bytes.
+const (
+	maxInterim      = 16
+	maxInterimBytes = 64 << 10
+)
+
+var errTooManyInterim = errors.New("the upstream sent too many or too long interim (1xx) answers")
+
+// connTrace watches what one attempt does on the wire. Its hooks run in
+// goroutines of the transport.
+type connTrace struct {
+	cancel context.CancelCauseFunc
+
+	mu           sync.Mutex
+	conn         *countedConn // nil when the transport is not one of ours
+	mark         int64        // bytes written on conn when we got it
+	connections  int
+	reused       bool // the last connection had served before
+	wrote        bool // the header was written to the last connection
+	sentBefore   int  // earlier connections on which something was sent
+	interim      int
+	interimBytes int
+}
+
+// hooks returns t as a trace. A trace that is already in the context is called
+// after it.
+func (t *connTrace) hooks() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GotConn:        t.gotConn,
+		WroteHeaders:   t.wroteHeaders,
+		Got1xxResponse: t.gotInterim,
+	}
+}
+
+func (t *connTrace) gotConn(info httptrace.GotConnInfo) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.sentOnLast() {
+		t.sentBefore++ // the transport itself repeats a safe request
+	}
+	t.connections++
+	t.reused, t.wrote = info.Reused, false
+	t.conn, t.mark = countedUnder(info.Conn), 0
+	if t.conn != nil {
+		t.mark = t.conn.written.Load()
+	}
+}
+
+func (t *connTrace) wroteHeaders() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.wrote = true
+}
+
+// gotInterim takes from an interim answer what callers must not see, and ends
+// the attempt when there are too many of them.
+func (t *connTrace) gotInterim(_ int, header textproto.MIMEHeader) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.interim++
+	for name, values := range header {
+		for _, v := range values {
+			t.interimBytes += len(name) + len(v)
+		}
+	}
+	cleanHeader(http.Header(header))
+	if t.interim > maxInterim || t.interimBytes > maxInterimBytes {
+		t.cancel(errTooManyInterim)
+		return errTooManyInterim
+	}
+	return nil
+}
+
+// sentOnLast reports whether any byte may have gone out on the last
+// connection. The counter below TLS is exact but for frames that HTTP/2 sends
+// for others, which can only turn the answer into a cautious yes.
+func (t *connTrace) sentOnLast() bool {
+	if t.conn != nil {
+		return t.conn.written.Load() > t.mark
+	}
+	return t.wrote
+}
+
+// sent reports whether a part of the request may have left this machine.
+func (t *connTrace) sent() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.sentBefore > 0 || t.sentOnLast()
+}
+
+// connected reports whether there was a connection at all.
+func (t *connTrace) connected() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.connections > 0
+}
+
+// stale reports whether the last connection came from the pool and took
+// nothing: it had died there.
+func (t *connTrace) stale() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.reused && t.sentBefore == 0 && !t.sentOnLast()
+}
+
+// resends returns how often the request went out again on another connection.
+func (t *connTrace) resends() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.sentBefore
+}

@@ -1,0 +1,141 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"iqgateway/internal/exchange"
+)
+
+// ErrorsOptions configure the rendering of gateway-made answers.
+type ErrorsOptions struct {
+	// Base is what a problem's "type" begins with, before "#" and the name of
+	// its entry in docs/errors.md. Default "urn:iqgateway:errors": an
+	// identifier that resolves nowhere, which RFC 9457 section 3.1.1 allows.
+	Base string
+	// Challenges are the WWW-Authenticate fields of a 401; the default asks
+	// for a bearer key.
+	Challenges []string
+	// TraceID returns the trace that a request belongs to; nil or "" leaves
+	// the member out.
+	TraceID func(context.Context) string
+}
+
+// Errors is the one place that turns a failure into an answer.
+type Errors struct{ options ErrorsOptions }
+
+// NewErrors returns a renderer.
+func NewErrors(o ErrorsOptions) *Errors {
+	if o.Base == "" {
+		o.Base = "urn:iqgateway:errors"
+	}
+	if len(o.Challenges) == 0 {
+		o.Challenges = []string{`Bearer realm="` + Pseudonym + `"`}
+	}
+	if o.TraceID == nil {
+		o.TraceID = func(context.Context) string { return "" }
+	}
+	return &Errors{options: o}
+}
+
+// Refuse answers r with the problem in err, or with an internal error that
+// shows nothing of err. When the caller has left it answers nothing and aborts
+// with [http.ErrAbortHandler]. It sets the exchange's Problem or Aborted.
+//
+// It must be called before anything was written to w.
+func (e *Errors) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	ex := exchange.From(r.Context())
+	if callerLeft(r.Context(), err) {
+		ex.Aborted = ErrCallerGone
+		panic(http.ErrAbortHandler)
+	}
+	problem := problemOf(err)
+	ex.Problem = problem
+
+	body := e.document(problem, ex, e.options.TraceID(r.Context()))
+	h := w.Header()
+	e.setHeader(h, problem, ex)
+	if mustClose(r, problem) {
+		h.Set("Connection", "close")
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(problem.Status())
+	if r.Method != http.MethodHead {
+		// The caller may be gone by now, and there is no one else to tell.
+		_, _ = w.Write(body)
+	}
+}
+
+// callerLeft reports whether nobody waits for an answer any more. A passed
+// deadline is not leaving.
+func callerLeft(ctx context.Context, err error) bool {
+	if errors.Is(err, ErrCallerGone) {
+		return true
+	}
+	return errors.Is(context.Cause(ctx), context.Canceled)
+}
+
+// problemOf finds the problem in err, or makes one.
+func problemOf(err error) *exchange.Problem {
+	var problem *exchange.Problem
+	var body *ClientBodyError
+	switch {
+	case errors.As(err, &problem):
+		return problem
+	case errors.As(err, &body):
+		return body.Problem()
+	case errors.Is(err, errTotal), errors.Is(err, context.DeadlineExceeded):
+		return exchange.Refuse(exchange.UpstreamTimeout, "the deadline of the request passed before an answer came").Because(err)
+	default:
+		return exchange.Refuse(exchange.InternalError, "the gateway failed on this request; report it with the request id").Because(err)
+	}
+}
+
+// setHeader replaces whatever describes another answer.
+func (e *Errors) setHeader(h http.Header, p *exchange.Problem, ex *exchange.Exchange) {
+	for _, name := range []string{
+		"Content-Encoding", "Content-Range", "Content-Location", "Location",
+		"Etag", "Last-Modified", "Age", "Expires", "Vary", "Trailer", "Transfer-Encoding",
+	} {
+		h.Del(name)
+	}
+	for name, values := range p.Header {
+		h[http.CanonicalHeaderKey(name)] = values
+	}
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Via", via)
+	h.Set("Proxy-Status", proxyStatus(p))
+	if ex.ID != "" {
+		h.Set("X-Request-Id", ex.ID)
+	}
+	if p.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.FormatInt(retrySeconds(p.RetryAfter), 10))
+	}
+	if p.Status() == http.StatusUnauthorized && len(h.Values("Www-Authenticate")) == 0 {
+		h["Www-Authenticate"] = e.options.Challenges
+	}
+}
+
+// retrySeconds rounds up: a caller that comes back on the second must not be
+// too early.
+func retrySeconds(d time.Duration) int64 {
+	return max(1, int64((d+time.Second-1)/time.Second))
+}
+
+// mustClose reports whether the connection cannot carry another request. Over
+// HTTP/2 an unread body costs nothing, its stream is reset alone.
+func mustClose(r *http.Request, p *exchange.Problem) bool {
+	if p.Close {
+		return true
+	}
+	if r.ProtoMajor >= 2 || r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+		return false
+	}
+	consumed, ok := r.Body.(interface{ Consumed() bool })
+	return !ok || !consumed.Consumed()
+}

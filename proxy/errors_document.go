@@ -1,0 +1,140 @@
+package proxy
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"iqgateway/internal/exchange"
+)
+
+const (
+	maxDetail        = 1024 // bytes of a public text in a body
+	maxStatusDetails = 256  // and in a field
+)
+
+// document is a problem document (RFC 9457 section 3), in the order in which a
+// human wants to read it.
+type document struct {
+	Type       string           `json:"type"`
+	Title      string           `json:"title"`
+	Status     int              `json:"status"`
+	Detail     string           `json:"detail,omitempty"`
+	Instance   string           `json:"instance,omitempty"`
+	TraceID    string           `json:"trace_id,omitempty"`
+	RetryAfter float64          `json:"retry_after,omitempty"` // seconds
+	Outcome    exchange.Outcome `json:"outcome,omitempty"`
+}
+
+// document encodes p for the caller.
+func (e *Errors) document(p *exchange.Problem, ex *exchange.Exchange, traceID string) []byte {
+	spec := p.Type.Spec()
+	d := document{
+		Type:     e.options.Base + "#" + string(spec.Type),
+		Title:    spec.Title,
+		Status:   spec.Status,
+		Detail:   cleanText(p.Detail, maxDetail),
+		Instance: ex.ID,
+		TraceID:  traceID,
+		Outcome:  p.Outcome,
+	}
+	if p.RetryAfter > 0 {
+		d.RetryAfter = float64(retrySeconds(p.RetryAfter)*int64(time.Second)) / float64(time.Second)
+	}
+	return mergeMembers(encodeJSON(d), p.Extra)
+}
+
+// mergeMembers appends extra members to the object in first. Names that the
+// object already has, or always means something by, are left out.
+func mergeMembers(first []byte, extra map[string]any) []byte {
+	more := make(map[string]any, len(extra))
+	for name, value := range extra {
+		if !isReservedMember(name) {
+			more[name] = value
+		}
+	}
+	if len(more) == 0 {
+		return append(first, '\n')
+	}
+	second := encodeJSON(more)
+	if len(second) == 0 { // a value that JSON cannot hold; the rest still counts
+		return append(first, '\n')
+	}
+	merged := append(first[:len(first)-1:len(first)-1], ',')
+	return append(append(merged, second[1:]...), '\n')
+}
+
+func isReservedMember(name string) bool {
+	switch name {
+	case "type", "title", "status", "detail", "instance", "trace_id", "retry_after", "outcome":
+		return true
+	}
+	return false
+}
+
+// encodeJSON returns v as JSON without a line end, nil when it cannot be
+// encoded. Quotes and angle brackets of an URL stay readable.
+func encodeJSON(v any) []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil
+	}
+	return bytes.TrimRight(b.Bytes(), "\n")
+}
+
+// cleanText makes a text that may hold bytes of a request fit for terminals
+// and logs: control characters become spaces, and it ends after limit bytes.
+func cleanText(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	if len(s) <= limit {
+		return s
+	}
+	s = s[:limit]
+	for !utf8.ValidString(s) {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+// proxyStatus renders the Proxy-Status field (RFC 9209) of p: a structured
+// field list with one member.
+func proxyStatus(p *exchange.Problem) string {
+	var b strings.Builder
+	b.WriteString(Pseudonym)
+	if token := proxyError(p); token != "" {
+		b.WriteString("; error=")
+		b.WriteString(token)
+	}
+	if p.Detail != "" {
+		b.WriteString(`; details="`)
+		writeQuoted(&b, cleanText(p.Detail, maxStatusDetails))
+		b.WriteByte('"')
+	}
+	return b.String()
+}
+
+// writeQuoted writes the inside of a structured field string, which knows
+// printable ASCII only (RFC 9651 section 3.3.3).
+func writeQuoted(b *strings.Builder, s string) {
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r < ' ' || r > '~':
+			b.WriteByte('?')
+		default:
+			b.WriteRune(r)
+		}
+	}
+}

@@ -1,0 +1,130 @@
+package proxy
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"iqgateway/internal/exchange"
+)
+
+// HeaderMode says how much of its own the gateway adds to answers.
+type HeaderMode int8
+
+// The values of server.response_headers.
+const (
+	HeadersStandard HeaderMode = iota // ids, cache, Via and Server-Timing
+	HeadersMinimal                    // ids and cache only
+	HeadersDebug                      // further timings
+)
+
+// modifyResponse makes an upstream's answer the gateway's.
+func (f *forward) modifyResponse(res *http.Response) error {
+	in := passageOf(res.Request.Context()).in
+	ex := exchange.From(in.Context())
+	if err := checkStatus(res, ex.Target); err != nil {
+		return err
+	}
+	cleanHeader(res.Header)
+	res.Trailer = nil // an answer's trailer would slip past every rule above
+	if f.options.Locations != nil {
+		f.options.Locations.rewriteHeader(res.Header, ex, in)
+	}
+	f.options.Headers.add(res.Header, ex, res.StatusCode)
+	res.Body = &responseBody{ReadCloser: res.Body, exchange: ex, caller: in.Context()}
+	return nil
+}
+
+// checkStatus refuses answers that must not reach a caller as they are.
+func checkStatus(res *http.Response, t *exchange.Target) error {
+	status := res.StatusCode
+	switch {
+	case status == http.StatusUnauthorized && t.Authentication != "none":
+		// 401 is only ever about the caller's own credentials.
+		return credentialRejected(t)
+	case status < http.StatusOK || status > 599:
+		p := exchange.Refuse(exchange.UpstreamProtocol,
+			"the upstream answered with status "+strconv.Itoa(status)+", which is not one that ends a request")
+		if t.Write {
+			p.Outcome = exchange.OutcomeUnknown
+		}
+		return p
+	}
+	return nil
+}
+
+func credentialRejected(t *exchange.Target) *exchange.Problem {
+	p := exchange.Refuse(exchange.UpstreamCredentialRejected,
+		"the "+t.Service+" service of "+t.Environment+" did not accept the gateway's own credential; your key is fine")
+	if t.Write {
+		p.Outcome = exchange.NotExecuted
+	}
+	return p
+}
+
+// cleanHeader removes what is not for callers. Hop-by-hop fields are already
+// gone. Every other field of the upstream passes untouched.
+func cleanHeader(h http.Header) {
+	for name := range h {
+		if isUpstreamOnly(name) {
+			delete(h, name)
+		}
+	}
+}
+
+// isUpstreamOnly reports whether an answer's field stays inside the gateway:
+// the upstream's session and fingerprints, what it says to browsers about its
+// own origin (which is not the gateway's), and what only the gateway may say.
+func isUpstreamOnly(name string) bool {
+	switch name {
+	case "Set-Cookie", "Set-Cookie2",
+		"Server", "X-Powered-By", "X-Aspnet-Version", "X-Aspnetmvc-Version",
+		"Alt-Svc", "Strict-Transport-Security", "Clear-Site-Data", "Nel", "Report-To", "Reporting-Endpoints",
+		"Upgrade", "Trailer", "Keep-Alive",
+		"X-Request-Id", "X-Quota-Source", "Server-Timing":
+		return true
+	}
+	for _, prefix := range []string{"Access-Control-", "Arr-", "Proxy-"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// add sets the fields that the gateway puts on every proxied answer.
+func (m HeaderMode) add(h http.Header, ex *exchange.Exchange, status int) {
+	if ex.ID != "" {
+		h["X-Request-Id"] = []string{ex.ID}
+	}
+	h.Add("Cache-Status", Pseudonym+"; fwd=bypass")
+	if status == http.StatusTooManyRequests {
+		h["X-Quota-Source"] = []string{"upstream"}
+	}
+	if m == HeadersMinimal {
+		return
+	}
+	h.Add("Via", via)
+	h["Server-Timing"] = []string{m.serverTiming(ex)}
+}
+
+// serverTiming renders where the time went, in milliseconds.
+func (m HeaderMode) serverTiming(ex *exchange.Exchange) string {
+	b := make([]byte, 0, 64)
+	b = appendTiming(b, "token", ex.TokenWait)
+	b = append(b, ", "...)
+	b = appendTiming(b, "upstream", ex.UpstreamTime)
+	if m == HeadersDebug {
+		b = append(b, `, attempts;desc="`...)
+		b = strconv.AppendInt(b, int64(ex.Attempts), 10)
+		b = append(b, '"')
+	}
+	return string(b)
+}
+
+func appendTiming(b []byte, name string, d time.Duration) []byte {
+	b = append(b, name...)
+	b = append(b, ";dur="...)
+	return strconv.AppendFloat(b, float64(d)/float64(time.Millisecond), 'f', 1, 64)
+}
