@@ -45,7 +45,7 @@ func (h Hooks) refused(ctx context.Context, reason Reason) {
 //
 // All credentials of a request must prove the same caller. Otherwise it is
 // refused with CallerUnauthenticated at once, the body unread. That is a 401
-// in the absolute form too, where RFC 9110 would have a proxy answer 407: here
+// in the absolute form (as the exchange's Form says) too, where RFC 9110 would have a proxy answer 407: here
 // 401 always is about the caller's own credentials. Clients that send
 // Proxy-Authorization only when asked for it have to send a key header.
 func Authenticate(o AuthenticateOptions) func(http.Handler) http.Handler {
@@ -76,16 +76,12 @@ func Authenticate(o AuthenticateOptions) func(http.Handler) http.Handler {
 }
 
 func authenticate(r *http.Request, ring *keyring, headers []string, now time.Time) (*exchange.Caller, Reason) {
-	all, ok := credentials(r, headers, isAbsolute(r))
+	absolute := exchange.From(r.Context()).Form == exchange.FormAbsolute
+	all, ok := credentials(r, headers, absolute)
 	if !ok {
 		return nil, ReasonMalformed
 	}
 	return ring.identify(all, now)
-}
-
-// isAbsolute: routing has not named the form yet when this stage runs.
-func isAbsolute(r *http.Request) bool {
-	return r.URL.IsAbs() || exchange.From(r.Context()).Form == exchange.FormAbsolute
 }
 
 func unauthenticated(r *http.Request, reason Reason) *exchange.Problem {

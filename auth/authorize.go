@@ -40,7 +40,11 @@ func Authorize(o AuthorizeOptions) func(http.Handler) http.Handler {
 			ex := exchange.From(r.Context())
 			decision, problem := authorize(r, ex, o.Policy, o.Now())
 			if problem != nil {
-				o.Hooks.refused(r.Context(), ReasonNotAllowed)
+				reason := ReasonNotAllowed
+				if problem.Type == exchange.MalformedRequest {
+					reason = ReasonMalformed
+				}
+				o.Hooks.refused(r.Context(), reason)
 				o.Refuse(w, r, problem)
 				return
 			}

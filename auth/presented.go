@@ -63,8 +63,11 @@ func parseBasic(encoded string) (presented, bool) {
 	if err != nil {
 		return presented{}, false
 	}
-	caller, key, found := strings.Cut(string(raw), ":")
-	return presented{caller: caller, key: key}, found && caller != "" && key != ""
+	caller, key, _ := strings.Cut(string(raw), ":")
+	if caller == "" || key == "" {
+		return presented{}, false
+	}
+	return presented{caller: caller, key: key}, true
 }
 
 // removeCredentials takes out of r what only this gateway may see.
