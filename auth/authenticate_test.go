@@ -2,7 +2,9 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -206,7 +208,7 @@ func TestDetailsDiffer(t *testing.T) {
 // Over a real connection: the 401 comes while the body is still being sent.
 func TestRefusedBeforeTheBody(t *testing.T) {
 	stage := Authenticate(AuthenticateOptions{Callers: testCallers(), Refuse: func(w http.ResponseWriter, _ *http.Request, err error) {
-		if p, ok := err.(*exchange.Problem); ok && p.Close {
+		if p, ok := errors.AsType[*exchange.Problem](err); ok && p.Close {
 			w.Header().Set("Connection", "close")
 		}
 		w.WriteHeader(http.StatusUnauthorized)
@@ -214,7 +216,7 @@ func TestRefusedBeforeTheBody(t *testing.T) {
 	server := httptest.NewServer(stage(http.NotFoundHandler()))
 	defer server.Close()
 	body, sending := io.Pipe()
-	defer sending.Close()
+	defer func() { _ = sending.Close() }()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, body)
 	if err != nil {
 		t.Fatal(err)
@@ -250,9 +252,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 			fields := make(http.Header, 1)
 			b.ReportAllocs()
 			for b.Loop() {
-				for name, values := range header {
-					fields[name] = values
-				}
+				maps.Copy(fields, header)
 				r.Header = fields
 				handler.ServeHTTP(nil, r)
 			}

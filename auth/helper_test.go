@@ -2,6 +2,7 @@ package auth
 
 import (
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -22,7 +23,7 @@ func basic(user, key string) string {
 type refusals struct{ problems []*exchange.Problem }
 
 func (f *refusals) refuse(w http.ResponseWriter, _ *http.Request, err error) {
-	problem, _ := err.(*exchange.Problem)
+	problem, _ := errors.AsType[*exchange.Problem](err)
 	f.problems = append(f.problems, problem)
 	w.WriteHeader(problem.Status())
 }
