@@ -12,7 +12,7 @@ import (
 )
 
 //go:embed catalogue.yaml
-var catalogueYAML []byte //nolint:gochecknoglobals // embedding needs a package variable; nothing writes it
+var catalogueYAML []byte
 
 // API is one interface that the provider documents or lists.
 type API struct {
@@ -33,29 +33,23 @@ type API struct {
 type catalogue struct {
 	// Domain ends every host name of the provider.
 	Domain string
-	// Environments by name.
-	Environments map[string]catalogueEnvironment
+	// Suffixes end every host stem of a built-in environment, by its name.
+	Suffixes map[string]string
 	// APIs in the order of the file.
 	APIs []API
 	// Published names, per service, the environments whose host the provider or
 	// a captured answer shows. Other hosts follow from the naming rule.
 	Published map[string][]string
 
-	denied   []any
-	services map[string]map[string]any
+	denied   []string        // patterns, on every service
+	services map[string]tree // settings in every environment
+	// exceptions are the settings that differ in one environment, by
+	// environment and service.
+	exceptions map[string]map[string]tree
 }
 
-// catalogueEnvironment is one built-in environment.
-type catalogueEnvironment struct {
-	// Suffix ends every host stem.
-	Suffix string
-	// Services are the settings that differ from those of other environments.
-	Services map[string]map[string]any
-}
-
-// builtin reads the embedded catalogue. Settings are trees of map[string]any,
-// []any and the literal text of scalars, as from a configuration file. An
-// error means a broken build; a test keeps the embedded file sound.
+// builtin reads the embedded catalogue. An error means a broken build; a test
+// keeps the embedded file sound.
 func builtin() (*catalogue, error) {
 	c, err := parseCatalogue(catalogueYAML)
 	if err != nil {
@@ -70,11 +64,11 @@ type catalogueFile struct {
 	Portal       string   `yaml:"portal"`
 	Denied       []string `yaml:"denied"`
 	Environments map[string]struct {
-		Suffix   string              `yaml:"suffix"`
-		Services map[string]settings `yaml:"services"`
+		Suffix   string               `yaml:"suffix"`
+		Services map[string]yaml.Node `yaml:"services"`
 	} `yaml:"environments"`
-	APIs     []API               `yaml:"apis"`
-	Services map[string]settings `yaml:"services"`
+	APIs     []API                `yaml:"apis"`
+	Services map[string]yaml.Node `yaml:"services"`
 }
 
 func parseCatalogue(text []byte) (*catalogue, error) {
@@ -84,34 +78,71 @@ func parseCatalogue(text []byte) (*catalogue, error) {
 	if err := decoder.Decode(&file); err != nil {
 		return nil, fmt.Errorf("not readable: %w", err)
 	}
+	var found report
+	s := &shaper{schema: newSchema(), report: &found, origin: catalogueOrigin}
 	c := &catalogue{
-		Domain:       file.Domain,
-		Environments: make(map[string]catalogueEnvironment, len(file.Environments)),
-		APIs:         file.APIs,
-		Published:    make(map[string][]string, len(file.Services)),
-		denied:       anys(file.Denied),
-		services:     plainMaps(file.Services),
+		Domain:     file.Domain,
+		Suffixes:   make(map[string]string, len(file.Environments)),
+		APIs:       file.APIs,
+		Published:  make(map[string][]string, len(file.Services)),
+		denied:     file.Denied,
+		services:   shapeSettings(s, file.Services, "services"),
+		exceptions: make(map[string]map[string]tree, len(file.Environments)),
 	}
 	for name, e := range file.Environments {
-		c.Environments[name] = catalogueEnvironment{Suffix: e.Suffix, Services: plainMaps(e.Services)}
-	}
-	for name, s := range c.services {
-		c.Published[name] = texts(s["published"])
-		delete(s, "published") // no setting, but evidence
+		c.Suffixes[name] = e.Suffix
+		c.exceptions[name] = shapeSettings(s, e.Services, join("environments", name)+".services")
 	}
 	for i := range c.APIs {
 		c.APIs[i].Document = "https://" + file.Portal + c.APIs[i].Document
 	}
-	return c, c.attachAPIs()
+	if len(found.errors) > 0 {
+		return nil, found.errors
+	}
+	return c, errors.Join(c.readPublished(file.Services), c.checkAliases(), c.attachAPIs())
 }
 
-// attachAPIs gives each service the names, aliases and document of its APIs,
-// and refuses a name with two meanings.
-func (c *catalogue) attachAPIs() error {
+// readPublished reads the evidence, of which the schema knows nothing.
+func (c *catalogue) readPublished(services map[string]yaml.Node) error {
+	for _, name := range c.Names() {
+		var evidence struct {
+			Published []string `yaml:"x-published"`
+		}
+		node := services[name]
+		if err := node.Decode(&evidence); err != nil {
+			return fmt.Errorf("service %q: %w", name, err)
+		}
+		for _, environment := range evidence.Published {
+			if _, known := c.Suffixes[environment]; !known {
+				return fmt.Errorf("service %q: x-published names %q, which is not in environments", name, environment)
+			}
+		}
+		c.Published[name] = evidence.Published
+	}
+	return nil
+}
+
+// checkAliases refuses a name with two meanings.
+func (c *catalogue) checkAliases() error {
 	owners := make(map[string]string, len(c.services))
 	for name := range c.services {
 		owners[name] = name
 	}
+	var problems []error
+	for _, api := range c.APIs {
+		for _, alias := range api.Aliases {
+			if owner, taken := owners[alias]; taken {
+				problems = append(problems, fmt.Errorf("API %q: alias %q already stands for %q", api.Name, alias, owner))
+			}
+			owners[alias] = api.Name
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// attachAPIs gives each service the names of its APIs, the page of the first
+// of them, and to an API's first service its aliases.
+func (c *catalogue) attachAPIs() error {
 	var problems []error
 	for _, api := range c.APIs {
 		for i, name := range api.Services {
@@ -120,33 +151,29 @@ func (c *catalogue) attachAPIs() error {
 				problems = append(problems, fmt.Errorf("API %q: service %q is not in services", api.Name, name))
 				continue
 			}
-			service["apis"] = append(list(service["apis"]), api.Name)
+			service["apis"] = appended(service["apis"], api.Name)
 			if service["document"] == nil {
-				service["document"] = api.Document
+				service["document"] = leaf{Text: api.Document, At: Origin{Layer: layerCatalogue, Name: "catalogue.yaml"}}
 			}
 			if i == 0 {
-				service["aliases"] = append(list(service["aliases"]), anys(api.Aliases)...)
+				service["aliases"] = appended(service["aliases"], api.Aliases...)
 			}
-		}
-		for _, alias := range api.Aliases {
-			if owner, taken := owners[alias]; taken {
-				problems = append(problems, fmt.Errorf("API %q: alias %q already stands for %q", api.Name, alias, owner))
-				continue
-			}
-			owners[alias] = api.Name
 		}
 	}
 	return errors.Join(problems...)
 }
 
 // Names returns the services of the catalogue, sorted.
-func (c *catalogue) Names() []string { return slices.Sorted(maps.Keys(c.services)) }
+func (c *catalogue) Names() []string { return sortedKeys(c.services) }
 
 // Settings returns what the catalogue says about a service in an environment;
-// neither need be known to it. The caller owns the result.
-func (c *catalogue) Settings(environment, service string) map[string]any {
-	merged := clone(c.services[service])
-	merged["denied"] = append(list(merged["denied"]), c.denied...)
-	overlay(merged, c.Environments[environment].Services[service])
+// it need know neither of them. The mappings belong to the caller.
+func (c *catalogue) Settings(environment, service string) tree {
+	merged := tree{}
+	overlay(merged, c.services[service])
+	overlay(merged, c.exceptions[environment][service])
+	merged["denied"] = appended(merged["denied"], c.denied...)
 	return merged
 }
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

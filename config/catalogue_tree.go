@@ -1,140 +1,55 @@
 package config
 
 import (
-	"fmt"
-	"maps"
+	"reflect"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// settings is a tree of settings whose scalars keep their literal text.
-type settings map[string]any
-
-// UnmarshalYAML implements [yaml.Unmarshaler].
-func (s *settings) UnmarshalYAML(node *yaml.Node) error {
-	value, err := literal(node)
-	if err != nil {
-		return err
+// shapeSettings reads the services of the catalogue as strictly as those of a
+// configuration, in name order. What it finds amiss is in the report.
+func shapeSettings(s *shaper, nodes map[string]yaml.Node, path string) map[string]tree {
+	settings := make(map[string]tree, len(nodes))
+	for _, name := range sortedKeys(nodes) {
+		at := join(path, name)
+		node := nodes[name]
+		if !isName(name) {
+			s.report.errorf(s.origin(&node), at, "is no name")
+		}
+		t, _ := s.shape(reflect.TypeFor[Service](), &node, at).(tree)
+		settings[name] = t
 	}
-	tree, ok := value.(map[string]any)
-	if !ok {
-		return fmt.Errorf("line %d: settings are a mapping", node.Line)
-	}
-	*s = tree
-	return nil
+	return settings
 }
 
-// literal turns a node into maps, lists and the text of scalars. It serves the
-// embedded file alone, which a test keeps free of alias bombs.
-func literal(node *yaml.Node) (any, error) {
-	switch node.Kind {
-	case yaml.AliasNode:
-		return literal(node.Alias)
-	case yaml.ScalarNode:
-		return node.Value, nil
-	case yaml.SequenceNode:
-		elements := make([]any, 0, len(node.Content))
-		for _, child := range node.Content {
-			element, err := literal(child)
-			if err != nil {
-				return nil, err
-			}
-			elements = append(elements, element)
-		}
-		return elements, nil
-	case yaml.MappingNode:
-		return literalMap(node)
-	default:
-		return nil, fmt.Errorf("line %d: unexpected kind of node", node.Line)
-	}
+func catalogueOrigin(n *yaml.Node) Origin {
+	return Origin{Layer: layerCatalogue, Name: "catalogue.yaml", Line: n.Line}
 }
 
-func literalMap(node *yaml.Node) (any, error) {
-	own, merged := make(map[string]any), make(map[string]any)
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		key := node.Content[i].Value
-		value, err := literal(node.Content[i+1])
-		if err != nil {
-			return nil, err
-		}
-		if _, repeated := own[key]; repeated {
-			return nil, fmt.Errorf("line %d: key %q is repeated", node.Content[i].Line, key)
-		}
-		if tree, ok := value.(map[string]any); ok && key == "<<" {
-			merged = tree
+// overlay writes special over general: mappings merge, all else is replaced.
+// Afterwards they have nothing in common but leaves, which never change.
+func overlay(general, special tree) {
+	for key, value := range special {
+		inner, isTree := value.(tree)
+		if !isTree {
+			general[key] = value
 			continue
 		}
-		own[key] = value
-	}
-	maps.Copy(merged, own)
-	return merged, nil
-}
-
-// overlay writes special over general: maps merge, all else is replaced.
-func overlay(general, special map[string]any) {
-	for key, value := range special {
-		inner, isMap := value.(map[string]any)
-		below, hasMap := general[key].(map[string]any)
-		if isMap && hasMap {
+		if below, ok := general[key].(tree); ok {
 			overlay(below, inner)
 			continue
 		}
-		general[key] = cloneValue(value)
+		general[key] = copyTree(inner)
 	}
 }
 
-// clone copies a tree; of nil it makes an empty one.
-func clone(tree map[string]any) map[string]any {
-	copied := make(map[string]any, len(tree)+1)
-	for key, value := range tree {
-		copied[key] = cloneValue(value)
+// appended returns the list that value holds, if any, with texts behind it.
+func appended(value any, texts ...string) leaf {
+	old, _ := value.(leaf)
+	l := leaf{List: true, At: Origin{Layer: layerCatalogue, Name: "catalogue.yaml", Line: old.At.Line}}
+	l.Items = append(l.Items, old.Items...)
+	for _, text := range texts {
+		l.Items = append(l.Items, leaf{Text: text, At: l.At})
 	}
-	return copied
-}
-
-func cloneValue(value any) any {
-	switch v := value.(type) {
-	case map[string]any:
-		return clone(v)
-	case []any:
-		copied := make([]any, len(v))
-		for i, element := range v {
-			copied[i] = cloneValue(element)
-		}
-		return copied
-	default:
-		return v
-	}
-}
-
-// list returns a list of its own, also of nothing.
-func list(value any) []any {
-	elements, _ := value.([]any)
-	return append([]any(nil), elements...)
-}
-
-func anys(elements []string) []any {
-	out := make([]any, len(elements))
-	for i, e := range elements {
-		out[i] = e
-	}
-	return out
-}
-
-func texts(value any) []string {
-	var out []string
-	for _, element := range list(value) {
-		if text, ok := element.(string); ok {
-			out = append(out, text)
-		}
-	}
-	return out
-}
-
-func plainMaps(trees map[string]settings) map[string]map[string]any {
-	out := make(map[string]map[string]any, len(trees))
-	for name, tree := range trees {
-		out[name] = tree
-	}
-	return out
+	return l
 }
