@@ -55,7 +55,7 @@ func (s *retail) ams() *router {
 	rt.handle(http.MethodPost, "/assets", s.uploadAsset)
 	rt.handle(http.MethodGet, "/assets/{id}", s.getAsset)
 	rt.handle(http.MethodGet, "/images/{id}", s.redirectImage)
-	rt.handle(http.MethodGet, "/files/{id}", s.getFile)
+	rt.handle(http.MethodGet, "/images/{id}/content", s.getFile)
 	return rt
 }
 

@@ -53,5 +53,5 @@ func fileURL(r *http.Request, id string) string {
 	if base == "" {
 		base = "https://ams.iqmetrix.net"
 	}
-	return base + "/files/" + id
+	return base + "/images/" + id + "/content"
 }

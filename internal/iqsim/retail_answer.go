@@ -5,14 +5,12 @@ import (
 	"errors"
 	"maps"
 	"net/http"
-	"strconv"
 )
 
 const (
-	typeJSON        = "application/json"
-	typeJSONCharset = "application/json; charset=utf-8"
-	typeHAL         = "application/hal+json"
-	typeText        = "text/plain"
+	typeJSON = "application/json"
+	typeHAL  = "application/hal+json"
+	typeText = "text/plain"
 )
 
 // The error texts of the provider's documentation and of captured answers.
@@ -23,7 +21,8 @@ const (
 )
 
 // answer is what a retail service replies: operations return it as a value,
-// the router writes it.
+// the router writes it. It holds only the header fields that depend on what is
+// answered; the service's habits are added by its profile.
 type answer struct {
 	status      int
 	contentType string
@@ -52,9 +51,6 @@ func (a answer) write(w http.ResponseWriter) {
 	if a.contentType != "" {
 		w.Header().Set("Content-Type", a.contentType)
 	}
-	if a.status != http.StatusNoContent && a.status != http.StatusNotModified {
-		w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
-	}
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body) // the caller may be gone; there is nobody to tell
 }
@@ -65,12 +61,12 @@ func reply(status int, v any) answer {
 	if err != nil {
 		return message(http.StatusInternalServerError, "An error has occurred.")
 	}
-	return answer{status: status, contentType: typeJSONCharset, body: body}
+	return answer{status: status, contentType: typeJSON, body: body}
 }
 
 // replyRaw answers status with JSON that is already encoded.
 func replyRaw(status int, body []byte) answer {
-	return answer{status: status, contentType: typeJSONCharset, body: body}
+	return answer{status: status, contentType: typeJSON, body: body}
 }
 
 func noContent() answer { return answer{status: http.StatusNoContent} }

@@ -49,9 +49,9 @@ func supplierScope(supplier, company string) string { return scopeOf("supplier",
 func (s *retail) atEntity(next operation) operation {
 	return func(r *http.Request, c captures) answer {
 		if !s.hasEntity(c["company"], c["entity"]) {
-			return message(http.StatusInternalServerError, "Entity is not related to company").as(typeJSON)
+			return message(http.StatusInternalServerError, "Entity is not related to company")
 		}
-		return next(r, c).as(typeJSON)
+		return next(r, c)
 	}
 }
 
@@ -81,20 +81,20 @@ func (s *retail) stockEverywhere(_ *http.Request, c captures) answer {
 			found = append(found, rec)
 		}
 	}
-	return replyRaw(http.StatusOK, array(found, nil)).as(typeJSON)
+	return replyRaw(http.StatusOK, array(found, nil))
 }
 
 func emptyList(*http.Request, captures) answer {
-	return replyRaw(http.StatusOK, []byte("[]")).as(typeJSON)
+	return replyRaw(http.StatusOK, []byte("[]"))
 }
 
 // supplierSkus serves what a supplier can deliver; unpaged, but filtered.
 func (s *retail) supplierSkus(r *http.Request, c captures) answer {
 	found, err := filtered(r.URL.Query(), s.stock.list(supplierScope(c["supplier"], c["company"])))
 	if err != nil {
-		return message(http.StatusBadRequest, "Error while extracting the request query: "+err.Error()).as(typeJSON)
+		return message(http.StatusBadRequest, "Error while extracting the request query: "+err.Error())
 	}
-	return replyRaw(http.StatusOK, array(found, nil)).as(typeJSON)
+	return replyRaw(http.StatusOK, array(found, nil))
 }
 
 // bulkSupplierAvailability is a POST that only reads; unknown SKUs are left
@@ -102,10 +102,10 @@ func (s *retail) supplierSkus(r *http.Request, c captures) answer {
 func (s *retail) bulkSupplierAvailability(r *http.Request, c captures) answer {
 	in, err := readDocument(r)
 	if err != nil {
-		return badRequest().as(typeJSON)
+		return badRequest()
 	}
 	if _, ok := in["SupplierAvailabilities"].([]any); !ok {
-		return badRequest().as(typeJSON)
+		return badRequest()
 	}
 	found := []document{}
 	for _, asked := range in.objects("SupplierAvailabilities") {
@@ -113,5 +113,5 @@ func (s *retail) bulkSupplierAvailability(r *http.Request, c captures) answer {
 			found = append(found, rec.fields)
 		}
 	}
-	return reply(http.StatusOK, document{"Id": 0, "SupplierAvailabilities": slices.Clip(found)}).as(typeJSON)
+	return reply(http.StatusOK, document{"Id": 0, "SupplierAvailabilities": slices.Clip(found)})
 }

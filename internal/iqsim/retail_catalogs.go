@@ -29,9 +29,7 @@ func (s *retail) catalogs() *router {
 
 // listItems serves the whole catalog in one answer: it is unpaged.
 func (s *retail) listItems(_ *http.Request, c captures) answer {
-	return itemList(s.items.list(c["company"])).
-		with("Content-Language", "en-US").
-		with("Link", `</Items.xml>; rel="application/xml"`)
+	return itemList(s.items.list(c["company"]))
 }
 
 func (s *retail) itemsOfList(_ *http.Request, c captures) answer {
@@ -44,7 +42,7 @@ func (s *retail) itemsOfList(_ *http.Request, c captures) answer {
 			}
 		}
 	}
-	return itemList(found).with("Content-Language", "en-US")
+	return itemList(found)
 }
 
 func itemList(items []*record) answer {
@@ -56,7 +54,7 @@ func (s *retail) getItem(_ *http.Request, c captures) answer {
 	if !ok {
 		return itemNotFound()
 	}
-	return catalogReply(rec.raw)
+	return replyRaw(http.StatusOK, rec.raw)
 }
 
 func (s *retail) itemDetails(_ *http.Request, c captures) answer {
@@ -64,7 +62,7 @@ func (s *retail) itemDetails(_ *http.Request, c captures) answer {
 	if !ok {
 		return itemNotFound()
 	}
-	return reply(http.StatusOK, s.details(rec)).with("Content-Language", "en-US")
+	return reply(http.StatusOK, s.details(rec))
 }
 
 // details is the item with what the product library knows about it.
@@ -94,7 +92,7 @@ func (s *retail) bulkDetails(r *http.Request, c captures) answer {
 			found[item.id] = s.details(item)
 		}
 	}
-	return reply(http.StatusOK, document{"CatalogItems": found}).with("Content-Language", "en-US")
+	return reply(http.StatusOK, document{"CatalogItems": found})
 }
 
 // itemStructure groups the item with the other variations of its product.
@@ -110,8 +108,7 @@ func (s *retail) itemStructure(_ *http.Request, c captures) answer {
 			variations = append(variations, itemSummary(rec).with(document{"Revisions": []document{}}))
 		}
 	}
-	return reply(http.StatusOK, document{"Slug": master, "Name": item.fields["Name"], "Variations": variations}).
-		with("Content-Language", "en-US")
+	return reply(http.StatusOK, document{"Slug": master, "Name": item.fields["Name"], "Variations": variations})
 }
 
 func itemSummary(rec *record) document {
@@ -132,8 +129,7 @@ func (s *retail) itemsByVendorSku(r *http.Request, c captures) answer {
 			found = append(found, rec)
 		}
 	}
-	return replyRaw(http.StatusOK, enclose(`{"Items":`, array(found, nil), skuTail(sku, vendor))).
-		with("Content-Language", "en-US")
+	return replyRaw(http.StatusOK, enclose(`{"Items":`, array(found, nil), skuTail(sku, vendor)))
 }
 
 func skuTail(sku, vendor string) string {
@@ -150,10 +146,6 @@ func orNil(number string) any {
 
 // vendorMatches: the simulated shop has one vendor; no vendor named means any.
 func vendorMatches(vendor string) bool { return vendor == "" || atoi(vendor) == seedSupplierID }
-
-func catalogReply(raw []byte) answer {
-	return replyRaw(http.StatusOK, raw).with("Content-Language", "en-US")
-}
 
 func itemNotFound() answer { return message(http.StatusNotFound, "CatalogItem not found") }
 

@@ -100,5 +100,5 @@ func searchReply(results []document, page, size, total int) answer {
 		"Items":    results,
 		"Facets":   document{"Vendors": []document{{"Count": total, "Item": document{"Id": seedSupplierID, "Name": seedVendorName}}}},
 		"MetaData": document{"Page": page, "PageSize": size, "TotalResults": total},
-	}).with("Content-Language", "en-US")
+	})
 }

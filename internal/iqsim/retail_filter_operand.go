@@ -31,6 +31,14 @@ func isComparison(word string) bool {
 	return false
 }
 
+func isConnective(word string) bool {
+	switch strings.ToLower(word) {
+	case "and", "or", "not":
+		return true
+	}
+	return false
+}
+
 // holds says whether "a op b" is true.
 func holds(op string, a, b any) bool {
 	order, ordered := compareValues(a, b)
@@ -60,6 +68,9 @@ func (p *filterParser) operand(depth int, right bool) (operand, error) {
 	case lexValue:
 		return func(document) any { return l.value }, nil
 	case lexWord:
+		if isComparison(l.word) || isConnective(l.word) {
+			return nil, fmt.Errorf("filter needs a field or a value, not %s", l.word)
+		}
 		if p.peek().kind == lexOpen {
 			return p.call(l.word, depth+1)
 		}

@@ -1,8 +1,6 @@
 package iqsim
 
 import (
-	"crypto/md5" //nolint:gosec // the provider's ETag of reason codes is an MD5; nothing is secured by it
-	"encoding/hex"
 	"net/http"
 	"strconv"
 	"strings"
@@ -16,9 +14,6 @@ type plainService struct {
 	hal  bool // HAL unless plain JSON is asked for
 	// versionTag: single documents carry ETag "<Version>".
 	versionTag bool
-	// hashTag: answers carry an MD5 ETag and a Last-Modified that is always
-	// now.
-	hashTag bool
 	// accepted: POST is taken with 202 in place of 201.
 	accepted bool
 }
@@ -44,12 +39,10 @@ func plainCatalogue() []plainService {
 		{stem: "posreports"},
 		{stem: "punchclock", hal: true},
 		{stem: "purchaseorder", hal: true},
-		{stem: "reasoncode", hashTag: true},
+		{stem: "reasoncode"},
 		{stem: "reporting"},
 		{stem: "shippingaggregator", accepted: true},
 		{stem: "tradeinreporting"},
-		{stem: "usermanager"},
-		{stem: "vmi"},
 	}
 }
 
@@ -125,7 +118,7 @@ func (s *retail) plainPut(r *http.Request, p plainService, written *records) ans
 }
 
 func (s *retail) plainStore(r *http.Request, status int, p plainService, written *records, path string, d document) answer {
-	if len(written.list(plainScope)) >= maxPlain {
+	if written.size(plainScope) >= maxPlain {
 		return message(http.StatusInsufficientStorage, "The simulated service holds as much as it will.")
 	}
 	rec, err := written.put(plainScope, path, d)
@@ -152,18 +145,13 @@ func (s *retail) echo(r *http.Request, p plainService) document {
 }
 
 func (s *retail) plainReply(r *http.Request, status int, p plainService, rec *record) answer {
-	a := replyRaw(status, rec.raw).as(typeJSON)
+	a := replyRaw(status, rec.raw)
 	if p.hal {
 		a = one(r, status, strings.TrimPrefix(rec.id, "/"), rec.raw)
 	}
 	if p.versionTag && strings.HasSuffix(rec.id, ")") {
 		version, _ := rec.fields.whole("Version")
 		a = a.with("Etag", strconv.Quote(strconv.Itoa(version)))
-	}
-	if p.hashTag && r.Method == http.MethodGet {
-		sum := md5.Sum(rec.raw) //nolint:gosec // see the import
-		a = a.with("Etag", strconv.Quote(hex.EncodeToString(sum[:]))).
-			with("Last-Modified", s.o.Now().UTC().Format(http.TimeFormat))
 	}
 	return a
 }

@@ -50,6 +50,16 @@ func (s *records) list(in string) []*record {
 	return append([]*record(nil), sc.order...)
 }
 
+// size returns how many records the scope has.
+func (s *records) size(in string) int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if sc := s.scopes[in]; sc != nil {
+		return len(sc.order)
+	}
+	return 0
+}
+
 // byScope returns the records of every scope, each oldest first.
 func (s *records) byScope() map[string][]*record {
 	s.mu.RLock()

@@ -119,7 +119,10 @@ func match(pattern []part, path string) (captures, bool) {
 		c[p.name] = value
 		path = path[end:]
 	}
-	return c, path == ""
+	if path != "" {
+		return nil, false
+	}
+	return c, true
 }
 
 // captureEnd is where a capture at the start of path ends: before the next

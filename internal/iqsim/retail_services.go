@@ -19,7 +19,7 @@ type retail struct {
 	items, products          records
 	stock, prices            records
 	orders, sales            records
-	lists                    records
+	lists, users             records
 	purchaseOrders           records
 	assets                   assetShelf
 }
@@ -43,6 +43,11 @@ func retailServices(o worldOptions) map[string]http.Handler {
 		"reference":                reference(),
 		"ams":                      s.ams(),
 		"api":                      s.api(),
+		"usermanager":              s.userManager(),
+		"vmi":                      soap(),
+		"vmi1":                     soap(),
+		"vmi3":                     soap(),
+		"vmi10":                    soap(),
 	}
 	maps.Copy(services, s.plainServices())
 	return services
@@ -58,6 +63,7 @@ func newRetail(o worldOptions) *retail {
 	s.seedCatalog()
 	s.seedCustomers()
 	s.seedSubscriptions()
+	s.seedUsers()
 	return s
 }
 

@@ -186,5 +186,5 @@ func (s *retail) changeCompanies(c captures, by func([]document) []document) ans
 	if !found {
 		return message(http.StatusNotFound, subscriptionMissing)
 	}
-	return noContent().as(typeJSON)
+	return noContent()
 }
