@@ -75,8 +75,8 @@ func (b *builtInLayer) renameServices(r *report, services tree, path string) {
 			continue
 		}
 		if other, both := services[name]; both {
-			r.errorf(originOf(services[alias], Origin{}), join(path, alias), "is another name of %s, which also has settings in %s: write one of them",
-				name, originOf(other, Origin{}))
+			r.errorf(originOf(services[alias]), join(path, alias), "is another name of %s, which also has settings in %s: write one of them",
+				name, originOf(other))
 			continue
 		}
 		services[name] = services[alias]

@@ -1,8 +1,13 @@
 package config
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
-// checker refuses what can be read but not meant.
+// checker refuses what can be read but not meant, and warns of what is
+// probably not meant. It changes nothing but the report.
 type checker struct {
 	*Config
 	report  *report
@@ -10,5 +15,192 @@ type checker struct {
 	now     time.Time
 }
 
-func (c *checker) references() {}
-func (c *checker) meaning()    {}
+// at returns where the value at a key path was written, or else the nearest
+// thing above it that was.
+func (c *checker) at(path string) Origin {
+	for {
+		if at := lookup(c.tree, path); at.written() || path == "" {
+			return at
+		}
+		path = path[:max(0, strings.LastIndexAny(path, ".["))]
+	}
+}
+
+func (c *checker) errorf(path, format string, args ...any) {
+	c.report.errorf(c.at(path), path, format, args...)
+}
+
+func (c *checker) warnf(path, format string, args ...any) {
+	c.report.warnf(c.at(path), path, format, args...)
+}
+
+// references checks names that stand for something written elsewhere. It needs
+// no value but names, so it runs however wrong other values are.
+func (c *checker) references() {
+	c.environmentNames()
+	c.serviceNames()
+	c.credentialNames()
+	c.callerNames()
+}
+
+// meaning checks values against each other.
+func (c *checker) meaning() {
+	c.listeners()
+	c.serverTLS()
+	c.stores()
+	c.telemetry()
+	c.tokenEndpoint()
+	for _, name := range sortedKeys(c.Credentials) {
+		c.credential(name, c.Credentials[name])
+	}
+	c.upstreams()
+	for _, name := range c.EnvironmentNames() {
+		for _, s := range c.environments[name].Services() {
+			c.service(s)
+		}
+	}
+	c.writtenWaits()
+	c.callers()
+	c.guarantees()
+	c.reach()
+}
+
+func (c *checker) environmentNames() {
+	services := c.allServiceNames()
+	for _, name := range sortedKeys(c.Environments) {
+		path := join("environments", name)
+		e := c.Environments[name]
+		_, builtIn := c.builtIn.Suffixes[name]
+		switch {
+		case slices.Contains(services, name):
+			c.errorf(path, "is also the name of a service: /%s/… in a URL could mean either", name)
+		case !builtIn && e.URL == "":
+			c.errorf(path, "needs a url, as it is not built in%s", didYouMean(name, sortedKeys(c.builtIn.Suffixes)))
+		case e.URL != "" && !strings.Contains(string(e.URL), servicePlace):
+			c.errorf(path+".url", "%q sends every service to one place: write {service} where the host stem belongs", e.URL)
+		}
+		if strings.Trim(e.Suffix, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			c.errorf(path+".suffix", "%q is no end of a host stem: use a-z, 0-9 and -", e.Suffix)
+		}
+	}
+}
+
+// allServiceNames returns services and aliases of the catalogue and of the
+// configuration.
+func (c *checker) allServiceNames() []string {
+	names := sortedKeys(c.builtIn.names)
+	add := func(services map[string]Service) {
+		for name, s := range services {
+			names = append(append(names, name), s.Aliases...)
+		}
+	}
+	add(c.Services)
+	for _, e := range c.Environments {
+		add(e.Services)
+	}
+	return names
+}
+
+// serviceNames refuses settings of services that nothing else describes.
+func (c *checker) serviceNames() {
+	for _, name := range sortedKeys(c.Services) {
+		c.serviceName("services", name, c.Services[name])
+	}
+	for _, environment := range sortedKeys(c.Environments) {
+		services := c.Environments[environment].Services
+		for _, name := range sortedKeys(services) {
+			if _, known := c.Services[name]; !known {
+				c.serviceName(join("environments", environment)+".services", name, services[name])
+			}
+		}
+	}
+	c.shareNames("defaults", c.Defaults)
+	for _, name := range sortedKeys(c.Services) {
+		c.shareNames(join("services", name), c.Services[name])
+	}
+	for _, environment := range sortedKeys(c.Environments) {
+		services := c.Environments[environment].Services
+		for _, name := range sortedKeys(services) {
+			c.shareNames(join(join("environments", environment)+".services", name), services[name])
+		}
+	}
+}
+
+func (c *checker) serviceName(above, name string, s Service) {
+	path := join(above, name)
+	_, known := c.builtIn.names[name]
+	if !known && s.URL == "" && s.Host == "" && !c.broken(path+".url") {
+		c.errorf(path, "is not in the catalogue%s: a service of your own needs a url or a host", didYouMean(name, sortedKeys(c.builtIn.names)))
+	}
+	for _, alias := range s.Aliases {
+		if owner, taken := c.builtIn.names[alias]; taken && owner != name || !isName(alias) {
+			c.errorf(path+".aliases", "%q is no name or already stands for a service", alias)
+		}
+	}
+}
+
+// broken reports whether a value was refused already.
+func (c *checker) broken(path string) bool {
+	at := c.at(path)
+	return slices.ContainsFunc(c.report.errors, func(p Problem) bool { return p.Key == path && p.Origin == at })
+}
+
+func (c *checker) shareNames(path string, s Service) {
+	for _, caller := range sortedKeys(s.Quota.Shares) {
+		if _, known := c.Callers[caller]; !known {
+			c.errorf(join(path+".quota.shares", caller), "there is no caller of this name%s", didYouMean(caller, sortedKeys(c.Callers)))
+		}
+	}
+}
+
+// passthrough is the credential of callers that bring their own token.
+const passthrough = "passthrough"
+
+func (c *checker) credentialNames() {
+	for _, name := range sortedKeys(c.Credentials) {
+		path := join("credentials", name)
+		if name == passthrough {
+			c.errorf(path, "the name passthrough is reserved for callers' own tokens: use another")
+		}
+		c.environmentName(path+".environment", c.Credentials[name].Environment)
+	}
+}
+
+func (c *checker) environmentName(path, name string) {
+	if _, known := c.Environments[name]; !known && name != "" {
+		c.errorf(path, "%q is no environment%s: there are %s", name, didYouMean(name, sortedKeys(c.Environments)), strings.Join(sortedKeys(c.Environments), ", "))
+	}
+}
+
+func (c *checker) callerNames() {
+	for _, name := range sortedKeys(c.Callers) {
+		path, caller := join("callers", name), c.Callers[name]
+		c.environmentName(path+".environment", caller.Environment)
+		for i, a := range caller.Access {
+			c.accessNames(index(path+".access", i), a)
+		}
+		for i, s := range caller.Subjects {
+			if !slices.ContainsFunc(c.Auth.JWT, func(j JWTIssuer) bool { return j.Issuer == s.Issuer }) {
+				c.errorf(index(path+".subjects", i)+".issuer", "%q is no issuer of auth.jwt: add it there", s.Issuer)
+			}
+		}
+	}
+}
+
+func (c *checker) accessNames(path string, a Access) {
+	c.environmentName(path+".environment", a.Environment)
+	if a.Credential == passthrough {
+		if a.Environment == "" {
+			c.errorf(path+".environment", "is missing: a passthrough must say whose tokens it takes")
+		}
+		return
+	}
+	credential, known := c.Credentials[a.Credential]
+	switch {
+	case a.Credential == "": // required, so reported
+	case !known:
+		c.errorf(path+".credential", "there is no credential %q%s", a.Credential, didYouMean(a.Credential, append(sortedKeys(c.Credentials), passthrough)))
+	case a.Environment != "" && a.Environment != credential.Environment:
+		c.errorf(path+".environment", "%q is not the environment of credential %s, %s: remove the key", a.Environment, a.Credential, credential.Environment)
+	}
+}

@@ -69,7 +69,7 @@ func (d *decoder) mapping(target reflect.Value, mapping tree, path string, compl
 			d.decode(into, v, at, f.rule, complete)
 		case !complete:
 		case f.required:
-			d.report.errorf(originOf(mapping, Origin{}), at, "is missing: it is required")
+			d.report.errorf(originOf(mapping), at, "is missing: it is required")
 		case f.rule.hasDef:
 			d.decode(into, d.defaultOf(f), at, f.rule, true)
 		case into.Kind() == reflect.Struct && !isScalar(into.Type()):

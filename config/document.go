@@ -57,7 +57,7 @@ func (r *reader) read(path string, text []byte) tree {
 			continue
 		}
 		if include, has := part["include"]; has {
-			r.shaper.report.errorf(originOf(include, Origin{}), "include", "stands in an included file: only the main file can include")
+			r.shaper.report.errorf(originOf(include), "include", "stands in an included file: only the main file can include")
 			delete(part, "include")
 		}
 		r.join(reflect.TypeFor[Document](), top, part, "")
@@ -184,7 +184,7 @@ func (r *reader) join(t reflect.Type, into, part tree, path string) {
 			r.join(inner, haveTree, partTree, join(path, key))
 			continue
 		}
-		r.shaper.report.errorf(originOf(v, Origin{}), join(path, key), "is already given in %s: a key stands in one file", originOf(have, Origin{}))
+		r.shaper.report.errorf(originOf(v), join(path, key), "is already given in %s: a key stands in one file", originOf(have))
 	}
 }
 

@@ -190,7 +190,7 @@ func (e *effective) locate(s *EffectiveService, environment *EffectiveEnvironmen
 		template, prefix = environment.URL, s.Prefix
 	}
 	if template == "" {
-		template = URLTemplate("https://" + servicePlace + suffixPlace + "." + e.builtIn.catalogue.Domain)
+		template = URLTemplate("https://" + servicePlace + suffixPlace + "." + e.builtIn.Domain)
 	}
 	u, err := template.Expand(s.Host, environment.Suffix)
 	if err != nil {
@@ -243,7 +243,7 @@ func lookup(t tree, path string) Origin {
 			return Origin{}
 		}
 	}
-	return originOf(v, Origin{})
+	return originOf(v)
 }
 
 // cutKey splits the first key off a path as [join] and [index] write it.

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-var errNoBytes = errors.New("a layer has no bytes") //nolint:gochecknoglobals // a sentinel error
+var errNoBytes = errors.New("a layer has no bytes")
 
 // field is one key of a mapping of the schema, as its struct tags say.
 type field struct {

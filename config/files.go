@@ -60,8 +60,7 @@ func (OSFiles) Glob(pattern string) ([]string, error) {
 // cause strips the operation and the path from an error of a file, where the
 // message around it already names the file.
 func cause(err error) error {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathErr.Err
 	}
 	return err

@@ -31,7 +31,8 @@ type LoadOptions struct {
 	Now time.Time
 }
 
-// Config is one loaded and checked configuration. It must not be changed.
+// Config is one loaded and checked configuration. It must not be changed. Each
+// Access of its callers has its environment, and services by name, not alias.
 type Config struct {
 	Document
 	// Paths are the files that the configuration was read from, the main file
@@ -94,6 +95,9 @@ func (l *loader) load() (*Config, error) {
 		return nil, nil //nolint:nilnil // the report has the errors
 	}
 	check.meaning()
+	if len(l.report.errors) == 0 {
+		c.resolveAccess(check)
+	}
 	return c, nil
 }
 

@@ -1,7 +1,6 @@
 package config_test
 
 import (
-	"os"
 	"testing"
 
 	"iqgateway/config"
@@ -29,5 +28,4 @@ func TestExamplesLoad(t *testing.T) {
 			}
 		})
 	}
-	_ = os.Args
 }

@@ -24,7 +24,7 @@ func (p Problem) String() string {
 
 // Problems are all findings about a configuration, sorted. As an error they
 // refuse it.
-type Problems []Problem
+type Problems []Problem //nolint:errname // findings, warnings too; an error is one use of them
 
 // Error returns one problem per line.
 func (p Problems) Error() string {

@@ -158,7 +158,7 @@ func placed(v any, at Origin) any {
 		t[self] = leaf{At: at}
 		return t
 	}
-	l := v.(leaf) //nolint:errcheck,forcetypeassert // shape returns nothing else
+	l, _ := v.(leaf)
 	l.At = at
 	return l
 }

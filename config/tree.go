@@ -19,8 +19,8 @@ type leaf struct {
 	At     Origin
 }
 
-// originOf returns the place of a tree or leaf; fallback when it has none.
-func originOf(v any, fallback Origin) Origin {
+// originOf returns the place of a tree or leaf.
+func originOf(v any) Origin {
 	switch v := v.(type) {
 	case leaf:
 		return v.At
@@ -29,7 +29,7 @@ func originOf(v any, fallback Origin) Origin {
 			return at.At
 		}
 	}
-	return fallback
+	return Origin{}
 }
 
 // subtree returns the mapping at the path, nil when there is none.

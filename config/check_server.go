@@ -1,0 +1,159 @@
+package config
+
+import (
+	"net"
+	"net/url"
+	"strings"
+)
+
+type listener struct {
+	path    string
+	address HostPort
+}
+
+// listeners checks addresses against each other and against what crosses them.
+func (c *checker) listeners() {
+	all := []listener{{"server.address", c.Server.Address}, {"admin.address", c.Admin.Address}, {"server.tls.acme.http_address", c.Server.TLS.ACME.HTTPAddress}}
+	if c.Status != nil {
+		all = append(all, listener{"status.address", c.Status.Address})
+	}
+	if p := c.Server.ForwardProxy; p != nil {
+		all = append(all, listener{"server.forward_proxy.address", p.Address})
+		if !p.Address.Loopback() {
+			c.errorf("server.forward_proxy.address", "%q is not loopback: keys of callers would cross the network readable", p.Address)
+		}
+	}
+	first := map[HostPort]string{}
+	for _, l := range all {
+		if l.address == "" || strings.HasSuffix(string(l.address), ":0") {
+			continue
+		}
+		if other, taken := first[l.address]; taken {
+			c.errorf(l.path, "%q is also %s: each listener needs an address of its own", l.address, other)
+		}
+		first[l.address] = l.path
+	}
+	if a := c.Admin; !a.Address.Loopback() && !a.Token.Set() {
+		c.errorf("admin.address", "%q is not loopback, so admin.token is required", a.Address)
+	}
+	c.pairedFiles("admin.tls", c.Admin.TLS.CertFile, c.Admin.TLS.KeyFile)
+	if t := c.Admin.TLS; t.ClientCAFile != "" && t.CertFile == "" {
+		c.errorf("admin.tls.client_ca_file", "needs cert_file and key_file beside it")
+	}
+	c.hostNames("server.hosts", c.Server.Hosts)
+	c.hostNames("admin.hosts", c.Admin.Hosts)
+}
+
+func (c *checker) hostNames(path string, names []string) {
+	for i, name := range names {
+		if err := checkHost(name, name, ""); err != nil || strings.ContainsAny(name, ":/*") {
+			c.errorf(index(path, i), "%q is no host name; write it without scheme and port", name)
+		}
+	}
+}
+
+func (c *checker) pairedFiles(path string, cert, key File) {
+	if cert != "" && key == "" {
+		c.errorf(path+".key_file", "is missing: cert_file needs it")
+	}
+	if cert == "" && key != "" {
+		c.errorf(path+".cert_file", "is missing: key_file needs it")
+	}
+}
+
+func (c *checker) serverTLS() {
+	t := c.Server.TLS
+	switch {
+	case t.Mode == "files" && len(t.Certificates) == 0:
+		c.errorf("server.tls.certificates", "is empty, and mode files needs one: add cert_file and key_file, or use self_signed or acme")
+	case t.Mode == "acme" && len(t.ACME.Domains) == 0:
+		c.errorf("server.tls.acme.domains", "is empty, and mode acme needs the names to get certificates for")
+	case t.Mode == none && !c.Server.Address.Loopback() && !t.AllowPlaintext:
+		c.errorf("server.tls.mode", "%q at %s, which is not loopback: use TLS, or set server.tls.allow_plaintext: true", t.Mode, c.Server.Address)
+	case t.Mode == none && t.ClientCAFile != "":
+		c.errorf("server.tls.client_ca_file", "has no meaning with mode none: client certificates need TLS")
+	}
+	c.hostNames("server.tls.acme.domains", t.ACME.Domains)
+	c.secureURL("server.tls.acme.ca", t.ACME.CA)
+}
+
+// secureURL refuses plain HTTP beyond loopback.
+func (c *checker) secureURL(path string, u *url.URL) {
+	if insecure(u) {
+		c.errorf(path, "%q is plain HTTP beyond loopback: use https", u)
+	}
+}
+
+func insecure(u *url.URL) bool {
+	return u != nil && u.Scheme != "https" && !isLoopback(u.Hostname())
+}
+
+func (c *checker) stores() {
+	r := c.Redis
+	if r == nil {
+		if len(c.Cache.Redis.Addresses) > 0 {
+			c.warnf("cache.redis.addresses", "have no effect without a redis section")
+		}
+		return
+	}
+	switch {
+	case len(r.Addresses) == 0:
+		c.errorf("redis.addresses", "is empty: name at least one server")
+	case r.Mode == "sentinel" && r.MasterName == "":
+		c.errorf("redis.master_name", "is missing: mode sentinel needs the master's name")
+	case r.KeyPrefix == "" || strings.ContainsAny(r.KeyPrefix, "{} *?"):
+		c.errorf("redis.key_prefix", "%q cannot begin key names: use letters, digits, - and :", r.KeyPrefix)
+	}
+	if len(r.EncryptionKeys) == 0 {
+		c.warnf("redis", "has no encryption_keys: tokens and certificates stay out of Redis, so each replica gets its own")
+	}
+}
+
+func (c *checker) telemetry() {
+	t := c.Telemetry.Traces
+	if t.Exporter == "otlp" && t.Endpoint == nil {
+		c.errorf("telemetry.traces.endpoint", "is missing: exporter otlp needs the collector's URL")
+	}
+	if t.TraceURL != "" && !strings.Contains(t.TraceURL, "{trace_id}") {
+		c.errorf("telemetry.traces.trace_url", "%q has no {trace_id} in it", t.TraceURL)
+	}
+}
+
+func (c *checker) tokenEndpoint() {
+	if e := c.Auth.TokenEndpoint; e.Enabled && !e.SigningKey.Set() {
+		c.errorf("auth.token_endpoint.signing_key", "is missing: an enabled token endpoint needs it")
+	}
+	for i, j := range c.Auth.JWT {
+		c.secureURL(index("auth.jwt", i)+".jwks_url", j.JWKSURL)
+	}
+}
+
+func (c *checker) credential(name string, cred Credential) {
+	path := join("credentials", name)
+	login := cred.Username.Set() && cred.Password.Set()
+	switch {
+	case cred.Grant != "client_credentials" && !login:
+		c.errorf(path, "grant %s needs username and password", cred.Grant)
+	case cred.Grant == "client_credentials" && (cred.Username.Set() || cred.Password.Set()):
+		c.errorf(path, "grant client_credentials uses no username and password: remove them, or use grant password")
+	}
+	if insecure(cred.TokenURL) && !c.Environments[cred.Environment].AllowPlaintext {
+		c.errorf(path+".token_url", "%q is plain HTTP beyond loopback: use https, or set allow_plaintext of environment %s", cred.TokenURL, cred.Environment)
+	}
+}
+
+// exposed returns the first listener of callers that others than this machine
+// can reach.
+func (c *checker) exposed() (listener, bool) {
+	if !c.Server.Address.Loopback() {
+		return listener{"server.address", c.Server.Address}, true
+	}
+	return listener{}, false
+}
+
+// resolver refuses an address without a host, which only a listener can have.
+func (c *checker) resolver(path string, address HostPort) {
+	if host, _, err := net.SplitHostPort(string(address)); address != "" && (err != nil || host == "") {
+		c.errorf(path, "%q has no host", address)
+	}
+}
