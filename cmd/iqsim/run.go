@@ -66,7 +66,7 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
-	return stop(server, failed)
+	return stop(context.WithoutCancel(ctx), server, failed)
 }
 
 // serveOn serves plain HTTP, or HTTPS with a certificate.
@@ -78,8 +78,8 @@ func (s settings) serveOn(server *http.Server, listener net.Listener) error {
 }
 
 // stop lets requests under way end, and cuts those that do not.
-func stop(server *http.Server, served <-chan error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+func stop(ctx context.Context, server *http.Server, served <-chan error) error {
+	ctx, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
 		_ = server.Close() // what is left is stalled on purpose

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -107,9 +108,6 @@ func (a *accounts) grant(form url.Values) (grantAnswer, error) {
 	var refusal *grantError
 	switch {
 	case errors.As(err, &refusal):
-		if a.counts.Errors == nil {
-			a.counts.Errors = map[string]int{}
-		}
 		a.counts.Errors[refusal.code]++
 	case form.Get("grant_type") == "password":
 		a.counts.Password++
@@ -160,10 +158,7 @@ func (a *accounts) calls() TokenCalls {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	c := a.counts
-	c.Errors = map[string]int{}
-	for code, n := range a.counts.Errors {
-		c.Errors[code] = n
-	}
+	c.Errors = maps.Clone(a.counts.Errors)
 	c.Live = a.tokens.live(a.now())
 	return c
 }

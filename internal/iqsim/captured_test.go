@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -159,7 +160,7 @@ func reproduce(t *testing.T, c capture, stem, path string) {
 		t.Fatal(err)
 	}
 	env := s.environments["production"]
-	env.services[stem] = c.scripted(t, env.services[stem], func() { clock.Store(&leaving) })
+	env.services()[stem] = c.scripted(t, env.services()[stem], func() { clock.Store(&leaving) })
 	service := address{service: stem, path: path}.quotaService()
 	if err := s.UpdateProfile("", service, c.deviations); err != nil {
 		t.Fatal(err)
@@ -176,22 +177,20 @@ func reproduce(t *testing.T, c capture, stem, path string) {
 		t.Errorf("status %d, captured %d", status, c.Status)
 	}
 	want := map[string]string{"Content-Type": c.ContentTypes[0]}
-	for name, value := range c.Headers {
-		want[name] = value
-	}
+	maps.Copy(want, c.Headers)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("header (-captured +simulated):\n%s", diff)
 	}
 }
 
 // scripted is the resource. The token endpoint is the real one.
-func (c capture) scripted(t *testing.T, real http.Handler, answered func()) http.Handler {
+func (c capture) scripted(t *testing.T, service http.Handler, answered func()) http.Handler {
 	t.Helper()
 	body := c.bodyOf(t)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer answered()
 		if strings.HasSuffix(r.URL.Path, "/token") {
-			real.ServeHTTP(w, r)
+			service.ServeHTTP(w, r)
 			return
 		}
 		w.Header().Set("Content-Type", mediaType(c.ContentTypes[0]))

@@ -45,6 +45,8 @@ func newControl(s *Sim) http.Handler {
 	mux.HandleFunc("POST /_sim/consume", c.consume)
 	mux.HandleFunc("GET /_sim/quotas", c.quotas)
 	mux.HandleFunc("DELETE /_sim/quotas", c.resetQuotas)
+	mux.HandleFunc("GET /_sim/dataconnect", c.dataConnect)
+	mux.HandleFunc("PUT /_sim/dataconnect", c.changeDataConnect)
 	mux.HandleFunc("GET /_sim/switches", c.switches)
 	mux.HandleFunc("PUT /_sim/switches", c.changeSwitches)
 	return mux
@@ -71,6 +73,8 @@ func endpoints() map[string]string {
 		"POST /_sim/consume":              `spend calls as a stranger: {"service":"crm","clientId":"sim-client","calls":100}`,
 		"GET /_sim/quotas":                "counters of the windows",
 		"DELETE /_sim/quotas":             "begin new windows",
+		"GET /_sim/dataconnect":           "options and counts of DataConnect; ?environment=",
+		"PUT /_sim/dataconnect":           `change some options: {"activeLimit":2,"overloaded":true}; ?environment=`,
 		"GET /_sim/switches":              "settings that can change",
 		"PUT /_sim/switches":              `change some: {"window":"10s","tokenLifetime":"30s"}`,
 	}

@@ -45,6 +45,27 @@ func (c control) resetQuotas(w http.ResponseWriter, _ *http.Request) {
 	engineJSON(w, http.StatusOK, done{true})
 }
 
+func (c control) dataConnect(w http.ResponseWriter, r *http.Request) {
+	name := r.URL.Query().Get("environment")
+	o, err := c.sim.DataConnectOptions(name)
+	answerControl(w, struct {
+		Options DataConnectOptions `json:"options"`
+		Stats   DataConnectStats   `json:"stats"`
+	}{o, c.sim.DataConnectStats(name)}, err)
+}
+
+func (c control) changeDataConnect(w http.ResponseWriter, r *http.Request) {
+	name := r.URL.Query().Get("environment")
+	o, err := c.sim.DataConnectOptions(name)
+	if err == nil {
+		err = readControl(r, &o)
+	}
+	if err == nil {
+		err = c.sim.ConfigureDataConnect(name, o)
+	}
+	answerControl(w, done{true}, err)
+}
+
 func (c control) switches(w http.ResponseWriter, _ *http.Request) {
 	engineJSON(w, http.StatusOK, c.sim.Switches())
 }

@@ -30,7 +30,7 @@ func (c control) state(w http.ResponseWriter, _ *http.Request) {
 	engineJSON(w, http.StatusOK, stateAnswer{
 		Time: s.options.Now(), Environments: slices.Sorted(maps.Keys(s.environments)),
 		DefaultEnvironment: s.options.DefaultEnvironment,
-		Services:           slices.Sorted(maps.Keys(s.environments[s.options.DefaultEnvironment].services)),
+		Services:           slices.Sorted(maps.Keys(s.environments[s.options.DefaultEnvironment].services())),
 		Switches:           s.Switches(), Faults: s.Faults(), Counts: s.Counts(), Tokens: c.tokenCalls(),
 		DataConnect: stats, Endpoints: endpoints(),
 	})

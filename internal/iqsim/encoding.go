@@ -13,7 +13,7 @@ import (
 // it is none or identity.
 func chooseCoding(offered, acceptEncoding []string) string {
 	accepted := map[string]bool{}
-	for _, part := range strings.Split(strings.Join(acceptEncoding, ","), ",") {
+	for part := range strings.SplitSeq(strings.Join(acceptEncoding, ","), ",") {
 		name, params, _ := strings.Cut(part, ";")
 		accepted[strings.ToLower(strings.TrimSpace(name))] = !refused(params)
 	}

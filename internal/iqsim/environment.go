@@ -4,15 +4,17 @@ import (
 	"encoding/base64"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 )
 
 // environment is the state of one environment.
 type environment struct {
-	name        string
-	accounts    *accounts
-	services    map[string]http.Handler // by host stem, accounts among them
-	dataConnect http.Handler
+	name     string
+	accounts *accounts
+	// services by host stem, accounts among them. The first call builds them
+	// with their data: most simulations use one environment of three.
+	services func() map[string]http.Handler
 }
 
 // newEnvironment builds the environment called name.
@@ -24,13 +26,15 @@ func newEnvironment(name string, o Options, switches func() Switches) *environme
 		name: name,
 		accounts: &accounts{
 			tokens: newTokens(randomSource(o.Seed, name)), logins: newLogins(name, o.Accounts),
-			now: o.Now, switches: switches,
+			now: o.Now, switches: switches, counts: TokenCalls{Errors: map[string]int{}},
 		},
-		services:    retailServices(world),
-		dataConnect: newDataConnect(world),
 	}
-	e.services["accounts"] = e.accounts
-	e.services["dataconnect"] = e.dataConnect
+	e.services = sync.OnceValue(func() map[string]http.Handler {
+		services := retailServices(world)
+		services["accounts"] = e.accounts
+		services["dataconnect"] = newDataConnect(world)
+		return services
+	})
 	return e
 }
 

@@ -47,7 +47,8 @@ type LedgerEntry struct {
 	BodySHA256 string `json:"bodySha256,omitempty"`
 	// BodyError tells why the body did not come as a whole.
 	BodyError string `json:"bodyError,omitempty"`
-	// Done tells that the exchange is over; Duration is how long it took in
+	// Done tells that the exchange is over, which may be a moment after the
+	// client has the answer; Duration is how long it took in
 	// real time.
 	Done     bool     `json:"done"`
 	Duration Duration `json:"duration,omitempty"`
@@ -86,11 +87,12 @@ func (l *ledger) begin(e LedgerEntry) int64 {
 	return e.Seq
 }
 
-// end replaces the entry of a request that is over.
-func (l *ledger) end(e LedgerEntry) {
+// update replaces the entry of a request; outcome adds to the counts, once for
+// each request.
+func (l *ledger) update(e LedgerEntry, outcome bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if e.Seq > l.cleared {
+	if outcome && e.Seq > l.cleared {
 		c := l.count(e)
 		c.Executed += countIf(e.Executed)
 		c.Unauthorized += countIf(e.Status == http.StatusUnauthorized)

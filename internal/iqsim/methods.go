@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -67,12 +68,9 @@ func (s *Sim) serviceOf(environment, service string) (*environment, error) {
 	if err != nil {
 		return nil, err
 	}
-	stem := address{service: service}.service
-	if len(stem) > 4 && stem[:4] == "api/" {
-		stem = "api"
-	}
-	if e.services[stem] == nil {
-		return nil, fmt.Errorf("service %q does not exist; there are %v", service, slices.Sorted(maps.Keys(e.services)))
+	stem, _, _ := strings.Cut(service, "/")
+	if e.services()[stem] == nil {
+		return nil, fmt.Errorf("service %q does not exist; there are %v", service, slices.Sorted(maps.Keys(e.services())))
 	}
 	return e, nil
 }
@@ -147,7 +145,7 @@ func (s *Sim) Profile(environment, service string) (Profile, error) {
 	if err != nil {
 		return Profile{}, err
 	}
-	return s.profiles.of(e.name, service).Profile.clone(), nil
+	return s.profiles.of(e.name, service).clone(), nil
 }
 
 // UpdateProfile changes the profile of a service of one environment ("" is the
@@ -180,12 +178,41 @@ func (s *Sim) ResetQuotas() { s.quotas.reset() }
 
 // DataConnectStats returns what DataConnect counted in an environment.
 func (s *Sim) DataConnectStats(environment string) DataConnectStats {
-	e, err := s.environmentOf(environment)
+	d, err := s.dataConnectOf(environment)
 	if err != nil {
 		return DataConnectStats{}
 	}
-	if d, ok := e.dataConnect.(*dataConnect); ok {
-		return d.stats()
+	return d.stats()
+}
+
+// DataConnectOptions returns the options of DataConnect in an environment that
+// are in force.
+func (s *Sim) DataConnectOptions(environment string) (DataConnectOptions, error) {
+	d, err := s.dataConnectOf(environment)
+	if err != nil {
+		return DataConnectOptions{}, err
 	}
-	return DataConnectStats{}
+	return d.options(), nil
+}
+
+// ConfigureDataConnect replaces the options of DataConnect in an environment.
+// Requests under way keep those that they began with.
+func (s *Sim) ConfigureDataConnect(environment string, o DataConnectOptions) error {
+	d, err := s.dataConnectOf(environment)
+	if err == nil {
+		d.configure(o)
+	}
+	return err
+}
+
+func (s *Sim) dataConnectOf(environment string) (*dataConnect, error) {
+	e, err := s.environmentOf(environment)
+	if err != nil {
+		return nil, err
+	}
+	d, ok := e.services()["dataconnect"].(*dataConnect)
+	if !ok {
+		return nil, fmt.Errorf("environment %q has no DataConnect of ours", e.name)
+	}
+	return d, nil
 }

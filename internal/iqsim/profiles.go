@@ -72,7 +72,7 @@ func (ps *profiles) update(environment, service string, change func(*Profile) er
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	key := profileKey{environment, service}
-	next := ps.load(key).Profile.clone()
+	next := ps.load(key).clone()
 	if err := change(&next); err != nil {
 		return err
 	}

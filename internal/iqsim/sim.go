@@ -53,7 +53,7 @@ func New(o Options) (*Sim, error) {
 
 // knows tells whether there is a service with this host stem.
 func (s *Sim) knows(service string) bool {
-	return s.environments[s.options.DefaultEnvironment].services[service] != nil
+	return s.environments[s.options.DefaultEnvironment].services()[service] != nil
 }
 
 func (s *Sim) storeSwitches(v Switches) {
@@ -91,7 +91,7 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("iqsim: no service at host %q, path %q", r.Host, r.URL.Path), http.StatusNotFound)
 		return
 	}
-	s.visit(w, r, to).serve()
+	s.visit(w, r, to).serve(r.Context())
 }
 
 // windowRule returns how windows run now.

@@ -1,6 +1,7 @@
 package iqsim
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"slices"
@@ -25,6 +26,7 @@ type visit struct {
 	faults  []Fault
 	entry   LedgerEntry
 	started time.Time
+	settled bool // the outcome is in the ledger
 }
 
 // visit prepares the visit of a request that goes to a known service.
@@ -46,6 +48,9 @@ func (s *Sim) visit(w http.ResponseWriter, r *http.Request, to address) *visit {
 		folded: folded, arrival: arrival, now: s.options.Now,
 	}
 	v.entry = newEntry(r, to, arrival)
+	for _, f := range v.faults {
+		v.entry.Faults = append(v.entry.Faults, f.Kind)
+	}
 	return v
 }
 
@@ -84,7 +89,7 @@ func newEntry(r *http.Request, to address, arrival time.Time) LedgerEntry {
 
 // serve takes the request through everything; the entry is closed however it
 // ends.
-func (v *visit) serve() {
+func (v *visit) serve(ctx context.Context) {
 	v.who = v.env.identify(v.request, v.to.service, v.sim.Switches().LockAfter)
 	v.entry.TokenSerial = v.who.token.serial
 	v.entry.Account, v.entry.ClientID = v.who.token.account, v.who.token.clientID
@@ -99,42 +104,50 @@ func (v *visit) serve() {
 	case v.bodyErr != nil:
 		messageAnswer(v.answer, http.StatusBadRequest, "The request body cannot be read")
 	case v.admit() && !v.strike(AtBefore):
-		v.execute()
+		v.execute(ctx)
 		v.strike(AtAfter)
 	}
+	v.settle()
 	_ = v.answer.finish() // the client left: the entry is all that is of interest
 }
 
 // execute lets the service answer.
-func (v *visit) execute() {
+func (v *visit) execute(ctx context.Context) {
 	if isPing(v.answer.folded) {
 		ping(v.answer)
 	} else {
 		who := v.who.token
-		ctx := withCall(v.request.Context(), call{
+		ctx = withCall(ctx, call{
 			Environment: v.to.environment, Service: v.to.service, Account: who.account,
 			ClientID: who.clientID, Token: who.text, BaseURL: v.to.base,
 		})
-		v.env.services[v.to.service].ServeHTTP(v.answer, v.request.WithContext(ctx))
+		v.env.services()[v.to.service].ServeHTTP(v.answer, v.request.WithContext(ctx))
 	}
 	v.answer.WriteHeader(http.StatusOK)
 	v.entry.ServiceStatus = v.answer.status
 	v.entry.Executed = v.answer.status < http.StatusBadRequest && v.body.err == nil
 }
 
+// settle enters the outcome in the ledger. It comes before the answer, so that
+// who has the whole answer finds it there.
+func (v *visit) settle() {
+	v.settled = true
+	v.body.report(&v.entry)
+	v.entry.Status = v.answer.status
+	v.sim.ledger.update(v.entry, true)
+}
+
 // close ends the ledger entry. It runs when a fault or a service aborts too.
 func (v *visit) close() {
 	v.body.drain()
 	v.body.report(&v.entry)
+	v.entry.Status = 0
 	if v.answer.started {
 		v.entry.Status = v.answer.status
 	}
-	for _, f := range v.faults {
-		v.entry.Faults = append(v.entry.Faults, f.Kind)
-	}
 	v.entry.Done = true
 	v.entry.Duration = Duration(time.Since(v.started))
-	v.sim.ledger.end(v.entry)
+	v.sim.ledger.update(v.entry, !v.settled)
 }
 
 func isPing(folded string) bool { return folded == "/ping" || folded == "/v1/ping" }

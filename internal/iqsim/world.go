@@ -16,9 +16,6 @@ type worldOptions struct {
 	// LocaleRequired makes productlibrary answer 406 "Locale not available"
 	// to a request without a known Accept-Language.
 	LocaleRequired bool
-	// PublicURL is scheme and authority for absolute Location fields when the
-	// host form was not used; empty means the Host of the request.
-	PublicURL string
 }
 
 // call is who makes the request that a service sees.
