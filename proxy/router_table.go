@@ -79,11 +79,18 @@ func newService(environment string, o RouteService) (*service, error) {
 	if o.Upstream == nil || o.Upstream.Host == "" || o.Upstream.Scheme == "" {
 		return nil, errors.New("the upstream URL must have a scheme and a host")
 	}
+	base := strings.TrimRight(o.Upstream.EscapedPath(), "/")
+	if base != o.Upstream.EscapedPath() { // paths begin with a slash of their own
+		trimmed := *o.Upstream
+		trimmed.Path = strings.TrimRight(trimmed.Path, "/")
+		trimmed.RawPath = strings.TrimRight(trimmed.RawPath, "/")
+		o.Upstream = &trimmed
+	}
 	label := "/" + environment + "/" + o.Name
 	s := &service{
 		RouteService: o,
 		environment:  environment,
-		base:         strings.TrimRight(o.Upstream.EscapedPath(), "/"),
+		base:         base,
 		rest:         label + "/**",
 		restricted:   o.Session || len(o.Denied) > 0 || len(o.SideEffects) > 0,
 	}

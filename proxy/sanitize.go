@@ -26,7 +26,7 @@ type SanitizeOptions struct {
 	AllowAbsolute bool
 
 	// Pseudonym is the gateway's name in Via, by which it recognises its own
-	// requests. Default "iqgateway".
+	// requests. Default [Pseudonym].
 	Pseudonym string
 
 	// MaxURI and MaxHeader in bytes (default 16 KiB and 32 KiB); MaxFields
@@ -51,7 +51,7 @@ type SanitizeOptions struct {
 }
 
 func (o SanitizeOptions) withDefaults() SanitizeOptions {
-	setDefault(&o.Pseudonym, "iqgateway")
+	setDefault(&o.Pseudonym, Pseudonym)
 	setDefault(&o.MaxURI, 16<<10)
 	setDefault(&o.MaxHeader, 32<<10)
 	setDefault(&o.MaxFields, 100)

@@ -187,8 +187,11 @@ func clientBodyError(err error) *ClientBodyError {
 // of what is left: that is bounded by finish, and must not delay the answer.
 func (b *bodyGuard) Close() error { return nil }
 
+// Consumed reports whether the body was read to its end.
+func (b *bodyGuard) Consumed() bool { return b.state.Load() == bodyEOF }
+
 func (b *bodyGuard) unread() bool {
-	return b != nil && b.state.Load() != bodyEOF
+	return b != nil && !b.Consumed()
 }
 
 func (b *bodyGuard) finish() {

@@ -32,8 +32,9 @@ type Target struct {
 	// Authorization is what each upstream request must carry, once; ""
 	// means that it must carry none.
 	Authorization string
-	// UpstreamHost is the Host that each upstream request must have.
-	UpstreamHost string
+	// UpstreamHosts are the names of which each upstream request must have one
+	// as its only Host.
+	UpstreamHosts []string
 	// Secrets must not stand in any byte that goes upstream: the callers'
 	// credentials.
 	Secrets []string
@@ -55,7 +56,7 @@ func Run(t testing.TB, c Case, target Target) {
 		if err != nil {
 			t.Error(err)
 		}
-		checkUpstream(t, c, received)
+		checkUpstream(t, c, received, target.Vars)
 		checkInvariants(t, target, received)
 	}
 }
@@ -108,7 +109,7 @@ func (r *runner) step(number int, s Step) {
 	if err != nil {
 		r.Fatalf("step %d: %v", number, err)
 	}
-	check(r.TB, number, s, got)
+	check(r.TB, number, s, got, vars)
 	if slices.ContainsFunc(s.Send, func(line string) bool { return strings.Contains(line, "${nonce}") }) {
 		checkNonce(r.TB, number, nonce, got)
 	}

@@ -1,12 +1,9 @@
 package rawcase
 
 import (
-	"bufio"
-	"bytes"
+	"context"
 	"fmt"
-	"io"
 	"net"
-	"net/http/httputil"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,13 +24,13 @@ type Upstream struct {
 	listener net.Listener
 	done     sync.WaitGroup
 
-	mu          sync.Mutex
-	idle        *sync.Cond // signalled when busy falls
-	busy        int        // requests being read or answered
-	connections map[net.Conn]bool
-	count       int
-	script      []scripted
-	received    []*Received
+	mu       sync.Mutex
+	changed  *sync.Cond
+	links    map[*link]bool
+	accepted map[string]bool // remote addresses
+	script   []scripted
+	received []*Received
+	round    int // of Settle
 }
 
 type scripted struct {
@@ -43,8 +40,8 @@ type scripted struct {
 
 // ServeUpstream answers on l until Close.
 func ServeUpstream(l net.Listener) *Upstream {
-	u := &Upstream{listener: l, connections: make(map[net.Conn]bool)}
-	u.idle = sync.NewCond(&u.mu)
+	u := &Upstream{listener: l, links: make(map[*link]bool), accepted: make(map[string]bool)}
+	u.changed = sync.NewCond(&u.mu)
 	u.done.Go(u.accept)
 	return u
 }
@@ -54,10 +51,10 @@ func (u *Upstream) Addr() string { return u.listener.Addr().String() }
 
 // Close ends the listener and all connections, and waits.
 func (u *Upstream) Close() {
-	u.listener.Close()
+	_ = u.listener.Close() // the accept loop ends
 	u.mu.Lock()
-	for c := range u.connections {
-		c.Close()
+	for l := range u.links {
+		_ = l.Close() // its loop ends
 	}
 	u.mu.Unlock()
 	u.done.Wait()
@@ -70,9 +67,18 @@ func (u *Upstream) begin(script []scripted) {
 	u.received, u.script = nil, script
 }
 
-// Settle waits until no request is under way, and returns all since the last
-// case began.
+// Settle waits until everything that was sent so far has been read and
+// answered, and returns all requests since the last case began.
 func (u *Upstream) Settle(patience time.Duration) ([]Received, error) {
+	// Connections are accepted in order: once this one is, all are.
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	marker, err := new(net.Dialer).DialContext(ctx, "tcp", u.Addr())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = marker.Close() }() // nothing was written to it
+
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	late := false
@@ -80,91 +86,71 @@ func (u *Upstream) Settle(patience time.Duration) ([]Received, error) {
 		u.mu.Lock()
 		defer u.mu.Unlock()
 		late = true
-		u.idle.Broadcast()
+		u.changed.Broadcast()
 	})
 	defer alarm.Stop()
-	for u.busy > 0 && !late {
-		u.idle.Wait()
+	for !u.accepted[marker.LocalAddr().String()] && !late {
+		u.changed.Wait()
+	}
+	u.round++
+	for l := range u.links {
+		l.nudge()
+	}
+	for !u.settled() && !late {
+		u.changed.Wait()
 	}
 	all := make([]Received, len(u.received))
 	for i, r := range u.received {
 		all[i] = *r
 	}
-	if late && u.busy > 0 {
+	if late {
 		return all, fmt.Errorf("a request to the upstream is still under way after %v", patience)
 	}
 	return all, nil
 }
 
+func (u *Upstream) settled() bool {
+	for l := range u.links {
+		if l.quiet != u.round {
+			return false
+		}
+	}
+	return true
+}
+
 func (u *Upstream) accept() {
-	for {
+	for number := 1; ; number++ {
 		c, err := u.listener.Accept()
 		if err != nil {
 			return
 		}
+		l := &link{Conn: c, upstream: u, number: number, idle: true}
 		u.mu.Lock()
-		u.count++
-		number := u.count
-		u.connections[c] = true
+		u.links[l] = true
+		u.accepted[c.RemoteAddr().String()] = true
+		l.nudge() // in case that a Settle is waiting
+		u.changed.Broadcast()
 		u.mu.Unlock()
 		u.done.Go(func() {
-			u.serve(c, number)
-			c.Close()
+			l.serve()
+			_ = c.Close()
 			u.mu.Lock()
-			delete(u.connections, c)
+			delete(u.links, l)
+			u.changed.Broadcast()
 			u.mu.Unlock()
 		})
 	}
 }
 
-func (u *Upstream) serve(c net.Conn, number int) {
-	var seen bytes.Buffer
-	in := bufio.NewReader(io.TeeReader(c, &seen))
-	for {
-		line, err := in.ReadString('\n')
-		if err != nil {
-			return
-		}
-		r := u.arrived(number, strings.TrimRight(line, "\r\n"))
-		err = readRest(in)
-		end := seen.Len() - in.Buffered()
-		reply := u.complete(r, bytes.Clone(seen.Next(end)), err == nil)
-		if err == nil {
-			_, err = c.Write(reply.bytes)
-		}
-		u.leave()
-		if err != nil || reply.close {
-			return
-		}
-	}
-}
-
-func (u *Upstream) arrived(number int, line string) *Received {
+func (u *Upstream) next(r *Received) scripted {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	r := &Received{Connection: number, Line: line}
-	u.received = append(u.received, r)
-	u.busy++
-	return r
-}
-
-func (u *Upstream) complete(r *Received, raw []byte, ok bool) scripted {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	r.Raw, r.Complete = raw, ok
 	if len(u.script) > 0 {
 		next := u.script[0]
 		u.script = u.script[1:]
 		return next
 	}
 	return echo(r.Line)
-}
-
-func (u *Upstream) leave() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.busy--
-	u.idle.Broadcast()
 }
 
 // echo is the answer without a script. It holds the request target.
@@ -175,40 +161,4 @@ func echo(line string) scripted {
 		body = ""
 	}
 	return scripted{bytes: []byte(head + body)}
-}
-
-// readRest reads the fields and the body of a request.
-func readRest(in *bufio.Reader) error {
-	length, chunked := int64(0), false
-	for {
-		line, err := in.ReadString('\n')
-		if err != nil {
-			return err
-		}
-		name, value, ok := strings.Cut(strings.TrimRight(line, "\r\n"), ":")
-		if !ok && name == "" {
-			break
-		}
-		switch value = strings.TrimSpace(value); strings.ToLower(name) {
-		case "content-length":
-			if length, err = strconv.ParseInt(value, 10, 64); err != nil {
-				return err
-			}
-		case "transfer-encoding":
-			chunked = true
-		}
-	}
-	if !chunked {
-		_, err := io.CopyN(io.Discard, in, length)
-		return err
-	}
-	if _, err := io.Copy(io.Discard, httputil.NewChunkedReader(in)); err != nil {
-		return err
-	}
-	for { // trailers
-		line, err := in.ReadString('\n')
-		if err != nil || strings.TrimRight(line, "\r\n") == "" {
-			return err
-		}
-	}
 }
