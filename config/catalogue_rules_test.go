@@ -192,6 +192,26 @@ func TestLifetimes(t *testing.T) {
 	}
 }
 
+// The rules name routes in metrics: the most used paths have one of their own.
+func TestRoutesOfTheMostUsedPaths(t *testing.T) {
+	c := builtinConfig(t)
+	for _, tt := range []struct{ service, path, want string }{
+		{"crm", "/v1/Companies(14146)/Customers(x)/Addresses", "/v1/Companies({company})/Customers**"},
+		{"crm", "/v1/Companies(14146)/CustomerFull(x)", "/v1/Companies({company})/CustomerFull**"},
+		{"crm", "/v1/anything", "/**"},
+		{"order", "/v1/Companies(14146)/Orders(1)/Process", "/v1/Companies({company})/Orders**"},
+		{"salesorder", "/v1/Companies(14146)/PrintableId(1)", "/v1/Companies({company})/PrintableId({id})"},
+		{"productsubscriptions", "/v1/subscription(l)/company(1)", "/v1/subscription({list})**"},
+		{"usermanager", "/v1/Users(1)/Unlock", "/v1/Users**"},
+		{"dataconnect", "/lists/stores", "/lists/**"},
+	} {
+		r := bestRule(service(t, c, "production", tt.service).CatalogueRules, tt.path)
+		if r == nil || r.Path.String() != tt.want {
+			t.Errorf("%s%s: %v, want %s", tt.service, tt.path, r, tt.want)
+		}
+	}
+}
+
 func bestRule(rules []CacheRule, path string) *CacheRule {
 	var best *CacheRule
 	for i, r := range rules {
