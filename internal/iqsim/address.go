@@ -26,7 +26,7 @@ type addresses struct {
 	knows              func(service string) bool
 }
 
-// rawPath returns the path as it stands in the request line.
+// rawPath returns the path as it stands in the request line; it begins with /.
 func rawPath(r *http.Request) string {
 	target, _, _ := strings.Cut(r.RequestURI, "?")
 	if !strings.HasPrefix(target, "/") { // absolute form, or a request made in-process
@@ -34,7 +34,7 @@ func rawPath(r *http.Request) string {
 			_, rest, _ := strings.Cut(after, "/")
 			return "/" + rest
 		}
-		return r.URL.EscapedPath()
+		return "/" + strings.TrimPrefix(r.URL.EscapedPath(), "/")
 	}
 	return target
 }
