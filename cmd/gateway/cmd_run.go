@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"iqgateway/config"
+	"iqgateway/observability"
+)
+
+// activeSettings are the parts of the schema whose stage exists; a setting of
+// any other part is listed by validate as not active yet.
+func activeSettings() []string {
+	return []string{
+		"version", "include", "data_dir",
+		"server.address", "server.hosts", "server.tls.mode", "server.tls.allow_plaintext", "server.tls.certificates",
+		"server.forward_proxy", "server.limits", "server.response_headers", "server.lame_duck", "server.drain_timeout",
+		"admin.address", "admin.hosts", "admin.tls", "status",
+		"environments.*.url", "environments.*.suffix", "environments.*.resolver", "environments.*.trusted_tracing",
+		"environments.*.allow_plaintext", "environments.*.upstream_tls", "environments.*.proxy_url",
+		"credentials.*.environment", "credentials.*.grant", "credentials.*.token_url", "credentials.*.client_id",
+		"credentials.*.client_secret", "credentials.*.username", "credentials.*.password", "credentials.*.refresh_ahead",
+		"services.*.host", "services.*.prefix", "services.*.url", "services.*.aliases", "services.*.apis",
+		"services.*.document", "services.*.proxied", "services.*.reason", "services.*.authentication",
+		"services.*.anonymous", "services.*.denied", "services.*.side_effects", "services.*.reads",
+		"services.*.sensitive", "services.*.timeouts", "services.*.limits.max_body", "services.*.headers",
+		"auth.key_headers",
+		"callers.*.environment", "callers.*.keys", "callers.*.access", "callers.*.class", "callers.*.classes",
+		"telemetry.logs",
+	}
+}
+
+// configFlags are the flags of every command that reads a configuration.
+type configFlags struct {
+	path    string
+	set     map[string]string
+	offline bool
+}
+
+func (f *configFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&f.path, "config", "c", "", "configuration file (required)")
+	cmd.Flags().StringToStringVar(&f.set, "set", nil, "setting above all others, as server.address=127.0.0.1:8443")
+	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
+}
+
+// load reads the configuration and prints its warnings.
+func (p program) load(f configFlags) (*config.Config, error) {
+	if f.path == "" {
+		return nil, usageError{fmt.Errorf("--config FILE is missing")}
+	}
+	cfg, warnings, err := config.Load(config.LoadOptions{
+		Path: f.path, Environ: p.environ, Flags: f.set, Offline: f.offline, Now: time.Now(),
+	})
+	if err != nil {
+		return nil, configError{err}
+	}
+	for _, w := range warnings {
+		fmt.Fprintf(p.stderr, "warning: %s\n", w)
+	}
+	return cfg, nil
+}
+
+func (p program) runCommand() *cobra.Command {
+	var flags configFlags
+	cmd := &cobra.Command{
+		Use:   "run -c FILE",
+		Short: "Serve",
+		Long: `Serve until SIGTERM or SIGINT, then drain: not ready for server.lame_duck, then at
+most server.drain_timeout for what still runs. A second signal ends at once.
+
+An invalid configuration is refused as a whole: exit code 3, every reason with
+its file and line, and nothing listens.`,
+		Example: `  gateway run -c gateway.yaml
+  IQGW_SERVER__ADDRESS=127.0.0.1:9443 gateway run -c gateway.yaml
+  gateway run -c gateway.yaml --set telemetry.logs.level=debug`,
+		Args: exactArgs(0, "no argument"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := p.load(flags)
+			if err != nil {
+				return err
+			}
+			for _, s := range cfg.Inactive(activeSettings()) {
+				fmt.Fprintf(p.stderr, "warning: %s\n", s)
+			}
+			return p.serve(cmd.Context(), cfg)
+		},
+	}
+	flags.register(cmd)
+	return cmd
+}
+
+// serve runs a gateway of cfg until ctx ends.
+func (p program) serve(ctx context.Context, cfg *config.Config) error {
+	level, err := observability.ParseLevel(cfg.Telemetry.Logs.Level)
+	if err != nil {
+		return configError{err}
+	}
+	log, err := observability.NewLogger(p.stdout, observability.LogOptions{Level: level, Format: cfg.Telemetry.Logs.Format})
+	if err != nil {
+		return configError{err}
+	}
+	g, err := newGateway(cfg, log)
+	if err != nil {
+		return err
+	}
+	a := g.addresses()
+	log.Info("serving", slog.String("version", version), slog.String("server", a.Server), slog.String("tls", cfg.Server.TLS.Mode),
+		slog.String("forward_proxy", a.ForwardProxy), slog.String("admin", a.Admin), slog.String("status", a.Status))
+	if p.started != nil {
+		p.started(a)
+	}
+	return g.run(ctx)
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"iqgateway/certs"
+	"iqgateway/config"
+)
+
+// addresses are where a running gateway listens; "" = it does not.
+type addresses struct {
+	Server, ForwardProxy, Admin, Status string
+	TLS                                 bool // the server listener encrypts
+}
+
+// gateway is one running process: listeners, stores, and the generation that
+// serves right now.
+type gateway struct {
+	cfg     *config.Config
+	log     *slog.Logger
+	stores  *stores
+	current atomic.Pointer[generation]
+	drain   drainer
+	local   *certs.Local // of tls mode self_signed
+
+	endpoints []endpoint
+}
+
+// newGateway builds everything and binds every listener, or nothing.
+func newGateway(cfg *config.Config, log *slog.Logger) (*gateway, error) {
+	st, err := newStores(log)
+	if err != nil {
+		return nil, err
+	}
+	g := &gateway{cfg: cfg, log: log, stores: st}
+	if err := g.prepare(); err != nil {
+		g.close()
+		return nil, err
+	}
+	return g, nil
+}
+
+func (g *gateway) prepare() error {
+	tlsConfig, get, err := g.serverTLS()
+	if err != nil {
+		return configError{err}
+	}
+	generation, err := newGeneration(g.cfg, g.stores, pipelineOptions{
+		replica: newReplica(), now: time.Now, sameCertificate: sameCertificate(get),
+	})
+	if err != nil {
+		return configError{err}
+	}
+	g.current.Store(generation)
+	return g.bind(tlsConfig)
+}
+
+// run serves until ctx ends and everything is drained.
+func (g *gateway) run(ctx context.Context) error {
+	defer g.close()
+	return lifetimes{
+		endpoints: g.endpoints, drainer: &g.drain, log: g.log,
+		lameDuck: g.cfg.Server.LameDuck, drain: g.cfg.Server.DrainTimeout,
+	}.run(ctx)
+}
+
+// close ends what a gateway that does not run any more still holds.
+func (g *gateway) close() {
+	for _, e := range g.endpoints {
+		_ = e.listener.Close()
+	}
+	if generation := g.current.Load(); generation != nil {
+		generation.close()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := g.stores.close(ctx); err != nil {
+		g.log.Warn("closing", slog.String("error", err.Error()))
+	}
+}
+
+// addresses returns where the gateway listens.
+func (g *gateway) addresses() addresses {
+	a := addresses{TLS: g.cfg.Server.TLS.Mode != "none"}
+	for _, e := range g.endpoints {
+		address := e.listener.Addr().String()
+		switch e.name {
+		case "server":
+			a.Server = address
+		case "forward_proxy":
+			a.ForwardProxy = address
+		case "admin":
+			a.Admin = address
+		case "status":
+			a.Status = address
+		}
+	}
+	return a
+}
+
+// newReplica names this process in request ids.
+func newReplica() string {
+	var random [5]byte
+	_, _ = rand.Read(random[:]) // documented never to fail
+	return strings.ToLower(base32.StdEncoding.EncodeToString(random[:]))
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"net/http"
+	"time"
+
+	"iqgateway/config"
+	"iqgateway/observability"
+	"iqgateway/proxy"
+)
+
+// forever stands for "none" where a library wants a duration.
+const forever = time.Duration(math.MaxInt64)
+
+// bind opens the listeners. An address that is taken is an error before
+// anything serves.
+func (g *gateway) bind(tlsConfig *tls.Config) error {
+	server, limits := g.cfg.Server, g.cfg.Server.Limits
+	data := proxy.ServerOptions{
+		ReadHeaderTimeout: limits.ReadHeaderTimeout,
+		IdleTimeout:       orForever(limits.IdleTimeout),
+		WriteIdleTimeout:  orForever(limits.WriteIdleTimeout),
+		MaxURI:            int(limits.MaxURI),
+		MaxHeader:         int(limits.MaxHeader),
+		Logger:            g.log,
+	}
+	data.TLS, data.Handler = tlsConfig, g.handler(func(n *generation) http.Handler { return n.server })
+	if err := g.listen("server", server.Address, proxy.NewServer(data), tlsConfig != nil, true); err != nil {
+		return err
+	}
+	if server.ForwardProxy != nil {
+		data.TLS, data.Handler = nil, g.handler(func(n *generation) http.Handler { return n.absolute })
+		if err := g.listen("forward_proxy", server.ForwardProxy.Address, proxy.NewServer(data), false, true); err != nil {
+			return err
+		}
+	}
+	return g.bindAdmin()
+}
+
+func (g *gateway) bindAdmin() error {
+	o := observability.AdminOptions{
+		Checks: g.checks(), Metrics: g.stores.metrics.Handler(), Version: readBuildInfo(), Hosts: g.cfg.Admin.Hosts,
+	}
+	adminTLS, err := g.adminTLS()
+	if err != nil {
+		return configError{err}
+	}
+	admin := plainServer(observability.Admin(o), g.log)
+	admin.TLSConfig = adminTLS
+	if err := g.listen("admin", g.cfg.Admin.Address, admin, adminTLS != nil, false); err != nil {
+		return err
+	}
+	if g.cfg.Status == nil {
+		return nil
+	}
+	return g.listen("status", g.cfg.Status.Address, plainServer(observability.Status(o), g.log), false, false)
+}
+
+// handler serves each request with the generation that is current when it
+// begins.
+func (g *gateway) handler(of func(*generation) http.Handler) http.Handler {
+	return g.drain.wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		of(g.current.Load()).ServeHTTP(w, r)
+	}))
+}
+
+func (g *gateway) listen(name string, address config.HostPort, server *http.Server, encrypted, data bool) error {
+	var lc net.ListenConfig
+	l, err := lc.Listen(context.Background(), "tcp", string(address))
+	if err != nil {
+		return fmt.Errorf("%s.address (%s): %w", name, g.cfg.Source(name+".address"), err)
+	}
+	if n := g.cfg.Server.Limits.MaxConnections; data && n > 0 {
+		l = proxy.LimitConnections(l, n)
+	}
+	g.endpoints = append(g.endpoints, endpoint{name: name, server: server, listener: l, tls: encrypted, data: data})
+	return nil
+}
+
+// plainServer is a server for probes and operators.
+func plainServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second,
+		WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+func orForever(d time.Duration) time.Duration {
+	if d == 0 {
+		return forever
+	}
+	return d
+}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"errors"
+	"strings"
+
+	"iqgateway/observability"
+)
+
+// checks are what readiness depends on, and what is only shown.
+func (g *gateway) checks() []observability.Check {
+	return []observability.Check{
+		{Name: "configuration", Required: true, Err: func() error {
+			if g.current.Load() == nil {
+				return errors.New("none is loaded")
+			}
+			return nil
+		}},
+		{Name: "serving", Required: true, Err: func() error {
+			if g.drain.draining.Load() {
+				return errors.New("draining")
+			}
+			return nil
+		}},
+		{Name: "tokens", Err: g.tokenTrouble},
+	}
+}
+
+func (g *gateway) tokenTrouble() error {
+	var troubled []string
+	for _, s := range g.current.Load().tokens.Status() {
+		if s.LastError != "" {
+			troubled = append(troubled, s.Environment+"/"+s.Credential+" "+string(s.State))
+		}
+	}
+	if len(troubled) > 0 {
+		return errors.New(strings.Join(troubled, ", "))
+	}
+	return nil
+}

@@ -1,0 +1,281 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"iqgateway/auth"
+	"iqgateway/config"
+	"iqgateway/observability"
+	"iqgateway/proxy"
+	"iqgateway/tokencache"
+)
+
+// generation is one configuration and the pipeline built from it. It holds
+// parameters; what it looks up by key in the stores outlives it.
+type generation struct {
+	cfg    *config.Config
+	router *proxy.Router
+	policy *auth.Policy
+	// server serves the data listener, absolute the one for HTTP_PROXY clients.
+	server   http.Handler
+	absolute http.Handler
+
+	tokens *tokencache.Set
+	pools  []*proxy.Pool
+}
+
+// newGeneration builds a whole pipeline or nothing.
+func newGeneration(cfg *config.Config, st *stores, o pipelineOptions) (*generation, error) {
+	g := &generation{cfg: cfg, policy: auth.NewPolicy(callers(cfg))}
+	if err := g.build(st, o); err != nil {
+		g.close()
+		return nil, err
+	}
+	return g, nil
+}
+
+// close gives back what the generation holds of the stores.
+func (g *generation) close() {
+	if g.tokens != nil {
+		g.tokens.Release()
+	}
+	for _, p := range g.pools {
+		p.Close()
+	}
+}
+
+// pipelineOptions is what the process, not the configuration, decides.
+type pipelineOptions struct {
+	replica string
+	now     func() time.Time
+	// sameCertificate reports whether one certificate of the listener serves
+	// both names; nil = never.
+	sameCertificate func(serverName, host string) bool
+}
+
+func (g *generation) build(st *stores, o pipelineOptions) error {
+	errorsStage := proxy.NewErrors(proxy.ErrorsOptions{})
+	router, err := proxy.NewRouter(proxy.RouterOptions{Environments: routeEnvironments(g.cfg), Refuse: errorsStage.Refuse})
+	if err != nil {
+		return err
+	}
+	g.router = router
+	services, err := g.openServices(st)
+	if err != nil {
+		return err
+	}
+	if g.tokens, err = g.openTokens(st); err != nil {
+		return err
+	}
+	parts := stack{
+		generation: g, stores: st, options: o, errors: errorsStage, services: services,
+		locations: proxy.NewLocations(origins(g.cfg)),
+	}
+	g.server, g.absolute = parts.compose(false), parts.compose(true)
+	return nil
+}
+
+// openServices opens one pool per upstream and set of timeouts.
+func (g *generation) openServices(st *stores) (proxy.Services, error) {
+	services := proxy.Services{}
+	var errs []error
+	for _, name := range g.cfg.EnvironmentNames() {
+		env, _ := g.cfg.Environment(name)
+		for _, s := range env.Services() {
+			if s.Upstream == nil {
+				continue
+			}
+			opened, err := g.openService(st, env, s)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("services.%s in %s: %w", s.Name, name, err))
+				continue
+			}
+			services[proxy.ServiceName{Environment: name, Service: s.Name}] = opened
+		}
+	}
+	return services, errors.Join(errs...)
+}
+
+func (g *generation) openService(st *stores, env *config.EffectiveEnvironment, s *config.EffectiveService) (*proxy.Service, error) {
+	settings, err := transportSettings(env, s.Timeouts)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := g.openPool(st, env.Name, s.Upstream.Scheme+"://"+s.Upstream.Host, settings)
+	if err != nil {
+		return nil, err
+	}
+	forward := make([]string, len(s.Headers.Forward))
+	for i, name := range s.Headers.Forward {
+		forward[i] = string(name)
+	}
+	return proxy.NewService(proxy.ServiceOptions{
+		MaxBody:        int64(s.Limits.MaxBody),
+		Total:          s.Timeouts.Total,
+		BodyIdle:       s.Timeouts.BodyIdle,
+		ForwardHeaders: forward,
+		TrustedTracing: env.TrustedTracing,
+		Pool:           pool,
+	})
+}
+
+func (g *generation) openPool(st *stores, environment, origin string, settings proxy.TransportSettings) (*proxy.Pool, error) {
+	pool, err := st.transports.Open(proxy.PoolKey{Environment: environment, Origin: origin}, settings)
+	if err != nil {
+		return nil, err
+	}
+	g.pools = append(g.pools, pool)
+	return pool, nil
+}
+
+// openTokens takes the configured credentials from the token cache. Token
+// calls go out as all others of the environment do.
+func (g *generation) openTokens(st *stores) (*tokencache.Set, error) {
+	var credentials []tokencache.Credential
+	for name := range g.cfg.Credentials {
+		c, err := tokenCredential(g.cfg, name)
+		if err != nil {
+			return nil, err
+		}
+		env, _ := g.cfg.Environment(c.Environment)
+		settings, err := transportSettings(env, g.cfg.Defaults.Timeouts)
+		if err != nil {
+			return nil, err
+		}
+		pool, err := g.openPool(st, env.Name, originOf(c.TokenURL), settings)
+		if err != nil {
+			return nil, err
+		}
+		if c.Transport, err = pool.For(""); err != nil {
+			return nil, err
+		}
+		credentials = append(credentials, c)
+	}
+	return st.tokens.Use(credentials)
+}
+
+func origins(cfg *config.Config) []proxy.Origin {
+	var all []proxy.Origin
+	for _, name := range cfg.EnvironmentNames() {
+		env, _ := cfg.Environment(name)
+		for _, s := range env.Services() {
+			if s.Upstream != nil {
+				all = append(all, proxy.Origin{Environment: name, Service: s.Name, Upstream: s.Upstream})
+			}
+		}
+	}
+	return all
+}
+
+// stack is everything that stages need.
+type stack struct {
+	generation *generation
+	stores     *stores
+	options    pipelineOptions
+	errors     *proxy.Errors
+	services   proxy.Services
+	locations  *proxy.Locations
+}
+
+// compose puts the stages together:
+//
+//	caller
+//	  │   1 observe        exchange, request id, access line, metrics
+//	  │   2 sanitize       one meaning per request, or 4xx
+//	  │   3 authenticate   who it is, or 401
+//	  │   4 route          environment, service, upstream path, or 404
+//	  │   5 authorize      what it may, with which credential, or 403
+//	  │     session        DataConnect's /session is answered here
+//	  ├── 7 forward        httputil.ReverseProxy; errors become problems
+//	  │
+//	  │  10 token          a valid token; after a 401 a new one and one replay
+//	  │  14 attempt        Authorization, measurements, idle bodies
+//	  ▼  15 dial           one http.Transport per upstream and credential
+//	upstream
+//
+// Handlers run once per exchange, in the order of the drawing; round trippers
+// below forward run once per attempt.
+func (s stack) compose(absolute bool) http.Handler {
+	upstream := chain[http.RoundTripper](
+		s.generation.tokens.Stage(tokencache.StageOptions{}), // 10
+	)(s.attempt()) // 14, 15
+
+	headers := headerMode(s.generation.cfg.Server.ResponseHeaders)
+	forward := proxy.NewForward(proxy.ForwardOptions{ // 7
+		Transport: upstream, Services: s.services, Errors: s.errors, Locations: s.locations, Headers: headers,
+	})
+	return chain[http.Handler](
+		observability.Observe(s.observe()),   // 1
+		proxy.Sanitize(s.sanitize(absolute)), // 2
+		auth.Authenticate(s.authenticate()),  // 3
+		s.generation.router.Route,            // 4
+		auth.Authorize(s.authorize()),        // 5
+		proxy.NewSession(proxy.SessionOptions{Transport: upstream, Errors: s.errors, Headers: headers}),
+	)(forward)
+}
+
+// chain composes stages in reading order: chain(a, b)(h) is a(b(h)).
+func chain[T any](stages ...func(T) T) func(T) T {
+	return func(last T) T {
+		for _, stage := range slices.Backward(stages) {
+			last = stage(last)
+		}
+		return last
+	}
+}
+
+func (s stack) attempt() http.RoundTripper {
+	return proxy.NewAttempt(proxy.AttemptOptions{Services: s.services, Hooks: proxy.AttemptHooks{Done: s.stores.attempted}})
+}
+
+func (s stack) observe() observability.ObserveOptions {
+	return observability.ObserveOptions{
+		Replica: s.options.replica, Logger: s.stores.log, Metrics: s.stores.metrics, Now: s.options.now,
+		QueryParameters: s.generation.cfg.Telemetry.Logs.QueryParameters,
+		Refuse:          s.errors.Refuse,
+	}
+}
+
+func (s stack) sanitize(absolute bool) proxy.SanitizeOptions {
+	server := s.generation.cfg.Server
+	return proxy.SanitizeOptions{
+		Hosts:            server.Hosts,
+		NativeHost:       s.generation.router.NativeHost,
+		SameCertificate:  s.options.sameCertificate,
+		AllowAbsolute:    absolute,
+		MaxURI:           int(server.Limits.MaxURI),
+		MaxHeader:        int(server.Limits.MaxHeader),
+		MaxBody:          int64(server.Limits.MaxBody),
+		BodyIdleTimeout:  server.Limits.BodyIdleTimeout,
+		WriteIdleTimeout: server.Limits.WriteIdleTimeout,
+		Refuse:           s.errors.Refuse,
+	}
+}
+
+func (s stack) authenticate() auth.AuthenticateOptions {
+	headers := make([]string, len(s.generation.cfg.Auth.KeyHeaders))
+	for i, name := range s.generation.cfg.Auth.KeyHeaders {
+		headers[i] = string(name)
+	}
+	return auth.AuthenticateOptions{
+		Callers: callers(s.generation.cfg), KeyHeaders: headers, Refuse: s.errors.Refuse, Now: s.options.now,
+	}
+}
+
+func (s stack) authorize() auth.AuthorizeOptions {
+	return auth.AuthorizeOptions{Policy: s.generation.policy, Refuse: s.errors.Refuse, Now: s.options.now}
+}
+
+// originOf returns scheme://host of an absolute URL that was checked before.
+func originOf(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return raw
+	}
+	return u.Scheme + "://" + u.Host
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"slices"
+
+	"iqgateway/auth"
+	"iqgateway/config"
+	"iqgateway/internal/pathpattern"
+	"iqgateway/internal/secret"
+	"iqgateway/proxy"
+	"iqgateway/tokencache"
+)
+
+// This file turns configuration into each leaf's own options. It decides
+// nothing.
+
+// dataConnect is the one service whose /session hands out tokens.
+const dataConnect = "dataconnect"
+
+func routeEnvironments(cfg *config.Config) []proxy.RouteEnvironment {
+	all := make([]proxy.RouteEnvironment, 0, len(cfg.EnvironmentNames()))
+	for _, name := range cfg.EnvironmentNames() {
+		env, _ := cfg.Environment(name)
+		re := proxy.RouteEnvironment{Name: name}
+		for _, s := range env.Services() {
+			if s.Upstream != nil {
+				re.Services = append(re.Services, routeService(s))
+			}
+		}
+		all = append(all, re)
+	}
+	return all
+}
+
+func routeService(s *config.EffectiveService) proxy.RouteService {
+	rs := proxy.RouteService{
+		Name:           s.Name,
+		Aliases:        s.Aliases,
+		Upstream:       s.Upstream,
+		Authentication: s.Authentication,
+		Sensitive:      s.Sensitive,
+		// Whatever its switches say: forwarded, it would give callers the token.
+		Session:   s.Name == dataConnect || s.Session.Cookies || s.Session.PreferredEndpoint,
+		Denied:    s.Denied,
+		Anonymous: s.Anonymous,
+		Routes:    routePatterns(s),
+	}
+	for _, e := range s.SideEffects {
+		rs.SideEffects = append(rs.SideEffects, proxy.SideEffect{Path: e.Path, Parameter: e.Parameter, Values: e.Values})
+	}
+	for _, p := range s.Reads {
+		rs.Reads = append(rs.Reads, proxy.ReadingPost{Path: p.Path, WithoutBody: p.WithoutBody})
+	}
+	return rs
+}
+
+// routePatterns are all patterns that name a part of the service: they are the
+// route labels of metrics and spans.
+func routePatterns(s *config.EffectiveService) []pathpattern.Pattern {
+	all := slices.Concat(s.Anonymous, s.Denied)
+	for _, rules := range [][]config.CacheRule{s.Cache.Rules, s.CatalogueRules} {
+		for _, r := range rules {
+			all = append(all, r.Path)
+		}
+	}
+	for _, e := range s.SideEffects {
+		all = append(all, e.Path)
+	}
+	for _, p := range s.Reads {
+		all = append(all, p.Path)
+	}
+	all = slices.DeleteFunc(all, pathpattern.Pattern.IsZero)
+	slices.SortFunc(all, func(a, b pathpattern.Pattern) int {
+		return cmp.Or(pathpattern.Compare(a, b), cmp.Compare(a.String(), b.String()))
+	})
+	return slices.CompactFunc(all, func(a, b pathpattern.Pattern) bool { return pathpattern.Compare(a, b) == 0 })
+}
+
+func callers(cfg *config.Config) []auth.Caller {
+	all := make([]auth.Caller, 0, len(cfg.Callers))
+	for name, c := range cfg.Callers {
+		caller := auth.Caller{Name: name, Environment: c.Environment, Class: c.Class, Classes: c.Classes}
+		for _, k := range c.Keys {
+			caller.Keys = append(caller.Keys, auth.Key{ID: k.ID, Digest: auth.Digest(k.SHA256), Expires: k.Expires})
+		}
+		for _, a := range c.Access {
+			// passthrough is no configured credential; not active yet, it grants nothing.
+			if _, known := cfg.Credentials[a.Credential]; known {
+				caller.Access = append(caller.Access, access(a))
+			}
+		}
+		all = append(all, caller)
+	}
+	slices.SortFunc(all, func(a, b auth.Caller) int { return cmp.Compare(a.Name, b.Name) })
+	return all
+}
+
+func access(a config.Access) auth.Access {
+	out := auth.Access{
+		Credential: a.Credential, Environment: a.Environment, Default: a.Default, Until: a.Until,
+		Services: make(map[string]auth.Grant, len(a.Services)),
+	}
+	for name, g := range a.Services {
+		out.Services[name] = auth.Grant{Level: auth.Level(g.Level), Methods: g.Methods, Paths: g.Paths}
+	}
+	return out
+}
+
+// transportSettings are those of one environment, with the timeouts of one
+// service.
+func transportSettings(env *config.EffectiveEnvironment, t config.Timeouts) (proxy.TransportSettings, error) {
+	settings := proxy.TransportSettings{
+		Connect:        t.Connect,
+		ResponseHeader: t.ResponseHeader,
+		Resolver:       string(env.Resolver),
+	}
+	if env.ProxyURL != nil {
+		settings.ProxyURL = env.ProxyURL.String()
+	}
+	var key string
+	for _, f := range []struct {
+		name config.File
+		into *string
+	}{
+		{env.UpstreamTLS.CAFile, &settings.RootsPEM},
+		{env.UpstreamTLS.CertFile, &settings.CertificatePEM},
+		{env.UpstreamTLS.KeyFile, &key},
+	} {
+		if f.name == "" {
+			continue
+		}
+		data, err := os.ReadFile(string(f.name))
+		if err != nil {
+			return settings, fmt.Errorf("environments.%s.upstream_tls: %w", env.Name, err)
+		}
+		*f.into = string(data)
+	}
+	settings.KeyPEM = secret.New(key)
+	return settings, nil
+}
+
+func headerMode(name string) proxy.HeaderMode {
+	switch name {
+	case "minimal":
+		return proxy.HeadersMinimal
+	case "debug":
+		return proxy.HeadersDebug
+	default:
+		return proxy.HeadersStandard
+	}
+}
+
+func tokenCredential(cfg *config.Config, name string) (tokencache.Credential, error) {
+	c := cfg.Credentials[name]
+	out := tokencache.Credential{
+		Name: name, Environment: c.Environment, Grant: tokencache.Grant(c.Grant), RefreshAhead: c.RefreshAhead,
+		Secrets: tokencache.Secrets{
+			ClientID: c.ClientID.Text, ClientSecret: c.ClientSecret.Text,
+			Username: c.Username.Text, Password: c.Password.Text,
+		},
+	}
+	if c.TokenURL != nil {
+		out.TokenURL = c.TokenURL.String()
+		return out, nil
+	}
+	env, _ := cfg.Environment(c.Environment)
+	accounts, ok := env.Service("accounts")
+	if !ok || accounts.Upstream == nil {
+		return out, fmt.Errorf("credentials.%s: environment %s has no accounts service; set token_url", name, c.Environment)
+	}
+	out.TokenURL = accounts.Upstream.JoinPath("v1/oauth2/token").String()
+	return out, nil
+}
