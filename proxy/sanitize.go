@@ -113,6 +113,9 @@ func (s *sanitizer) serve(w http.ResponseWriter, r *http.Request, next http.Hand
 	defer gw.finish()
 
 	form, problem := s.check(r)
+	if problem == nil && mustBeEmpty(r) && gw.body != nil && !gw.body.isEmpty() {
+		problem = unexpectedBody(r)
+	}
 	if problem != nil {
 		s.refuse(gw, r, problem)
 		return
@@ -148,7 +151,10 @@ func forwardable(ctx context.Context, r *http.Request, body *bodyGuard) *http.Re
 	clean := r.WithContext(ctx)
 	clean.Header = endToEnd(r.Header)
 	clean.Trailer = nil
-	if body != nil {
+	switch {
+	case mustBeEmpty(r): // and is, or it would not be here
+		clean.Body, clean.ContentLength = http.NoBody, 0
+	case body != nil:
 		clean.Body = body
 	}
 	return clean

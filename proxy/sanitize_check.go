@@ -86,14 +86,33 @@ func (s *sanitizer) isCredential(name, _ string) bool {
 
 // checkBody: a body where none belongs is how one request hides in another.
 func (s *sanitizer) checkBody(r *http.Request) *exchange.Problem {
-	if r.ContentLength != 0 && (safe(r.Method) || r.Method == http.MethodDelete) {
-		return exchange.Refuse(exchange.MalformedRequest, "a "+r.Method+" request must not have a body (Content-Length: 0 is fine)")
+	if r.ContentLength != 0 && bodyless(r.Method) && !mustBeEmpty(r) {
+		return unexpectedBody(r)
 	}
 	if s.MaxBody > 0 && r.ContentLength > s.MaxBody {
 		return exchange.Refuse(exchange.BodyTooLarge, fmt.Sprintf(
 			"the body has %d bytes, the limit is %d (server.limits.max_body)", r.ContentLength, s.MaxBody))
 	}
 	return nil
+}
+
+func unexpectedBody(r *http.Request) *exchange.Problem {
+	if bodyless(r.Method) {
+		return exchange.Refuse(exchange.MalformedRequest, "a "+r.Method+" request must not have a body (Content-Length: 0 is fine)")
+	}
+	return exchange.Refuse(exchange.MalformedRequest, "the request has a body, but its Content-Length is 0")
+}
+
+func bodyless(method string) bool { return safe(method) || method == http.MethodDelete }
+
+// mustBeEmpty: over HTTP/2 the end of a request may come in a frame of its own.
+// Whether there is a body where none may be is known only when that has come.
+func mustBeEmpty(r *http.Request) bool {
+	if r.ProtoMajor != 2 {
+		return false
+	}
+	_, announced := r.Header["Content-Length"]
+	return r.ContentLength < 0 && bodyless(r.Method) || r.ContentLength == 0 && announced
 }
 
 func malformed(err error) *exchange.Problem {

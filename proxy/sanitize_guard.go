@@ -138,7 +138,7 @@ const (
 )
 
 func (s *sanitizer) guardBody(w http.ResponseWriter, r *http.Request, c *http.ResponseController) *bodyGuard {
-	if r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody {
+	if r.ContentLength == 0 && !mustBeEmpty(r) || r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
 	b := &bodyGuard{src: r.Body, control: c}
@@ -169,6 +169,12 @@ func (b *bodyGuard) Read(p []byte) (int, error) {
 		return n, io.EOF
 	}
 	return n, clientBodyError(err)
+}
+
+// isEmpty waits for the end of a body that must have no bytes.
+func (b *bodyGuard) isEmpty() bool {
+	n, err := b.Read(make([]byte, 1))
+	return n == 0 && errors.Is(err, io.EOF)
 }
 
 func clientBodyError(err error) *ClientBodyError {
