@@ -9,7 +9,6 @@ import (
 type builtInLayer struct {
 	*catalogue
 	document tree              // environments, without their services
-	denied   []Pattern         // on every service
 	names    map[string]string // services by name and alias
 }
 
@@ -27,13 +26,6 @@ func newBuiltInLayer() (*builtInLayer, error) {
 		catalogue: c,
 		document:  tree{"environments": environments},
 		names:     make(map[string]string, 2*len(c.services)),
-	}
-	for _, text := range c.denied {
-		p, err := parsePattern(text)
-		if err != nil {
-			return nil, fmt.Errorf("built-in catalogue: denied: %q %w", text, err)
-		}
-		b.denied = append(b.denied, p)
 	}
 	return b, b.collectNames()
 }

@@ -29,6 +29,9 @@ func (c *checker) listeners() {
 			continue
 		}
 		if other, taken := first[l.address]; taken {
+			if !lookup(c.tree, l.path).written() {
+				l.path, other = other, l.path
+			}
 			c.errorf(l.path, "%q is also %s: each listener needs an address of its own", l.address, other)
 		}
 		first[l.address] = l.path

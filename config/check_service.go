@@ -69,7 +69,7 @@ func (c *checker) keyOf(s *EffectiveService, setting string) (string, Origin) {
 // inUse tells environments that are written or referred to from those that are
 // merely built in.
 func (c *checker) inUse(environment string) bool {
-	if c.at(join("environments", environment)).written() {
+	if lookup(c.tree, join("environments", environment)).written() {
 		return true
 	}
 	for _, cred := range c.Credentials {

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 )
 
@@ -13,7 +14,7 @@ const maxGuaranteed = 80 // per cent
 // guarantees adds up what is promised of each bucket.
 func (c *checker) guarantees() {
 	reported := map[string]bool{}
-	for _, environment := range c.EnvironmentNames() {
+	for _, environment := range slices.DeleteFunc(c.EnvironmentNames(), func(name string) bool { return !c.inUse(name) }) {
 		for _, s := range c.environments[environment].Services() {
 			if s.Upstream == nil || s.Quota.Kind == none {
 				continue

@@ -64,6 +64,9 @@ func (d *decoder) mapping(target reflect.Value, mapping tree, path string, compl
 	for _, f := range d.schema.of(target.Type()).fields {
 		into, at := target.Field(f.index), join(path, f.key)
 		v, given := mapping[f.key]
+		if l, ok := v.(leaf); ok && l.Short {
+			at = path
+		}
 		switch {
 		case given:
 			d.decode(into, v, at, f.rule, complete)

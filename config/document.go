@@ -98,6 +98,14 @@ func explainSyntax(text string, err error) (int, error) {
 	if _, scanErr := fmt.Sscanf(message, "line %d:", &line); scanErr == nil {
 		_, message, _ = strings.Cut(message, ": ")
 	}
+	switch {
+	case isParserMessage(message):
+		line++ // the parser counts from 0, the scanner from 1
+	case strings.HasPrefix(message, "unknown anchor '"):
+		name, _, _ := strings.Cut(strings.TrimPrefix(message, "unknown anchor '"), "'")
+		before, _, _ := strings.Cut(text, "*"+name)
+		line = 1 + strings.Count(before, "\n")
+	}
 	if n := unquotedReference(text); n > 0 && strings.Contains(message, "did not find expected") {
 		return n, errors.New(quoteReference)
 	}
@@ -105,6 +113,12 @@ func explainSyntax(text string, err error) (int, error) {
 		return line, err
 	}
 	return line, fmt.Errorf("is no YAML: %s", message)
+}
+
+// isParserMessage tells errors of YAML's grammar from those of its tokens.
+func isParserMessage(message string) bool {
+	rest, ok := strings.CutPrefix(message, "did not find expected ")
+	return ok && (strings.HasPrefix(rest, "'") || strings.HasPrefix(rest, "<") || rest == "key" || rest == "node content")
 }
 
 // unquotedReference returns the first line (from 1) with ${ behind an open

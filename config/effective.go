@@ -147,9 +147,9 @@ func (e *effective) service(environment *EffectiveEnvironment, name string) *Eff
 	for _, t := range []tree{subtree(e.config.tree, "defaults"), fromCatalogue, subtree(e.config.tree, "services", name), own} {
 		overlay(merged, t)
 	}
+	addDenied(merged, e.builtIn.denied)
 	s.tree = merged
 	e.decoder.mapping(reflect.ValueOf(&s.Service).Elem(), merged, "services."+name, true)
-	s.addDenied(e.builtIn.denied)
 	e.locate(s, environment, own)
 	s.cutWaits()
 	return s
@@ -158,12 +158,15 @@ func (e *effective) service(environment *EffectiveEnvironment, name string) *Eff
 // addDenied keeps what the catalogue denies on every service, also where a
 // list of the configuration replaced the service's own: these paths hand out or
 // end the token that all callers share.
-func (s *EffectiveService) addDenied(everywhere []Pattern) {
-	for _, p := range everywhere {
-		if !slices.ContainsFunc(s.Denied, func(q Pattern) bool { return q.String() == p.String() }) {
-			s.Denied = append(s.Denied, p)
+func addDenied(settings tree, everywhere []string) {
+	own, _ := settings["denied"].(leaf)
+	denied := leaf{List: true, At: own.At, Items: slices.Clone(own.Items)}
+	for _, pattern := range everywhere {
+		if !slices.ContainsFunc(denied.Items, func(v any) bool { l, ok := v.(leaf); return ok && l.Text == pattern }) {
+			denied.Items = append(denied.Items, leaf{Text: pattern, At: Origin{Layer: layerCatalogue}})
 		}
 	}
+	settings["denied"] = denied
 }
 
 // locate finds the upstream.

@@ -153,9 +153,6 @@ func withoutUser(value string) string {
 func (p printer) list(t reflect.Type, l leaf) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.SequenceNode}
 	k, _ := kindOf(t.Elem())
-	if k == kindScalar {
-		n.Style = yaml.FlowStyle
-	}
 	for _, item := range l.Items {
 		value := p.node(t.Elem(), item, true)
 		if value == nil {
@@ -166,6 +163,10 @@ func (p printer) list(t reflect.Type, l leaf) *yaml.Node {
 		}
 		n.Content = append(n.Content, value)
 	}
+	if k != kindScalar && len(n.Content) > 0 {
+		return n // its entries have their own comments
+	}
+	n.Style = yaml.FlowStyle
 	return p.comment(n, l.At)
 }
 

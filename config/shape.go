@@ -129,7 +129,9 @@ func (s *shaper) mapping(t reflect.Type, n *yaml.Node, path string) any {
 	m := s.schema.of(t)
 	if n.Kind == yaml.ScalarNode && m.shorthand != "" && !isNull(n) {
 		f, _ := m.find(m.shorthand)
-		return tree{self: leaf{At: s.origin(n)}, m.shorthand: s.scalar(f.typ, n, path)}
+		short, _ := s.scalar(f.typ, n, path).(leaf)
+		short.Short = true
+		return tree{self: leaf{At: s.origin(n)}, m.shorthand: short}
 	}
 	if n.Kind != yaml.MappingNode {
 		s.report.errorf(s.origin(n), path, "is a %s, expected a mapping with the keys %s", kindWord(n), strings.Join(m.keys(), ", "))

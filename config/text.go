@@ -167,7 +167,11 @@ func checkRange[T ~int | ~int64](v T, r rule, bound func(string) T, show func(T)
 	if r.min == "" {
 		return nil
 	}
-	if low, high := bound(r.min), bound(r.max); v < low || v > high {
+	low, high := bound(r.min), bound(r.max)
+	if low == high && v != low {
+		return fmt.Errorf("must be %s", show(low))
+	}
+	if v < low || v > high {
 		return fmt.Errorf("is out of range: it must be %s to %s%s", show(low), show(high), noneWay(r))
 	}
 	return nil
@@ -285,7 +289,8 @@ func parseDigest(text string) (Digest, error) {
 func parsePattern(text string) (Pattern, error) {
 	p, err := pathpattern.Parse(text)
 	if err != nil {
-		return Pattern{}, fmt.Errorf("is no path pattern: %w", err)
+		reason := strings.TrimPrefix(err.Error(), fmt.Sprintf("pattern %q", text)) // it is quoted already
+		return Pattern{}, fmt.Errorf("is no path pattern: %s", strings.TrimLeft(reason, ": "))
 	}
 	return p, nil
 }

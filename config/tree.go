@@ -15,6 +15,7 @@ type leaf struct {
 	Text   string // the node's literal text, whatever YAML takes it for
 	List   bool
 	Items  []any // of a list: trees and leaves
+	Short  bool  // the value of a shorthand, written where its mapping belongs
 	Broken bool  // already reported, stands for a value of any kind
 	At     Origin
 }
