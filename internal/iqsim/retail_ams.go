@@ -71,7 +71,7 @@ func (s *retail) uploadAsset(r *http.Request, _ captures) answer {
 		"md5Checksum": hex.EncodeToString(sum[:]), "href": fileURL(r, id),
 	}
 	s.assets.put(id, asset{fields, mime, data})
-	return reply(http.StatusOK, fields)
+	return replyJSON(http.StatusOK, fields)
 }
 
 var errOneFile = refusedError{http.StatusBadRequest, "Exactly one file must be uploaded as multipart/form-data"}

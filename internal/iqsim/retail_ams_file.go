@@ -29,7 +29,7 @@ func (s *retail) getAsset(_ *http.Request, c captures) answer {
 	if !ok {
 		return notFound()
 	}
-	return reply(http.StatusOK, a.fields)
+	return replyJSON(http.StatusOK, a.fields)
 }
 
 func (s *retail) redirectImage(r *http.Request, c captures) answer {

@@ -55,8 +55,8 @@ func (a answer) write(w http.ResponseWriter) {
 	_, _ = w.Write(a.body) // the caller may be gone; there is nobody to tell
 }
 
-// reply answers status with v as JSON.
-func reply(status int, v any) answer {
+// replyJSON answers status with v as JSON.
+func replyJSON(status int, v any) answer {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return message(http.StatusInternalServerError, "An error has occurred.")
@@ -73,7 +73,7 @@ func noContent() answer { return answer{status: http.StatusNoContent} }
 
 // message is the error shape of ASP.NET: {"Message":"…"}.
 func message(status int, text string) answer {
-	return reply(status, struct{ Message string }{text})
+	return replyJSON(status, struct{ Message string }{text})
 }
 
 func notFound() answer { return message(http.StatusNotFound, messageNotFound) }

@@ -47,7 +47,7 @@ func (s *retail) takeCovaOrder(r *http.Request, c captures) answer {
 	if _, err := s.orders.put(company, id, order); err != nil {
 		return refusal(err)
 	}
-	return reply(http.StatusAccepted, document{"Id": id, "Status": "Pending"}).with("Location", saleURL(r, company, id))
+	return replyJSON(http.StatusAccepted, document{"Id": id, "Status": "Pending"}).with("Location", saleURL(r, company, id))
 }
 
 // takeCovaPayment answers with an empty text body, as captured.
@@ -64,7 +64,7 @@ func (s *retail) covaStatus(_ *http.Request, c captures) answer {
 	for _, orders := range s.orders.byScope() {
 		for _, rec := range orders {
 			if rec.id == c["order"] {
-				return reply(http.StatusOK, document{"Id": rec.id, "Status": rec.fields["State"]})
+				return replyJSON(http.StatusOK, document{"Id": rec.id, "Status": rec.fields["State"]})
 			}
 		}
 	}
@@ -77,7 +77,7 @@ func saleURL(r *http.Request, company, id string) string {
 }
 
 func (s *retail) listPurchaseOrders(_ *http.Request, c captures) answer {
-	return replyRaw(http.StatusOK, array(s.purchaseOrders.list(companyOf(c, nil)), nil))
+	return replyRaw(http.StatusOK, appendArray(nil, s.purchaseOrders.list(companyOf(c, nil))))
 }
 
 // createPurchaseOrder is idempotent by the caller's PurchaseOrderGuid.

@@ -62,7 +62,7 @@ func (s *retail) hasEntity(company, entity string) bool {
 }
 
 func (s *retail) listStock(_ *http.Request, c captures) answer {
-	return replyRaw(http.StatusOK, array(s.stock.list(scopeOf(c["company"], c["entity"])), nil))
+	return replyRaw(http.StatusOK, appendArray(nil, s.stock.list(scopeOf(c["company"], c["entity"]))))
 }
 
 func (s *retail) getStock(_ *http.Request, c captures) answer {
@@ -81,7 +81,7 @@ func (s *retail) stockEverywhere(_ *http.Request, c captures) answer {
 			found = append(found, rec)
 		}
 	}
-	return replyRaw(http.StatusOK, array(found, nil))
+	return replyRaw(http.StatusOK, appendArray(nil, found))
 }
 
 func emptyList(*http.Request, captures) answer {
@@ -94,7 +94,7 @@ func (s *retail) supplierSkus(r *http.Request, c captures) answer {
 	if err != nil {
 		return message(http.StatusBadRequest, "Error while extracting the request query: "+err.Error())
 	}
-	return replyRaw(http.StatusOK, array(found, nil))
+	return replyRaw(http.StatusOK, appendArray(nil, found))
 }
 
 // bulkSupplierAvailability is a POST that only reads; unknown SKUs are left
@@ -113,5 +113,5 @@ func (s *retail) bulkSupplierAvailability(r *http.Request, c captures) answer {
 			found = append(found, rec.fields)
 		}
 	}
-	return reply(http.StatusOK, document{"Id": 0, "SupplierAvailabilities": slices.Clip(found)})
+	return replyJSON(http.StatusOK, document{"Id": 0, "SupplierAvailabilities": slices.Clip(found)})
 }

@@ -46,7 +46,7 @@ func (s *retail) itemsOfList(_ *http.Request, c captures) answer {
 }
 
 func itemList(items []*record) answer {
-	return replyRaw(http.StatusOK, enclose(`{"Items":`, array(items, nil), `}`))
+	return replyRaw(http.StatusOK, append(appendArray([]byte(`{"Items":`), items), '}'))
 }
 
 func (s *retail) getItem(_ *http.Request, c captures) answer {
@@ -62,7 +62,7 @@ func (s *retail) itemDetails(_ *http.Request, c captures) answer {
 	if !ok {
 		return itemNotFound()
 	}
-	return reply(http.StatusOK, s.details(rec))
+	return replyJSON(http.StatusOK, s.details(rec))
 }
 
 // details is the item with what the product library knows about it.
@@ -92,7 +92,7 @@ func (s *retail) bulkDetails(r *http.Request, c captures) answer {
 			found[item.id] = s.details(item)
 		}
 	}
-	return reply(http.StatusOK, document{"CatalogItems": found})
+	return replyJSON(http.StatusOK, document{"CatalogItems": found})
 }
 
 // itemStructure groups the item with the other variations of its product.
@@ -108,7 +108,7 @@ func (s *retail) itemStructure(_ *http.Request, c captures) answer {
 			variations = append(variations, itemSummary(rec).with(document{"Revisions": []document{}}))
 		}
 	}
-	return reply(http.StatusOK, document{"Slug": master, "Name": item.fields["Name"], "Variations": variations})
+	return replyJSON(http.StatusOK, document{"Slug": master, "Name": item.fields["Name"], "Variations": variations})
 }
 
 func itemSummary(rec *record) document {
@@ -129,11 +129,11 @@ func (s *retail) itemsByVendorSku(r *http.Request, c captures) answer {
 			found = append(found, rec)
 		}
 	}
-	return replyRaw(http.StatusOK, enclose(`{"Items":`, array(found, nil), skuTail(sku, vendor)))
+	return replyRaw(http.StatusOK, append(appendArray([]byte(`{"Items":`), found), skuTail(sku, vendor)...))
 }
 
 func skuTail(sku, vendor string) string {
-	tail := reply(http.StatusOK, document{"Sku": sku, "VendorId": orNil(vendor)})
+	tail := replyJSON(http.StatusOK, document{"Sku": sku, "VendorId": orNil(vendor)})
 	return "," + string(tail.body[1:])
 }
 

@@ -96,7 +96,7 @@ func (s *retail) searchResult(rec *record) document {
 }
 
 func searchReply(results []document, page, size, total int) answer {
-	return reply(http.StatusOK, document{
+	return replyJSON(http.StatusOK, document{
 		"Items":    results,
 		"Facets":   document{"Vendors": []document{{"Count": total, "Item": document{"Id": seedSupplierID, "Name": seedVendorName}}}},
 		"MetaData": document{"Page": page, "PageSize": size, "TotalResults": total},

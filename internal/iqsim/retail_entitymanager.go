@@ -12,7 +12,7 @@ func (s *retail) entityManager() *router {
 	})
 	rt.handle(http.MethodGet, company+"/Tree", s.companyTree)
 	rt.handle(http.MethodGet, company+"/Locations", func(_ *http.Request, c captures) answer {
-		return replyRaw(http.StatusOK, array(s.locations.list(c["company"]), nil))
+		return replyRaw(http.StatusOK, appendArray(nil, s.locations.list(c["company"])))
 	})
 	rt.handle(http.MethodPost, company+"/Locations", s.createLocation)
 	rt.handle(http.MethodGet, company+"/Locations({location})", func(_ *http.Request, c captures) answer {
@@ -21,7 +21,7 @@ func (s *retail) entityManager() *router {
 	rt.handle(http.MethodPut, company+"/Locations({location})", s.putLocation)
 	for _, kind := range []string{"Manufacturers", "Carriers", "Suppliers"} {
 		rt.handle(http.MethodGet, "/v1/"+kind, func(*http.Request, captures) answer {
-			return replyRaw(http.StatusOK, array(s.entities.list(kind), nil))
+			return replyRaw(http.StatusOK, appendArray(nil, s.entities.list(kind)))
 		})
 		rt.handle(http.MethodGet, "/v1/"+kind+"({id})", func(_ *http.Request, c captures) answer {
 			return entity(&s.entities, kind, c["id"])
@@ -48,7 +48,7 @@ func (s *retail) companyTree(_ *http.Request, c captures) answer {
 	for _, rec := range s.locations.list(c["company"]) {
 		nodes = append(nodes, treeNode(rec.fields, nil))
 	}
-	return reply(http.StatusOK, treeNode(company.fields, nodes))
+	return replyJSON(http.StatusOK, treeNode(company.fields, nodes))
 }
 
 func treeNode(d document, nodes []document) document {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -30,13 +31,18 @@ type halLink struct {
 	Templated bool   `json:"templated"`
 }
 
-// halDocument puts the links in front of the fields of an encoded object.
-func halDocument(links map[string]halLink, raw []byte) []byte {
+type halLinks struct {
+	Self halLink  `json:"self"`
+	Next *halLink `json:"next,omitempty"`
+	Prev *halLink `json:"prev,omitempty"`
+}
+
+// appendHAL appends an encoded object with the links in front of its fields.
+func appendHAL(out []byte, links halLinks, raw []byte) []byte {
 	encoded, err := json.Marshal(links)
 	if err != nil {
-		return raw // strings and bools always encode
+		return append(out, raw...) // strings and bools always encode
 	}
-	out := make([]byte, 0, len(raw)+len(encoded)+12)
 	out = append(out, `{"_links":`...)
 	out = append(out, encoded...)
 	if !bytes.Equal(raw, []byte("{}")) {
@@ -45,16 +51,14 @@ func halDocument(links map[string]halLink, raw []byte) []byte {
 	return append(out, raw[1:]...)
 }
 
-func selfLink(href string) map[string]halLink {
-	return map[string]halLink{"self": {Href: href}}
-}
+func selfLink(href string) halLinks { return halLinks{Self: halLink{Href: href}} }
 
 // one answers one record in the representation that r asks for.
 func one(r *http.Request, status int, href string, raw []byte) answer {
 	if !wantsHAL(r.Header.Get("Accept")) {
 		return replyRaw(status, raw)
 	}
-	return replyRaw(status, halDocument(selfLink(href), raw)).as(typeHAL)
+	return replyRaw(status, appendHAL(nil, selfLink(href), raw)).as(typeHAL)
 }
 
 // many answers the window of a list: a bare array for plain JSON, else HAL
@@ -63,47 +67,52 @@ func one(r *http.Request, status int, href string, raw []byte) answer {
 func many(r *http.Request, href string, list []*record, w window) answer {
 	items := cut(list, w)
 	if !wantsHAL(r.Header.Get("Accept")) {
-		return replyRaw(http.StatusOK, array(items, nil))
+		return replyRaw(http.StatusOK, appendArray(nil, items))
 	}
-	embedded := array(items, func(rec *record) []byte {
-		return halDocument(selfLink(href+"("+rec.id+")"), rec.raw)
-	})
-	body := halDocument(pageLinks(href, w, len(list)), enclose(`{"_embedded":{"self":`, embedded, `}}`))
-	return replyRaw(http.StatusOK, body).as(typeHAL)
+	embedded := slices.Grow([]byte(`{"_embedded":{"self":[`), sizeOf(items)*3/2) // the links come on top
+	for i, rec := range items {
+		if i > 0 {
+			embedded = append(embedded, ',')
+		}
+		embedded = appendHAL(embedded, selfLink(href+"("+rec.id+")"), rec.raw)
+	}
+	embedded = append(embedded, `]}}`...)
+	return replyRaw(http.StatusOK, appendHAL(nil, pageLinks(href, w, len(list)), embedded)).as(typeHAL)
 }
 
-func enclose(before string, middle []byte, after string) []byte {
-	return append(append([]byte(before), middle...), after...)
-}
-
-func pageLinks(href string, w window, total int) map[string]halLink {
-	at := func(skip int) halLink {
-		return halLink{Href: href + "?$skip=" + strconv.Itoa(skip) + "&$top=" + strconv.Itoa(w.top)}
+func pageLinks(href string, w window, total int) halLinks {
+	at := func(skip int) *halLink {
+		return &halLink{Href: href + "?$skip=" + strconv.Itoa(skip) + "&$top=" + strconv.Itoa(w.top)}
 	}
-	links := map[string]halLink{"self": at(w.skip)}
+	links := halLinks{Self: *at(w.skip)}
 	if w.skip+w.top < total {
-		links["next"] = at(w.skip + w.top)
+		links.Next = at(w.skip + w.top)
 	}
 	if w.skip > 0 {
-		links["prev"] = at(max(0, w.skip-w.top))
+		links.Prev = at(max(0, w.skip-w.top))
 	}
 	return links
 }
 
-// array joins encoded records to a JSON array; form, if any, changes each.
-func array(items []*record, form func(*record) []byte) []byte {
-	out := []byte{'['}
+// appendArray appends encoded records as a JSON array.
+func appendArray(out []byte, items []*record) []byte {
+	out = append(slices.Grow(out, sizeOf(items)), '[')
 	for i, rec := range items {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		if form == nil {
-			out = append(out, rec.raw...)
-		} else {
-			out = append(out, form(rec)...)
-		}
+		out = append(out, rec.raw...)
 	}
 	return append(out, ']')
+}
+
+// sizeOf is how long the encoded records are as an array.
+func sizeOf(items []*record) int {
+	size := 4
+	for _, rec := range items {
+		size += len(rec.raw) + 1
+	}
+	return size
 }
 
 // siblingURL turns the base URL of one service into that of another one in

@@ -51,7 +51,7 @@ func (s *retail) createOrder(r *http.Request, c captures) answer {
 	if err != nil {
 		return refusal(err)
 	}
-	return reply(http.StatusCreated, rec.fields)
+	return replyJSON(http.StatusCreated, rec.fields)
 }
 
 func (s *retail) newOrder(id string, n int, in document) document {
@@ -96,7 +96,7 @@ func (s *retail) listOrders(full bool) operation {
 		for _, rec := range found {
 			views = append(views, orderView(rec, full))
 		}
-		return reply(http.StatusOK, views)
+		return replyJSON(http.StatusOK, views)
 	}
 }
 
@@ -106,7 +106,7 @@ func (s *retail) getOrder(full bool) operation {
 		if !ok {
 			return notFound()
 		}
-		return reply(http.StatusOK, orderView(rec, full))
+		return replyJSON(http.StatusOK, orderView(rec, full))
 	}
 }
 
@@ -115,7 +115,7 @@ func (s *retail) orderItems(_ *http.Request, c captures) answer {
 	if !ok {
 		return notFound()
 	}
-	return reply(http.StatusOK, rec.fields["Items"])
+	return replyJSON(http.StatusOK, rec.fields["Items"])
 }
 
 func (s *retail) addOrderItem(r *http.Request, c captures) answer {
@@ -140,7 +140,7 @@ func (s *retail) addOrderItem(r *http.Request, c captures) answer {
 	case !found:
 		return notFound()
 	}
-	return reply(http.StatusCreated, item)
+	return replyJSON(http.StatusCreated, item)
 }
 
 // open refuses a change to an order that is past its changes.
@@ -179,6 +179,6 @@ func (s *retail) moveOrder(state string, status int) operation {
 		case !found:
 			return notFound()
 		}
-		return reply(status, orderView(rec, false).with(document{"OrderId": rec.id}))
+		return replyJSON(status, orderView(rec, false).with(document{"OrderId": rec.id}))
 	}
 }

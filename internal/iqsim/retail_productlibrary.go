@@ -63,7 +63,7 @@ func (s *retail) bulkProducts(r *http.Request, _ captures) answer {
 			found[rec.id] = rec.fields
 		}
 	}
-	return reply(http.StatusOK, document{"Products": found})
+	return replyJSON(http.StatusOK, document{"Products": found})
 }
 
 // classificationTree serves the one tree of the shop.
@@ -79,7 +79,7 @@ func (s *retail) classificationTree(_ *http.Request, c captures) answer {
 			classes = append(classes, document{"Id": m.classID, "Name": m.class, "Order": len(classes) + 1, "ProductTemplate": nil})
 		}
 	}
-	return reply(http.StatusOK, document{
+	return replyJSON(http.StatusOK, document{
 		"Id": 1, "Name": "Cellular & Accessories", "Description": "Classification tree of the simulated shop",
 		"Owner": document{"Id": 2, "Name": "iQmetrix"}, "Version": 878,
 		"Categories":      []document{{"Id": 2, "Name": "Devices & Accessories", "Order": 1, "Categories": []document{}, "Classifications": classes}},
@@ -99,12 +99,12 @@ func definitions() []document {
 	}
 }
 
-func fieldDefinitions(*http.Request, captures) answer { return reply(http.StatusOK, definitions()) }
+func fieldDefinitions(*http.Request, captures) answer { return replyJSON(http.StatusOK, definitions()) }
 
 func oneFieldDefinition(_ *http.Request, c captures) answer {
 	for _, d := range definitions() {
 		if id, _ := d.whole("Id"); id == atoi(c["field"]) {
-			return reply(http.StatusOK, d)
+			return replyJSON(http.StatusOK, d)
 		}
 	}
 	return notFound()

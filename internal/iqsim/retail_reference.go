@@ -7,7 +7,7 @@ import "net/http"
 func reference() *router {
 	rt := &router{}
 	serve := func(path string, list []document) {
-		fixed := reply(http.StatusOK, list)
+		fixed := replyJSON(http.StatusOK, list)
 		rt.handle(http.MethodGet, path, func(*http.Request, captures) answer { return fixed })
 	}
 	serve("/v1/Countries", countries())
@@ -16,7 +16,7 @@ func reference() *router {
 	rt.handle(http.MethodGet, "/v1/Countries({code})", func(_ *http.Request, c captures) answer {
 		for _, country := range countries() {
 			if country.text("Code") == c["code"] {
-				return reply(http.StatusOK, country)
+				return replyJSON(http.StatusOK, country)
 			}
 		}
 		return notFound()

@@ -34,7 +34,7 @@ func (s *retail) orderList(r *http.Request, _ captures) answer {
 	}
 	descending := strings.EqualFold(param(r.URL.Query(), "sortOrder"), "desc")
 	sortRows(rows, param(r.URL.Query(), "sortBy"), descending)
-	return reply(http.StatusOK, document{"rows": cut(rows, window{(page - 1) * size, size}), "totalRecords": len(rows)})
+	return replyJSON(http.StatusOK, document{"rows": cut(rows, window{(page - 1) * size, size}), "totalRecords": len(rows)})
 }
 
 // sortRows orders by a field, then by invoice number, so that pages are stable.
@@ -70,7 +70,7 @@ func reportID(order string) string { return strings.ReplaceAll(order, "-", "")[:
 func (s *retail) orderDetails(_ *http.Request, c captures) answer {
 	for _, rec := range s.orders.list(c["company"]) {
 		if strings.EqualFold(reportID(rec.id), c["order"]) {
-			return reply(http.StatusOK, orderRow(c["company"], rec).with(document{"items": rec.fields["Items"]}))
+			return replyJSON(http.StatusOK, orderRow(c["company"], rec).with(document{"items": rec.fields["Items"]}))
 		}
 	}
 	return notFound()

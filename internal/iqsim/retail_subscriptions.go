@@ -54,7 +54,7 @@ func (s *retail) getSubscription(_ *http.Request, c captures) answer {
 	if !ok {
 		return message(http.StatusNotFound, subscriptionMissing)
 	}
-	return reply(http.StatusOK, []document{{"ListId": rec.id, "Companies": rec.fields[companiesField]}})
+	return replyJSON(http.StatusOK, []document{{"ListId": rec.id, "Companies": rec.fields[companiesField]}})
 }
 
 func (s *retail) getSubscribableList(_ *http.Request, c captures) answer {
@@ -69,7 +69,7 @@ func replyList(status int, rec *record) answer {
 	products, _ := rec.fields["Products"].([]document)
 	shown := rec.fields.with(document{"CountOfProducts": len(products)})
 	delete(shown, companiesField)
-	return reply(status, shown)
+	return replyJSON(status, shown)
 }
 
 // postSubscribableList creates a list whose GUID is in the body.

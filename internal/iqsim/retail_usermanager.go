@@ -34,7 +34,7 @@ func (s *retail) userManager() *router {
 		if !ok {
 			return notFound()
 		}
-		return reply(http.StatusOK, document{"Id": rec.fields["Id"], "IsLocked": rec.fields["IsLocked"]})
+		return replyJSON(http.StatusOK, document{"Id": rec.fields["Id"], "IsLocked": rec.fields["IsLocked"]})
 	})
 	s.plainRoutes(rt, plainService{stem: "usermanager"})
 	return rt
@@ -59,7 +59,7 @@ func (s *retail) listUsers(r *http.Request, c captures) answer {
 	if c["company"] != seedCompanyID {
 		return replyRaw(http.StatusOK, []byte("[]"))
 	}
-	return replyRaw(http.StatusOK, array(cut(s.users.list(userScope), w), nil))
+	return replyRaw(http.StatusOK, appendArray(nil, cut(s.users.list(userScope), w)))
 }
 
 // putUser takes a Version if there is one, and refuses one that is stale.
