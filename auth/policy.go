@@ -52,6 +52,16 @@ func NewPolicy(callers []Caller) *Policy {
 	return p
 }
 
+// Caller returns what other stages see of a caller once it is authenticated;
+// nil when there is none of that name.
+func (p *Policy) Caller(name string) *exchange.Caller {
+	c := p.callers[name]
+	if c == nil {
+		return nil
+	}
+	return c.identity("")
+}
+
 // Decide says with which credential and class a request goes on, or why it may
 // not (NotAllowed).
 //

@@ -27,7 +27,7 @@ func (p program) configPrintCommand() *cobra.Command {
   gateway config print -c gateway.yaml --sources   # each value with where it comes from`,
 		Args: exactArgs(0, "no argument"),
 		RunE: func(*cobra.Command, []string) error {
-			cfg, err := p.load(flags)
+			cfg, _, err := p.read(flags)
 			if err != nil {
 				return err
 			}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -67,7 +68,7 @@ func (p program) keyHashCommand() *cobra.Command {
 			line, err := bufio.NewReader(io.LimitReader(p.stdin, maxKeyLine)).ReadString('\n')
 			key := strings.TrimRight(line, "\r\n")
 			if key == "" {
-				return usageError{fmt.Errorf("no key on standard input (%v)", err)}
+				return usageError{errors.Join(errors.New("no key on standard input"), err)}
 			}
 			_, err = fmt.Fprintln(p.stdout, auth.DigestOf(key))
 			return err

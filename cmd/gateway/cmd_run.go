@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -49,19 +50,24 @@ func (f *configFlags) register(cmd *cobra.Command) {
 
 // load reads the configuration and prints its warnings.
 func (p program) load(f configFlags) (*config.Config, error) {
+	cfg, warnings, err := p.read(f)
+	for _, w := range warnings {
+		fmt.Fprintf(p.stderr, "warning: %s\n", w)
+	}
+	return cfg, err
+}
+
+func (p program) read(f configFlags) (*config.Config, config.Problems, error) {
 	if f.path == "" {
-		return nil, usageError{fmt.Errorf("--config FILE is missing")}
+		return nil, nil, usageError{errors.New("--config FILE is missing")}
 	}
 	cfg, warnings, err := config.Load(config.LoadOptions{
 		Path: f.path, Environ: p.environ, Flags: f.set, Offline: f.offline, Now: time.Now(),
 	})
 	if err != nil {
-		return nil, configError{err}
+		return nil, nil, configError{err}
 	}
-	for _, w := range warnings {
-		fmt.Fprintf(p.stderr, "warning: %s\n", w)
-	}
-	return cfg, nil
+	return cfg, warnings, nil
 }
 
 func (p program) runCommand() *cobra.Command {
@@ -103,7 +109,7 @@ func (p program) serve(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return configError{err}
 	}
-	g, err := newGateway(cfg, log)
+	g, err := newGateway(ctx, cfg, log)
 	if err != nil {
 		return err
 	}

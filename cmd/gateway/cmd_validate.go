@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 
@@ -24,7 +25,7 @@ machines that hold no secrets.`,
 		Example: `  gateway validate -c gateway.yaml
   gateway validate -c gateway.yaml --offline`,
 		Args: exactArgs(0, "no argument"),
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := p.load(flags)
 			if err != nil {
 				return err
@@ -33,7 +34,7 @@ machines that hold no secrets.`,
 				fmt.Fprintln(p.stdout, s)
 			}
 			if !flags.offline {
-				if err := buildOnce(cfg); err != nil {
+				if err := buildOnce(cmd.Context(), cfg); err != nil {
 					return configError{err}
 				}
 			}
@@ -50,13 +51,13 @@ machines that hold no secrets.`,
 // buildOnce builds a pipeline and drops it: what the text of a configuration
 // cannot show (a certificate that does not parse) is found before anything
 // listens. It writes nothing, so a local authority is not made.
-func buildOnce(cfg *config.Config) error {
+func buildOnce(ctx context.Context, cfg *config.Config) error {
 	st, err := newStores(slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
 	g := &gateway{cfg: cfg, log: st.log, stores: st}
-	defer g.close()
+	defer g.close(ctx)
 	if cfg.Server.TLS.Mode != "self_signed" {
 		if _, _, err := g.serverTLS(); err != nil {
 			return err

@@ -146,7 +146,7 @@ func (d *demo) newGateway(ctx context.Context, log io.Writer) (*gateway, error) 
 	if err != nil {
 		return nil, err
 	}
-	return newGateway(cfg, logger)
+	return newGateway(ctx, cfg, logger)
 }
 
 const demoConfig = `version: 1

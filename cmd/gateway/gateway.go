@@ -19,6 +19,9 @@ type addresses struct {
 	TLS                                 bool // the server listener encrypts
 }
 
+// closeTimeout bounds what is left to do once nothing serves any more.
+const closeTimeout = 5 * time.Second
+
 // gateway is one running process: listeners, stores, and the generation that
 // serves right now.
 type gateway struct {
@@ -33,20 +36,20 @@ type gateway struct {
 }
 
 // newGateway builds everything and binds every listener, or nothing.
-func newGateway(cfg *config.Config, log *slog.Logger) (*gateway, error) {
+func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (*gateway, error) {
 	st, err := newStores(log)
 	if err != nil {
 		return nil, err
 	}
 	g := &gateway{cfg: cfg, log: log, stores: st}
-	if err := g.prepare(); err != nil {
-		g.close()
+	if err := g.prepare(ctx); err != nil {
+		g.close(ctx)
 		return nil, err
 	}
 	return g, nil
 }
 
-func (g *gateway) prepare() error {
+func (g *gateway) prepare(ctx context.Context) error {
 	tlsConfig, get, err := g.serverTLS()
 	if err != nil {
 		return configError{err}
@@ -58,12 +61,12 @@ func (g *gateway) prepare() error {
 		return configError{err}
 	}
 	g.current.Store(generation)
-	return g.bind(tlsConfig)
+	return g.bind(ctx, tlsConfig)
 }
 
 // run serves until ctx ends and everything is drained.
 func (g *gateway) run(ctx context.Context) error {
-	defer g.close()
+	defer g.close(ctx)
 	return lifetimes{
 		endpoints: g.endpoints, drainer: &g.drain, log: g.log,
 		lameDuck: g.cfg.Server.LameDuck, drain: g.cfg.Server.DrainTimeout,
@@ -71,14 +74,14 @@ func (g *gateway) run(ctx context.Context) error {
 }
 
 // close ends what a gateway that does not run any more still holds.
-func (g *gateway) close() {
+func (g *gateway) close(ctx context.Context) {
 	for _, e := range g.endpoints {
 		_ = e.listener.Close()
 	}
 	if generation := g.current.Load(); generation != nil {
 		generation.close()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	if err := g.stores.close(ctx); err != nil {
 		g.log.Warn("closing", slog.String("error", err.Error()))

@@ -20,7 +20,7 @@ const forever = time.Duration(math.MaxInt64)
 
 // bind opens the listeners. An address that is taken is an error before
 // anything serves.
-func (g *gateway) bind(tlsConfig *tls.Config) error {
+func (g *gateway) bind(ctx context.Context, tlsConfig *tls.Config) error {
 	server, limits := g.cfg.Server, g.cfg.Server.Limits
 	data := proxy.ServerOptions{
 		ReadHeaderTimeout: limits.ReadHeaderTimeout,
@@ -31,19 +31,19 @@ func (g *gateway) bind(tlsConfig *tls.Config) error {
 		Logger:            g.log,
 	}
 	data.TLS, data.Handler = tlsConfig, g.handler(func(n *generation) http.Handler { return n.server })
-	if err := g.listen("server", server.Address, proxy.NewServer(data), tlsConfig != nil, true); err != nil {
+	if err := g.listen(ctx, "server", server.Address, proxy.NewServer(data), tlsConfig != nil, true); err != nil {
 		return err
 	}
 	if server.ForwardProxy != nil {
 		data.TLS, data.Handler = nil, g.handler(func(n *generation) http.Handler { return n.absolute })
-		if err := g.listen("forward_proxy", server.ForwardProxy.Address, proxy.NewServer(data), false, true); err != nil {
+		if err := g.listen(ctx, "forward_proxy", server.ForwardProxy.Address, proxy.NewServer(data), false, true); err != nil {
 			return err
 		}
 	}
-	return g.bindAdmin()
+	return g.bindAdmin(ctx)
 }
 
-func (g *gateway) bindAdmin() error {
+func (g *gateway) bindAdmin(ctx context.Context) error {
 	o := observability.AdminOptions{
 		Checks: g.checks(), Metrics: g.stores.metrics.Handler(), Version: readBuildInfo(), Hosts: g.cfg.Admin.Hosts,
 	}
@@ -53,13 +53,13 @@ func (g *gateway) bindAdmin() error {
 	}
 	admin := plainServer(observability.Admin(o), g.log)
 	admin.TLSConfig = adminTLS
-	if err := g.listen("admin", g.cfg.Admin.Address, admin, adminTLS != nil, false); err != nil {
+	if err := g.listen(ctx, "admin", g.cfg.Admin.Address, admin, adminTLS != nil, false); err != nil {
 		return err
 	}
 	if g.cfg.Status == nil {
 		return nil
 	}
-	return g.listen("status", g.cfg.Status.Address, plainServer(observability.Status(o), g.log), false, false)
+	return g.listen(ctx, "status", g.cfg.Status.Address, plainServer(observability.Status(o), g.log), false, false)
 }
 
 // handler serves each request with the generation that is current when it
@@ -70,9 +70,9 @@ func (g *gateway) handler(of func(*generation) http.Handler) http.Handler {
 	}))
 }
 
-func (g *gateway) listen(name string, address config.HostPort, server *http.Server, encrypted, data bool) error {
+func (g *gateway) listen(ctx context.Context, name string, address config.HostPort, server *http.Server, encrypted, data bool) error {
 	var lc net.ListenConfig
-	l, err := lc.Listen(context.Background(), "tcp", string(address))
+	l, err := lc.Listen(ctx, "tcp", string(address))
 	if err != nil {
 		return fmt.Errorf("%s.address (%s): %w", name, g.cfg.Source(name+".address"), err)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // version is set when the program is linked.
-var version = "dev" //nolint:gochecknoglobals // set with -ldflags -X
+var version = "dev"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
