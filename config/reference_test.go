@@ -1,0 +1,135 @@
+package config
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+const canary = "c4n4ry-0f-a-p4ssw0rd"
+
+func TestReferences(t *testing.T) {
+	s := sources{
+		environ: map[string]string{"PLAIN": canary, "LF": canary + "\n", "SPACE": " x "},
+		files: fakeFiles{
+			"/crlf": "\ufeff" + canary + "\r\n", "/empty": "\n", "/two": "a\nb\n", "rel": canary,
+			"/long": strings.Repeat("x", maxSecret+1),
+		},
+	}
+	tests := []struct{ text, want, problem string }{
+		{canary, canary, ""},
+		{"${env:PLAIN}", canary, ""},
+		{"${env:LF}", canary, ""},
+		{"${env:SPACE}", " x ", ""}, // only line ends are trimmed
+		{"${file:/crlf}", canary, ""},
+		{"${file:rel}", canary, ""},
+		{"0777", "0777", ""},
+		{"null", "null", ""},
+		{"pa$$word{}", "pa$$word{}", ""},
+		{"${file:/empty}", "", "refers to file /empty, which is empty"},
+		{"${file:/gone}", "", "refers to file /gone, which cannot be read: no such file"},
+		{"${file:/long}", "", "refers to file /long, which cannot be read: too large"},
+		{"${file:/two}", "", "several lines"},
+		{"${env:}", "", "broken reference"},
+		{"${env:A", "", "broken reference"},
+		{"${PLAIN}", "", "broken reference"},
+		{"a${env:PLAIN}", "", "broken reference"},
+		{"${env:${env:PLAIN}}", "", "broken reference"},
+	}
+	for _, tt := range tests {
+		got, err := s.resolve(tt.text)
+		switch {
+		case tt.problem == "" && (err != nil || got.Reveal() != tt.want):
+			t.Errorf("%q gives %q, error %v", tt.text, got.Reveal(), err)
+		case tt.problem != "" && (err == nil || !strings.Contains(err.Error(), tt.problem)):
+			t.Errorf("%q: error %v, want %s", tt.text, err, tt.problem)
+		}
+	}
+}
+
+func TestOfflineFollowsNoReference(t *testing.T) {
+	s, err := sources{offline: true}.resolve("${env:GONE}")
+	if err != nil || !s.IsZero() || !s.Set() || s.Printable() != "${env:GONE}" {
+		t.Errorf("offline: %v, set %v, printed %s", err, s.Set(), s.Printable())
+	}
+	if _, err := (sources{offline: true}).resolve("x${env:GONE}"); err == nil {
+		t.Error("offline accepts a broken reference")
+	}
+}
+
+func TestKeys(t *testing.T) {
+	raw := bytes.Repeat([]byte{0xfb}, keyBytes)
+	for _, enc := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+		b, err := decodeKey(enc.EncodeToString(raw))
+		if err != nil || !bytes.Equal(b, raw) {
+			t.Errorf("%v gives %v, %v", enc.EncodeToString(raw), b, err)
+		}
+	}
+	for _, text := range []string{"", "x", base64.StdEncoding.EncodeToString(raw[1:]), strings.Repeat("!", 44), strings.Repeat("ab", keyBytes)} {
+		if _, err := decodeKey(text); err == nil {
+			t.Errorf("%q is taken for a key", text)
+		}
+	}
+	if b := (Key{}).Bytes(); b != nil {
+		t.Errorf("no key has bytes %v", b)
+	}
+}
+
+// secretDocument has the canary in every place that may hold a secret.
+func secretDocument() (string, []string) {
+	key := base64.StdEncoding.EncodeToString([]byte(canary + "12345678901234567890")[:keyBytes])
+	document := strings.NewReplacer("SECRET", canary, "KEY", key).Replace(`version: 1
+x-note: SECRET
+admin: {token: SECRET, read_token: "${env:CANARY}"}
+redis: {addresses: ["a:1"], password: SECRET, sentinel_password: SECRET, encryption_keys: [KEY, "${env:CANARY_2}"], name_key: KEY}
+environments:
+  staging: {url: "https://{service}.example.com", proxy_url: "http://SECRET:SECRET@proxy:3128"}
+credentials:
+  retail: {environment: sandbox, client_id: SECRET, client_secret: SECRET, username: SECRET, password: SECRET}
+auth: {token_endpoint: {enabled: true, signing_key: KEY}}
+telemetry: {traces: {exporter: otlp, endpoint: "http://SECRET@jaeger:4318"}}
+`)
+	return document, []string{"CANARY=" + canary, "CANARY_2=" + key}
+}
+
+// No secret leaves a Config but by Reveal: not by printing it as YAML, with
+// its sources, with fmt or as JSON, and not in a warning.
+func TestNothingPrintedHoldsASecret(t *testing.T) {
+	document, environ := secretDocument()
+	c, warnings, err := loadText(t, LoadOptions{Environ: environ}, document, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Admin.Token.Reveal() != canary || len(c.Redis.EncryptionKeys[1].Bytes()) != keyBytes {
+		t.Fatal("the secrets did not arrive")
+	}
+	var printed bytes.Buffer
+	for _, o := range []PrintOptions{{}, {Sources: true}} {
+		if err := c.Print(&printed, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	encoded, err := json.Marshal(c.Credentials)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(&printed, "%v %+v %#v %s\n%s", c.Document.Credentials, c.Document.Admin, c.Document.Redis, encoded, warnings)
+	for _, w := range warnings {
+		printed.WriteString(w.String())
+	}
+	key := base64.StdEncoding.EncodeToString([]byte(canary))[:20]
+	for line := range strings.Lines(printed.String()) {
+		if strings.Contains(line, canary) || strings.Contains(line, key) {
+			t.Errorf("a secret is printed: %s", line)
+		}
+	}
+	if !strings.Contains(printed.String(), "${env:CANARY}") {
+		t.Error("a reference is not printed")
+	}
+	if len(warnings) != 9 {
+		t.Errorf("%d warnings, want one for each literal secret: %v", len(warnings), warnings)
+	}
+}
