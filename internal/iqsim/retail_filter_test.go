@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 )
 
 func filterSubject() document {
@@ -68,6 +69,43 @@ func TestFilter(t *testing.T) {
 				t.Errorf("filter = %v, want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestCompareValues(t *testing.T) {
+	early, late := time.Date(2018, 3, 1, 8, 0, 0, 0, time.UTC), time.Date(2018, 3, 2, 8, 0, 0, 0, time.UTC)
+	tests := []struct {
+		a, b    any
+		order   int
+		ordered bool
+	}{
+		{nil, nil, 0, true},
+		{nil, "x", 0, false},
+		{"x", []any{}, 0, false},
+		{"a", "b", -1, true},
+		{"2018-03-01T08:00:00.5Z", "2018-03-01T08:00:00Z", 1, true}, // by bytes it would be the other way round
+		{"2018-03-01", "2018-03-01x", -1, true},
+		{early, late, -1, true},
+		{late, stamp(early), 1, true},
+		{early, number{1, "1"}, 0, false},
+		{early, true, -1, true},
+		{true, "true", 0, true},
+		{"false", true, -1, true},
+		{1, json.Number("1.0"), 0, true},
+		{2.5, 2, 1, true},
+		{json.Number("1e999"), "1e999", 0, true}, // no float: compared as text
+		{number{7, "7"}, true, -1, true},
+		{true, number{7, "7"}, 0, false},
+		{guid("AB"), "ab", 0, true},
+		{"ab", guid("AC"), -1, true},
+		{number{12, "12"}, guid("12"), 0, true},
+		{early, guid(stamp(early)), 0, true},
+	}
+	for _, tt := range tests {
+		order, ordered := compareValues(tt.a, tt.b)
+		if ordered != tt.ordered || ordered && order != tt.order {
+			t.Errorf("compareValues(%v, %v) = %d, %v; want %d, %v", tt.a, tt.b, order, ordered, tt.order, tt.ordered)
+		}
 	}
 }
 

@@ -49,7 +49,7 @@ type got struct {
 	body   string
 }
 
-// send makes one request; header is name, value, name, value, …
+// send makes one request; header is name, value, and so on.
 func (s retailServer) send(method, target, body string, header ...string) got {
 	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), method, s.URL+target, strings.NewReader(body))

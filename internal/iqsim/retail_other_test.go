@@ -37,7 +37,9 @@ func multipartBody(t *testing.T, names ...string) (body, contentType string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprint(part, "content of "+name)
+		if _, err := io.WriteString(part, "content of "+name); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
