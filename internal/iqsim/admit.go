@@ -3,6 +3,7 @@ package iqsim
 import (
 	"io"
 	"net/http"
+	"strconv"
 )
 
 // admit checks the token and counts the call; false means that it was refused
@@ -39,7 +40,7 @@ func (v *visit) needsToken() bool {
 func (v *visit) holder() string {
 	switch v.sim.Switches().QuotaScope {
 	case scopeToken:
-		return v.who.token.text
+		return "token " + strconv.Itoa(v.who.token.serial) // the text would show in the counters
 	case scopeIP:
 		return remoteIP(v.request)
 	}

@@ -23,61 +23,46 @@ type control struct {
 	sim *Sim
 }
 
-// newControl returns the handler of the control endpoints. What each does is
-// in its line.
-func newControl(s *Sim) http.Handler {
-	c := control{s}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /_sim/{$}", c.state)
-	mux.HandleFunc("GET /_sim/ledger", c.ledger)
-	mux.HandleFunc("DELETE /_sim/ledger", c.clearLedger)
-	mux.HandleFunc("GET /_sim/tokens", c.tokens)
-	mux.HandleFunc("POST /_sim/tokens", c.newToken)
-	mux.HandleFunc("POST /_sim/tokens/revoke", c.revokeTokens)
-	mux.HandleFunc("GET /_sim/accounts", c.accounts)
-	mux.HandleFunc("PUT /_sim/accounts/{username}", c.changeAccount)
-	mux.HandleFunc("GET /_sim/faults", c.faults)
-	mux.HandleFunc("POST /_sim/faults", c.addFault)
-	mux.HandleFunc("DELETE /_sim/faults", c.removeFaults)
-	mux.HandleFunc("DELETE /_sim/faults/{id}", c.removeFaults)
-	mux.HandleFunc("GET /_sim/services/{service...}", c.profile)
-	mux.HandleFunc("PUT /_sim/services/{service...}", c.changeProfile)
-	mux.HandleFunc("POST /_sim/consume", c.consume)
-	mux.HandleFunc("GET /_sim/quotas", c.quotas)
-	mux.HandleFunc("DELETE /_sim/quotas", c.resetQuotas)
-	mux.HandleFunc("GET /_sim/dataconnect", c.dataConnect)
-	mux.HandleFunc("PUT /_sim/dataconnect", c.changeDataConnect)
-	mux.HandleFunc("GET /_sim/switches", c.switches)
-	mux.HandleFunc("PUT /_sim/switches", c.changeSwitches)
-	return mux
+// endpoint is one control endpoint, with the help that GET /_sim/ gives.
+type endpoint struct {
+	pattern string
+	handler http.HandlerFunc
+	help    string
 }
 
-// endpoints is the help that GET /_sim/ gives; a test compares it with the
-// handlers.
-func endpoints() map[string]string {
-	return map[string]string{
-		"GET /_sim/":                      "this",
-		"GET /_sim/ledger":                "requests seen: ?since=SEQ&environment=&service=&method=&nonce=&executed=true&limit=",
-		"DELETE /_sim/ledger":             "forget requests and counts",
-		"GET /_sim/tokens":                "calls of the token endpoints, by environment",
-		"POST /_sim/tokens":               `a new access token: {"environment":"sandbox"}`,
-		"POST /_sim/tokens/revoke":        `end access tokens: {"environment":"","account":"","serial":0}`,
-		"GET /_sim/accounts":              "accounts, wrong passwords, locks",
-		"PUT /_sim/accounts/{username}":   `change an account: {"password":"…","locked":false}; ?environment=`,
-		"GET /_sim/faults":                "armed faults",
-		"POST /_sim/faults":               `arm one: {"service":"crm","kind":"status","status":500,"count":3}`,
-		"DELETE /_sim/faults":             "disarm all",
-		"DELETE /_sim/faults/{id}":        "disarm one",
-		"GET /_sim/services/{service...}": "limits and header habits of a service; ?environment=",
-		"PUT /_sim/services/{service...}": `change some: {"limit":50,"rateHeaders":"iso"}; ?environment=`,
-		"POST /_sim/consume":              `spend calls as a stranger: {"service":"crm","clientId":"sim-client","calls":100}`,
-		"GET /_sim/quotas":                "counters of the windows",
-		"DELETE /_sim/quotas":             "begin new windows",
-		"GET /_sim/dataconnect":           "options and counts of DataConnect; ?environment=",
-		"PUT /_sim/dataconnect":           `change some options: {"activeLimit":2,"overloaded":true}; ?environment=`,
-		"GET /_sim/switches":              "settings that can change",
-		"PUT /_sim/switches":              `change some: {"window":"10s","tokenLifetime":"30s"}`,
+func (c control) endpoints() []endpoint {
+	return []endpoint{
+		{"GET /_sim/{$}", c.state, "this"},
+		{"GET /_sim/ledger", c.ledger, "requests seen: ?since=SEQ&environment=&service=&method=&nonce=&executed=true&limit="},
+		{"DELETE /_sim/ledger", c.clearLedger, "forget requests and counts"},
+		{"GET /_sim/tokens", c.tokens, "calls of the token endpoints, by environment"},
+		{"POST /_sim/tokens", c.newToken, `a new access token: {"environment":"sandbox"}`},
+		{"POST /_sim/tokens/revoke", c.revokeTokens, `end access tokens: {"environment":"","account":"","serial":0}`},
+		{"GET /_sim/accounts", c.accounts, "accounts, wrong passwords, locks"},
+		{"PUT /_sim/accounts/{username}", c.changeAccount, `change an account: {"password":"…","locked":false}; ?environment=`},
+		{"GET /_sim/faults", c.faults, "armed faults"},
+		{"POST /_sim/faults", c.addFault, `arm one: {"service":"crm","kind":"status","status":500,"count":3}`},
+		{"DELETE /_sim/faults", c.removeFaults, "disarm all"},
+		{"DELETE /_sim/faults/{id}", c.removeFaults, "disarm one"},
+		{"GET /_sim/services/{service...}", c.profile, "limits and header habits of a service; ?environment="},
+		{"PUT /_sim/services/{service...}", c.changeProfile, `change some: {"limit":50,"rateHeaders":"iso"}; ?environment=`},
+		{"POST /_sim/consume", c.consume, `spend calls as a stranger: {"service":"crm","clientId":"sim-client","calls":100}`},
+		{"GET /_sim/quotas", c.quotas, "counters of the windows"},
+		{"DELETE /_sim/quotas", c.resetQuotas, "begin new windows"},
+		{"GET /_sim/dataconnect", c.dataConnect, "options and counts of DataConnect; ?environment="},
+		{"PUT /_sim/dataconnect", c.changeDataConnect, `change some options: {"activeLimit":2,"overloaded":true}; ?environment=`},
+		{"GET /_sim/switches", c.switches, "settings that can change"},
+		{"PUT /_sim/switches", c.changeSwitches, `change some: {"window":"10s","tokenLifetime":"30s"}`},
 	}
+}
+
+// newControl returns the handler of the control endpoints.
+func newControl(s *Sim) http.Handler {
+	mux := http.NewServeMux()
+	for _, e := range (control{s}).endpoints() {
+		mux.HandleFunc(e.pattern, e.handler)
+	}
+	return mux
 }
 
 // maxControlBody bounds what a control request may carry, in bytes.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -23,6 +24,10 @@ type stateAnswer struct {
 
 func (c control) state(w http.ResponseWriter, _ *http.Request) {
 	s := c.sim
+	help := map[string]string{}
+	for _, e := range c.endpoints() {
+		help[strings.TrimSuffix(e.pattern, "{$}")] = e.help
+	}
 	stats := map[string]DataConnectStats{}
 	for name := range s.environments {
 		stats[name] = s.DataConnectStats(name)
@@ -32,7 +37,7 @@ func (c control) state(w http.ResponseWriter, _ *http.Request) {
 		DefaultEnvironment: s.options.DefaultEnvironment,
 		Services:           slices.Sorted(maps.Keys(s.environments[s.options.DefaultEnvironment].services())),
 		Switches:           s.Switches(), Faults: s.Faults(), Counts: s.Counts(), Tokens: c.tokenCalls(),
-		DataConnect: stats, Endpoints: endpoints(),
+		DataConnect: stats, Endpoints: help,
 	})
 }
 

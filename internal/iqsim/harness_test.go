@@ -154,3 +154,13 @@ func (h *harness) login(environment string, changes ...string) (simReply, grantA
 }
 
 const customers = "/crm/v1/Companies(14146)/Customers"
+
+// newHTTP2 serves s over TLS with HTTP/2.
+func newHTTP2(t testing.TB, s *Sim) *httptest.Server {
+	t.Helper()
+	server := httptest.NewUnstartedServer(s)
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server
+}
