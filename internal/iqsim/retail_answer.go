@@ -1,7 +1,6 @@
 package iqsim
 
 import (
-	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
@@ -57,7 +56,7 @@ func (a answer) write(w http.ResponseWriter) {
 
 // replyJSON answers status with v as JSON.
 func replyJSON(status int, v any) answer {
-	body, err := json.Marshal(v)
+	body, err := encodeJSON(v)
 	if err != nil {
 		return message(http.StatusInternalServerError, "An error has occurred.")
 	}

@@ -1,6 +1,7 @@
 package iqsim
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -107,6 +108,18 @@ func readDocument(r *http.Request) (document, error) {
 		return nil, errNotObject
 	}
 	return d, nil
+}
+
+// encodeJSON writes v as JSON, with "&" as it is: the services do not escape for
+// HTML.
+func encodeJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 // stamp writes t as the services do.

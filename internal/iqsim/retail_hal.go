@@ -2,7 +2,6 @@ package iqsim
 
 import (
 	"bytes"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -26,39 +25,56 @@ func wantsHAL(accept string) bool {
 	return true
 }
 
+// halLink is a link and its relation. None of the services' links is a
+// template.
 type halLink struct {
-	Href      string `json:"href"`
-	Templated bool   `json:"templated"`
-}
-
-type halLinks struct {
-	Self halLink  `json:"self"`
-	Next *halLink `json:"next,omitempty"`
-	Prev *halLink `json:"prev,omitempty"`
+	rel, href string
 }
 
 // appendHAL appends an encoded object with the links in front of its fields.
-func appendHAL(out []byte, links halLinks, raw []byte) []byte {
-	encoded, err := json.Marshal(links)
-	if err != nil {
-		return append(out, raw...) // strings and bools always encode
+func appendHAL(out []byte, raw []byte, links ...halLink) []byte {
+	out = append(out, `{"_links":{`...)
+	for i, link := range links {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, '"')
+		out = append(out, link.rel...)
+		out = append(out, `":{"href":`...)
+		out = appendText(out, link.href)
+		out = append(out, `,"templated":false}`...)
 	}
-	out = append(out, `{"_links":`...)
-	out = append(out, encoded...)
+	out = append(out, '}')
 	if !bytes.Equal(raw, []byte("{}")) {
 		out = append(out, ',')
 	}
 	return append(out, raw[1:]...)
 }
 
-func selfLink(href string) halLinks { return halLinks{Self: halLink{Href: href}} }
+// appendText appends s as a JSON string. Links hold what callers put into the
+// path, so anything can be in there; mostly nothing needs an escape.
+func appendText(out []byte, s string) []byte {
+	plain := !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' })
+	if plain {
+		out = append(out, '"')
+		out = append(out, s...)
+		return append(out, '"')
+	}
+	encoded, err := encodeJSON(s)
+	if err != nil {
+		return append(out, `""`...) // strings always encode
+	}
+	return append(out, encoded...)
+}
+
+func selfLink(href string) halLink { return halLink{"self", href} }
 
 // one answers one record in the representation that r asks for.
 func one(r *http.Request, status int, href string, raw []byte) answer {
 	if !wantsHAL(r.Header.Get("Accept")) {
 		return replyRaw(status, raw)
 	}
-	return replyRaw(status, appendHAL(nil, selfLink(href), raw)).as(typeHAL)
+	return replyRaw(status, appendHAL(nil, raw, selfLink(href))).as(typeHAL)
 }
 
 // many answers the window of a list: a bare array for plain JSON, else HAL
@@ -74,22 +90,22 @@ func many(r *http.Request, href string, list []*record, w window) answer {
 		if i > 0 {
 			embedded = append(embedded, ',')
 		}
-		embedded = appendHAL(embedded, selfLink(href+"("+rec.id+")"), rec.raw)
+		embedded = appendHAL(embedded, rec.raw, selfLink(href+"("+rec.id+")"))
 	}
 	embedded = append(embedded, `]}}`...)
-	return replyRaw(http.StatusOK, appendHAL(nil, pageLinks(href, w, len(list)), embedded)).as(typeHAL)
+	return replyRaw(http.StatusOK, appendHAL(nil, embedded, pageLinks(href, w, len(list))...)).as(typeHAL)
 }
 
-func pageLinks(href string, w window, total int) halLinks {
-	at := func(skip int) *halLink {
-		return &halLink{Href: href + "?$skip=" + strconv.Itoa(skip) + "&$top=" + strconv.Itoa(w.top)}
+func pageLinks(href string, w window, total int) []halLink {
+	at := func(rel string, skip int) halLink {
+		return halLink{rel, href + "?$skip=" + strconv.Itoa(skip) + "&$top=" + strconv.Itoa(w.top)}
 	}
-	links := halLinks{Self: *at(w.skip)}
+	links := []halLink{at("self", w.skip)}
 	if w.skip+w.top < total {
-		links.Next = at(w.skip + w.top)
+		links = append(links, at("next", w.skip+w.top))
 	}
 	if w.skip > 0 {
-		links.Prev = at(max(0, w.skip-w.top))
+		links = append(links, at("prev", max(0, w.skip-w.top)))
 	}
 	return links
 }

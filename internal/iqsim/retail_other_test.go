@@ -2,6 +2,7 @@ package iqsim
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -139,6 +140,15 @@ func TestSiblingURL(t *testing.T) {
 	for _, tt := range tests {
 		if got := siblingURL(tt.base, "api", "pointofsale"); got != tt.want {
 			t.Errorf("siblingURL(%q) = %q, want %q", tt.base, got, tt.want)
+		}
+	}
+}
+
+func TestAppendText(t *testing.T) {
+	for _, text := range []string{"", "Companies(1)?$skip=0&$top=5", `a"b`, `a\b`, "tab\t", "naïve", "\x7f", "<&>"} {
+		var back string
+		if err := json.Unmarshal(appendText(nil, text), &back); err != nil || back != text {
+			t.Errorf("appendText(%q) = %s, reads back as %q, %v", text, appendText(nil, text), back, err)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package iqsim
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
@@ -32,7 +31,7 @@ type scope struct {
 func scopeOf(ids ...string) string { return strings.ToLower(strings.Join(ids, "/")) }
 
 func newRecord(id string, fields document) (*record, error) {
-	raw, err := json.Marshal(fields)
+	raw, err := encodeJSON(fields)
 	if err != nil {
 		return nil, fmt.Errorf("encode document %q: %w", id, err)
 	}
