@@ -104,11 +104,18 @@ func (x dcExport) table() dcTable {
 // all yields every row, one by one.
 func (x dcExport) all() iter.Seq[[]dcCell] {
 	return func(yield func([]dcCell) bool) {
-		for i := range x.rows {
-			if !yield(x.row(i)) {
+		cycle := make([][]dcCell, min(exportCycle, x.rows-1))
+		for k := range cycle {
+			cycle[k] = x.row(int64(k))
+		}
+		for i := range x.rows - 1 {
+			row := cycle[i%exportCycle]
+			row[0] = cellInt(exportFirstID + int(i))
+			if !yield(row) {
 				return
 			}
 		}
+		yield(x.row(x.rows - 1))
 	}
 }
 
@@ -137,19 +144,18 @@ func (x dcExport) row(i int64) []dcCell {
 // is made once, then only its ids are written over.
 func (x dcExport) write(w io.Writer, enc dcEncoder, t dcTable) error {
 	block := newExportBlock(enc, t)
-	if _, err := w.Write(enc.begin(nil, t)); err != nil {
-		return err
-	}
+	begin := enc.begin(nil, t)
 	for i := int64(0); i < x.rows-1; i += exportCycle {
 		chunk := block.from(i, min(exportCycle, x.rows-1-i))
 		if i == 0 {
-			chunk = chunk[block.separator:]
+			chunk = append(begin, chunk[block.separator:]...)
 		}
 		if _, err := w.Write(chunk); err != nil {
 			return err
 		}
+		begin = nil
 	}
-	last := enc.row(nil, t, x.row(x.rows-1), x.rows == 1)
+	last := enc.row(begin, t, x.row(x.rows-1), x.rows == 1)
 	_, err := w.Write(enc.end(last, t))
 	return err
 }
