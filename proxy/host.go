@@ -38,7 +38,7 @@ func canonicalHost(host string) (string, error) {
 			return "", fmt.Errorf("%w: %s", errHostCharacter, quoted(host))
 		}
 	}
-	if strings.Contains(name, "..") || name[0] == '.' {
+	if strings.Contains(name, "..") || name[0] == '.' || name[len(name)-1] == '.' {
 		return "", fmt.Errorf("%w: %s", errHostCharacter, quoted(host))
 	}
 	return strings.ToLower(name), nil

@@ -75,7 +75,7 @@ func (r *Router) locateByHost(q Request) (location, *exchange.Problem) {
 	}
 	for _, s := range r.hosts[name] {
 		rest, ok := cutPrefix(q.Path, s.base)
-		if ok && !s.ambiguous && slices.Contains(q.Environments, s.environment) {
+		if ok && slices.Contains(q.Environments, s.environment) {
 			return location{s, "", orRoot(rest)}, nil
 		}
 	}

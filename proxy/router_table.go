@@ -126,6 +126,7 @@ func (r *Router) arrangeHosts() error {
 				}
 			}
 		}
+		r.hosts[host] = slices.DeleteFunc(services, func(s *service) bool { return s.ambiguous })
 		if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil || host == "localhost" {
 			delete(r.hosts, host)
 		}

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"iqgateway/internal/exchange"
@@ -54,16 +55,12 @@ func (s *service) restrict(t *exchange.Target) *exchange.Problem {
 	if err != nil {
 		return exchange.Refuse(exchange.MalformedRequest, "the path has a % that does not begin a valid escape").Because(err)
 	}
-	for _, p := range s.Denied {
-		if path.matches(p) {
-			return exchange.Refuse(exchange.PathDenied, "the catalogue closes this path of "+s.Name+" to every caller")
-		}
+	if slices.ContainsFunc(s.Denied, path.matches) {
+		return exchange.Refuse(exchange.PathDenied, "the catalogue closes this path of "+s.Name+" to every caller")
 	}
-	for _, base := range s.nested {
-		if path.below(base) {
-			return exchange.Refuse(exchange.PathDenied,
-				"this path belongs to another service of the same host; call it by that service's name, spelled exactly")
-		}
+	if slices.ContainsFunc(s.nested, path.below) {
+		return exchange.Refuse(exchange.PathDenied,
+			"this path belongs to another service of the same host; call it by that service's name, spelled exactly")
 	}
 	if s.Session && (path.folded == sessionPath || path.bare == sessionPath) {
 		t.Session, t.Write = true, false
@@ -78,7 +75,7 @@ func (s *service) reads(q Request, path string) bool {
 		return false
 	}
 	for _, r := range s.Reads {
-		if !(r.WithoutBody && q.HasBody) && r.Path.Match(path) {
+		if (!r.WithoutBody || !q.HasBody) && r.Path.Match(path) {
 			return true
 		}
 	}
@@ -104,12 +101,7 @@ func safe(method string) bool {
 }
 
 func matchesAny(patterns []pathpattern.Pattern, path string) bool {
-	for _, p := range patterns {
-		if p.Match(path) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(patterns, func(p pathpattern.Pattern) bool { return p.Match(path) })
 }
 
 // spelling is what an upstream may take a raw path for.

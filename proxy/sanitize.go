@@ -84,6 +84,9 @@ func (e callerDeadlineError) Error() string {
 	return "the caller's own deadline (X-Request-Timeout-Ms) passed after " + e.after.String()
 }
 
+// Is makes it a context.DeadlineExceeded.
+func (callerDeadlineError) Is(target error) bool { return target == context.DeadlineExceeded }
+
 // Sanitize is stage 2: what it lets through means the same to every server on
 // the way. What the gateway would have to change is refused; hop-by-hop fields
 // and trailers, which are ours to consume, are removed. It also guards the
@@ -98,7 +101,7 @@ func Sanitize(o SanitizeOptions) func(http.Handler) http.Handler {
 		}
 	}
 	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, next) })
+		return stage{s, next}
 	}
 }
 
@@ -108,7 +111,15 @@ type sanitizer struct {
 	hosts map[string]bool // canonical
 }
 
-func (s *sanitizer) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
+// stage is a sanitizer in front of a handler.
+type stage struct {
+	*sanitizer
+
+	next http.Handler
+}
+
+// ServeHTTP implements http.Handler.
+func (s stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	gw := s.guardResponse(w, r)
 	defer gw.finish()
 
@@ -120,7 +131,7 @@ func (s *sanitizer) serve(w http.ResponseWriter, r *http.Request, next http.Hand
 		s.refuse(gw, r, problem)
 		return
 	}
-	ctx, cancel, problem := s.deadline(r)
+	ctx, cancel, problem := s.deadline(r.Context(), r.Header)
 	if problem != nil {
 		s.refuse(gw, r, problem)
 		return
@@ -128,7 +139,7 @@ func (s *sanitizer) serve(w http.ResponseWriter, r *http.Request, next http.Hand
 	defer cancel()
 	exchange.From(ctx).Form = form
 
-	next.ServeHTTP(gw, forwardable(ctx, r, gw.body))
+	s.next.ServeHTTP(gw, forwardable(ctx, r, gw.body))
 }
 
 // refuse answers a request that is not served. On HTTP/1 the connection ends:

@@ -3,6 +3,7 @@ package proxy
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"iqgateway/internal/exchange"
@@ -76,12 +77,7 @@ func (s *sanitizer) checkTarget(t rawTarget) *exchange.Problem {
 }
 
 func (s *sanitizer) isCredential(name, _ string) bool {
-	for _, c := range s.CredentialParameters {
-		if name == c {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(s.CredentialParameters, name)
 }
 
 // checkBody: a body where none belongs is how one request hides in another.

@@ -2,8 +2,8 @@ package proxy
 
 import (
 	"bytes"
-	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -21,7 +21,7 @@ const connectReason = "CONNECT is not supported; use https://GATEWAY/SERVICE/...
 func (s *sanitizer) refuseConnect(w *responseGuard, r *http.Request, p *exchange.Problem) {
 	held := &heldResponse{header: make(http.Header)}
 	s.Refuse(held, r, p)
-	conn, buffered, err := w.control.Hijack()
+	conn, _, err := w.control.Hijack()
 	if err != nil {
 		held.replay(w)
 		return
@@ -31,10 +31,12 @@ func (s *sanitizer) refuseConnect(w *responseGuard, r *http.Request, p *exchange
 	held.header.Set("Connection", "close")
 	held.header.Set("Content-Length", strconv.Itoa(held.body.Len()))
 	held.header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
-	fmt.Fprintf(buffered, "HTTP/1.1 %d %s\r\n", held.status, connectReason)
-	_ = held.header.Write(buffered) // buffered: Flush reports the error
-	fmt.Fprintf(buffered, "\r\n%s", held.body.Bytes())
-	if buffered.Flush() == nil {
+	var answer bytes.Buffer
+	answer.WriteString("HTTP/1.1 " + strconv.Itoa(held.status) + " " + connectReason + "\r\n")
+	_ = held.header.Write(&answer) // a bytes.Buffer takes everything
+	answer.WriteString("\r\n")
+	answer.Write(held.body.Bytes())
+	if _, err := conn.Write(answer.Bytes()); err == nil {
 		linger(conn)
 	}
 }
@@ -73,9 +75,7 @@ func (h *heldResponse) Write(p []byte) (int, error) {
 }
 
 func (h *heldResponse) replay(w http.ResponseWriter) {
-	for name, values := range h.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), h.header)
 	w.WriteHeader(h.status)
 	_, _ = w.Write(h.body.Bytes())
 }

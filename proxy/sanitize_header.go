@@ -69,10 +69,10 @@ func names(via, pseudonym string) bool {
 }
 
 // deadline reads X-Request-Timeout-Ms, which bounds the whole exchange.
-func (s *sanitizer) deadline(r *http.Request) (context.Context, context.CancelFunc, *exchange.Problem) {
-	values, ok := r.Header["X-Request-Timeout-Ms"]
+func (s *sanitizer) deadline(ctx context.Context, h http.Header) (context.Context, context.CancelFunc, *exchange.Problem) {
+	values, ok := h["X-Request-Timeout-Ms"]
 	if !ok {
-		return r.Context(), func() {}, nil
+		return ctx, func() {}, nil
 	}
 	ms, err := strconv.ParseUint(values[0], 10, 32)
 	if err != nil || ms == 0 || len(values) > 1 {
@@ -80,7 +80,7 @@ func (s *sanitizer) deadline(r *http.Request) (context.Context, context.CancelFu
 			"X-Request-Timeout-Ms must be one positive number of milliseconds, not "+quoted(strings.Join(values, ", ")))
 	}
 	after := min(time.Duration(ms)*time.Millisecond, s.MaxDeadline)
-	ctx, cancel := context.WithTimeoutCause(r.Context(), after, callerDeadlineError{after})
+	ctx, cancel := context.WithTimeoutCause(ctx, after, callerDeadlineError{after})
 	return ctx, cancel, nil
 }
 

@@ -21,7 +21,7 @@ func splitTarget(target string) rawTarget {
 	var t rawTarget
 	rest := target
 	if !strings.HasPrefix(target, "/") {
-		if scheme, after, ok := strings.Cut(target, "://"); ok {
+		if scheme, after, ok := strings.Cut(target, "://"); ok && scheme != "" {
 			t.scheme = scheme
 			end := strings.IndexAny(after, "/?#")
 			if end < 0 {
@@ -63,19 +63,20 @@ func checkPath(path string) error {
 	if strings.IndexByte(path, '%') < 0 {
 		return checkSegments(path)
 	}
+	decoded, ok := unescape(path)
+	if !ok {
+		return errTargetEscape
+	}
 	// Some servers decode twice: a segment must be harmless at every depth.
-	for depth := path; ; {
-		decoded, err := unescape(depth)
-		switch {
-		case err != nil && depth == path:
-			return errTargetEscape
-		case err != nil || decoded == depth:
-			return nil
-		}
+	for {
 		if err := checkDecoded(decoded); err != nil {
 			return err
 		}
-		depth = decoded
+		deeper, ok := unescape(decoded)
+		if !ok || deeper == decoded {
+			return nil
+		}
+		decoded = deeper
 	}
 }
 
@@ -152,9 +153,10 @@ func hasOverlong(s string) bool {
 	return false
 }
 
-func unescape(s string) (string, error) {
+// unescape decodes s once; it fails on a bad escape.
+func unescape(s string) (string, bool) {
 	if strings.IndexByte(s, '%') < 0 {
-		return s, nil
+		return s, true
 	}
 	out := make([]byte, 0, len(s))
 	for i := 0; i < len(s); i++ {
@@ -163,12 +165,12 @@ func unescape(s string) (string, error) {
 			continue
 		}
 		if !isEscape(s[i:]) {
-			return "", errTargetEscape
+			return "", false
 		}
 		out = append(out, fromHex(s[i+1])<<4|fromHex(s[i+2]))
 		i += 2
 	}
-	return string(out), nil
+	return string(out), true
 }
 
 func isEscape(s string) bool {

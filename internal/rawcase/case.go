@@ -66,6 +66,9 @@ type Step struct {
 	Absent   []string
 }
 
+// Bytes returns what an HTTP/1 step sends.
+func (s Step) Bytes(vars map[string]string) ([]byte, error) { return expand(s.Send, vars) }
+
 // Connection says how to connect.
 type Connection struct {
 	HTTP2      bool

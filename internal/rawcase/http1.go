@@ -28,7 +28,7 @@ func newHTTP1(conn net.Conn) *http1 {
 func (c *http1) Close() error { return c.conn.Close() }
 
 func (c *http1) play(s Step, vars map[string]string) (result, error) {
-	message, err := expand(s.Send, vars)
+	message, err := s.Bytes(vars)
 	if err != nil {
 		return result{}, err
 	}

@@ -60,6 +60,9 @@ func (u *Upstream) Close() {
 	u.done.Wait()
 }
 
+// Reset forgets what was received. From now on every answer is an echo.
+func (u *Upstream) Reset() { u.begin(nil) }
+
 // begin forgets what was received and sets the script.
 func (u *Upstream) begin(script []scripted) {
 	u.mu.Lock()
@@ -68,7 +71,7 @@ func (u *Upstream) begin(script []scripted) {
 }
 
 // Settle waits until everything that was sent so far has been read and
-// answered, and returns all requests since the last case began.
+// answered, and returns all requests since the last Reset or case.
 func (u *Upstream) Settle(patience time.Duration) ([]Received, error) {
 	// Connections are accepted in order: once this one is, all are.
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
