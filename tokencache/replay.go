@@ -18,7 +18,7 @@ type tape struct {
 	source io.ReadCloser
 	limit  int
 
-	reading sync.Mutex // held while source is read
+	reading chan struct{} // holds one element while source is read
 
 	mu        sync.Mutex
 	active    *tapeReader // the attempt that owns the body
@@ -41,7 +41,7 @@ func record(body io.ReadCloser, limit int) (*tape, io.ReadCloser) {
 	if body == nil || body == http.NoBody {
 		return nil, body
 	}
-	t := &tape{source: body, limit: limit, recording: true}
+	t := &tape{source: body, limit: limit, reading: make(chan struct{}, 1), recording: true}
 	t.active = &tapeReader{tape: t}
 	return t, t.active
 }
@@ -91,12 +91,13 @@ func (t *tape) abandon() {
 // closeSource does not wait for a read under way: a server's body cannot be
 // closed before the caller has sent its next bytes.
 func (t *tape) closeSource() {
-	if !t.reading.TryLock() {
+	select {
+	case t.reading <- struct{}{}:
+		_ = t.source.Close()
+		<-t.reading
+	default:
 		go t.source.Close() // nobody is left to tell of an error
-		return
 	}
-	defer t.reading.Unlock()
-	_ = t.source.Close()
 }
 
 // Read implements [io.Reader].
@@ -104,9 +105,9 @@ func (r *tapeReader) Read(p []byte) (int, error) {
 	if n, done, err := r.fromTape(p); done {
 		return n, err
 	}
-	r.tape.reading.Lock()
-	defer r.tape.reading.Unlock()
-	// While this waited for the lock, the first attempt's read may have added
+	r.tape.reading <- struct{}{}
+	defer func() { <-r.tape.reading }()
+	// While this waited for its turn, the first attempt's read may have added
 	// to the tape, or this attempt may have been given up.
 	if n, done, err := r.fromTape(p); done {
 		return n, err

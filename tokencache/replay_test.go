@@ -1,0 +1,194 @@
+package tokencache
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+)
+
+// body is a source that counts its closings.
+type body struct {
+	io.Reader
+	mu     sync.Mutex
+	closed int
+}
+
+func (b *body) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed++
+	return nil
+}
+
+func (b *body) closings() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.closed
+}
+
+func text(s string) *body { return &body{Reader: strings.NewReader(s)} }
+
+func TestNoBodyCanAlwaysBeReplayed(t *testing.T) {
+	for _, none := range []io.ReadCloser{nil, http.NoBody} {
+		tape, first := record(none, 10)
+		tape.stop()
+		again, ok := tape.rewind()
+		if first != none || !ok || again != http.NoBody {
+			t.Errorf("first %v, again %v, %t", first, again, ok)
+		}
+		tape.abandon()
+	}
+}
+
+func TestReplay(t *testing.T) {
+	const whole = "0123456789"
+	cases := map[string]struct {
+		limit, read int
+		replayable  bool
+	}{
+		"nothing read":        {10, 0, true},
+		"part read":           {10, 4, true},
+		"all read":            {10, 10, true},
+		"all and the end":     {10, 11, true},
+		"more than the limit": {5, 6, false},
+		"up to the limit":     {5, 5, true},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			source := text(whole)
+			tape, first := record(source, c.limit)
+			seen := make([]byte, 0, c.read)
+			for len(seen) < min(c.read, len(whole)) {
+				var one [1]byte
+				if _, err := first.Read(one[:]); err != nil {
+					t.Fatal(err)
+				}
+				seen = append(seen, one[0])
+			}
+			if c.read > len(whole) {
+				if _, err := first.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+					t.Fatalf("at the end: %v", err)
+				}
+			}
+			again, ok := tape.rewind()
+			if ok != c.replayable {
+				t.Fatalf("replayable %t", ok)
+			}
+			if !ok {
+				tape.abandon()
+				if source.closings() != 1 {
+					t.Errorf("source closed %d times", source.closings())
+				}
+				return
+			}
+			if _, err := first.Read(make([]byte, 1)); !errors.Is(err, errDetached) {
+				t.Errorf("the first attempt still reads: %v", err)
+			}
+			_ = first.Close()
+			if source.closings() != 0 {
+				t.Error("the first attempt closed the body of the second")
+			}
+			got, err := io.ReadAll(again)
+			if err != nil || string(got) != whole {
+				t.Errorf("replayed %q, %v", got, err)
+			}
+			_ = again.Close()
+			if source.closings() != 1 {
+				t.Errorf("source closed %d times", source.closings())
+			}
+		})
+	}
+}
+
+// Whether the transport closes the body before or after the answer is known,
+// the source is closed with it.
+func TestOnlyAttemptClosesTheSource(t *testing.T) {
+	for name, order := range map[string]func(*tape, io.Closer){
+		"closed before the answer": func(tape *tape, first io.Closer) { _ = first.Close(); tape.stop() },
+		"closed after the answer":  func(tape *tape, first io.Closer) { tape.stop(); _ = first.Close() },
+	} {
+		source := text("x")
+		tape, first := record(source, 10)
+		order(tape, first)
+		if source.closings() != 1 {
+			t.Errorf("%s: closed %d times", name, source.closings())
+		}
+	}
+}
+
+func TestStopKeepsNothing(t *testing.T) {
+	tape, first := record(text(strings.Repeat("x", 100)), 50)
+	_, _ = io.CopyN(io.Discard, first, 20)
+	tape.stop()
+	if rest, err := io.ReadAll(first); err != nil || len(rest) != 80 || tape.kept != nil {
+		t.Errorf("read %d more bytes, %v; kept %d", len(rest), err, len(tape.kept))
+	}
+}
+
+// The answer came while the transport of the first attempt was waiting for the
+// caller's next bytes: they belong to the second attempt, in their place, even
+// when they exceed the limit.
+func TestReadUnderWayBelongsToTheReplay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source, caller := io.Pipe()
+		tape, first := record(source, 4)
+		go func() { _, _ = caller.Write([]byte("abc")) }()
+		head := make([]byte, 3)
+		if _, err := io.ReadFull(first, head); err != nil {
+			t.Fatal(err)
+		}
+		underWay := make(chan error)
+		go func() {
+			_, err := first.Read(make([]byte, 100))
+			underWay <- err
+		}()
+		synctest.Wait()
+		again, ok := tape.rewind()
+		if !ok {
+			t.Fatal("not replayable")
+		}
+		var replayed bytes.Buffer
+		done := make(chan error)
+		go func() {
+			_, err := replayed.ReadFrom(again)
+			done <- err
+		}()
+		synctest.Wait() // the second attempt has read abc and waits as well
+		_, _ = caller.Write([]byte("defghij"))
+		_, _ = caller.Write([]byte("klm"))
+		_ = caller.Close()
+		if err := <-underWay; !errors.Is(err, errDetached) {
+			t.Errorf("the first attempt got %v", err)
+		}
+		if err := <-done; err != nil || replayed.String() != "abcdefghijklm" {
+			t.Errorf("replayed %q, %v", replayed.String(), err)
+		}
+	})
+}
+
+// A body that cannot be closed before a read under way returns (as a server's)
+// must not hold up the answer; one whose Close ends that read must be closed.
+func TestAbandonWhileReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source, caller := io.Pipe()
+		tape, first := record(source, 4)
+		got := make(chan error)
+		go func() {
+			_, err := first.Read(make([]byte, 1))
+			got <- err
+		}()
+		synctest.Wait()
+		tape.abandon()
+		if err := <-got; !errors.Is(err, errDetached) {
+			t.Errorf("the first attempt got %v", err)
+		}
+		if _, err := caller.Write([]byte("x")); !errors.Is(err, io.ErrClosedPipe) {
+			t.Errorf("the source is still open: %v", err)
+		}
+	})
+}
