@@ -19,6 +19,7 @@ type bodyMeter struct {
 	io.ReadCloser
 	sum    hash.Hash
 	length int64
+	ended  bool  // there is nothing left to read
 	err    error // why the body did not come as a whole
 }
 
@@ -27,7 +28,7 @@ type bodyMeter struct {
 func meter(r *http.Request) (*bodyMeter, error) {
 	m := &bodyMeter{ReadCloser: r.Body, sum: sha256.New()}
 	if r.Body == nil || r.Body == http.NoBody {
-		m.ReadCloser = http.NoBody
+		m.ReadCloser, m.ended = http.NoBody, true
 		return m, nil
 	}
 	var head bytes.Buffer
@@ -48,8 +49,11 @@ func (m *bodyMeter) Read(p []byte) (int, error) {
 	n, err := m.ReadCloser.Read(p)
 	m.length += int64(n)
 	m.sum.Write(p[:n])
-	if err != nil && !errors.Is(err, io.EOF) {
-		m.err = err
+	if err != nil {
+		m.ended = true
+		if !errors.Is(err, io.EOF) {
+			m.err = err
+		}
 	}
 	return n, err
 }

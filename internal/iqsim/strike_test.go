@@ -175,7 +175,8 @@ func TestStallEndsWithTheClient(t *testing.T) {
 			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("the client saw %v", err)
 			}
-			if e := h.last(); e.Faults[0] != FaultStall {
+			executed := at != AtArrival && at != AtBefore
+			if e := h.last(); e.Faults[0] != FaultStall || e.Executed != executed {
 				t.Errorf("entry = %+v", e)
 			}
 		})
@@ -236,5 +237,34 @@ func TestResetOverHTTP2(t *testing.T) {
 	}
 	if e := h.last(); e.Proto != "HTTP/2.0" {
 		t.Errorf("proto %s", e.Proto)
+	}
+}
+
+// A long body still reaches the service as a whole after a latency, and an
+// answer does not wait for a request that is still being sent.
+func TestLongBodiesAndFaults(t *testing.T) {
+	h := startSim(t, Options{})
+	h.arm("kind=latency&delay=1ms")
+	var seen int64
+	h.answerWith("crm", func(_ http.ResponseWriter, r *http.Request) { seen, _ = io.Copy(io.Discard, r.Body) })
+	h.do(http.MethodPost, "/crm/v1/x", strings.Repeat("x", 2*peekLimit))
+	if seen != 2*peekLimit {
+		t.Errorf("the service saw %d bytes", seen)
+	}
+
+	body, more := io.Pipe()
+	defer func() { _ = more.Close() }()
+	go func() { _, _ = more.Write(make([]byte, peekLimit+1)) }() // and no end
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url+"/crm/v1/x", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := h.client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("status %d", resp.StatusCode)
 	}
 }

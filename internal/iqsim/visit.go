@@ -95,6 +95,9 @@ func (v *visit) serve(ctx context.Context) {
 	v.entry.Account, v.entry.ClientID = v.who.token.account, v.who.token.clientID
 	v.entry.Seq = v.sim.ledger.begin(v.entry)
 	v.body, v.bodyErr = meter(v.request)
+	if !v.body.ended { // else the server would read on before it lets an answer out
+		_ = http.NewResponseController(v.out).EnableFullDuplex()
+	}
 	defer v.close()
 	if v.entry.Nonce != "" {
 		v.answer.Header().Set("X-Sim-Nonce", v.entry.Nonce)
@@ -139,7 +142,10 @@ func (v *visit) settle() {
 
 // close ends the ledger entry. It runs when a fault or a service aborts too.
 func (v *visit) close() {
-	v.body.drain()
+	if !v.body.ended {
+		_ = http.NewResponseController(v.out).Flush() // the answer does not wait for the rest of the request
+		v.body.drain()
+	}
 	v.body.report(&v.entry)
 	v.entry.Status = 0
 	if v.answer.started {

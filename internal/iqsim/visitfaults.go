@@ -2,6 +2,7 @@ package iqsim
 
 import (
 	"io"
+	"net/http"
 )
 
 // strike lets the faults of one point happen; true means that they answered.
@@ -12,9 +13,10 @@ func (v *visit) strike(point string) bool {
 			continue
 		}
 		switch f.Kind {
-		case FaultLatency, FaultStall:
-			v.body.drain() // the server notices that a client leaves once it has the body
+		case FaultLatency:
 			pauseFor(v.request, f)
+		case FaultStall:
+			v.stall(f)
 		case FaultReset:
 			resetConnection(v.out)
 		case FaultRaw:
@@ -30,6 +32,17 @@ func (v *visit) strike(point string) bool {
 		}
 	}
 	return answered
+}
+
+// stall waits; a request whose client left meanwhile ends here.
+func (v *visit) stall(f Fault) {
+	if f.Delay == 0 {
+		v.body.drain() // the server notices that a client leaves once it has the body
+	}
+	pauseFor(v.request, f)
+	if v.request.Context().Err() != nil {
+		panic(http.ErrAbortHandler)
+	}
 }
 
 // revokeToken ends the token that the request carries.
