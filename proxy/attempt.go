@@ -124,7 +124,7 @@ func (a *attempts) begin(r *http.Request) (*run, error) {
 	}
 	n.ctx, n.cancel = context.WithCancelCause(r.Context())
 	n.trace.cancel = n.cancel
-	n.out = n.outgoing(r, authorizer)
+	n.out = n.outgoing(n.ctx, r, authorizer)
 	n.out.URL = wire
 	return n, nil
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // outgoing returns the request as the transport gets it.
-func (n *run) outgoing(r *http.Request, authorizer exchange.Authorizer) *http.Request {
-	out := r.WithContext(httptrace.WithClientTrace(n.ctx, n.trace.hooks()))
+func (n *run) outgoing(ctx context.Context, r *http.Request, authorizer exchange.Authorizer) *http.Request {
+	out := r.WithContext(httptrace.WithClientTrace(ctx, n.trace.hooks()))
 	out.Header = r.Header.Clone()
 	hideIdempotencyKeys(out.Header)
 	delete(out.Header, "Authorization")

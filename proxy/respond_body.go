@@ -64,12 +64,11 @@ func (b *responseBody) Close() error {
 
 // abortReason is nil for the regular end of a body.
 func abortReason(caller context.Context, err error) error {
-	switch {
-	case err == io.EOF:
+	if err == io.EOF {
 		return nil
-	case errors.Is(context.Cause(caller), context.Canceled):
-		return ErrCallerGone
-	default:
-		return &abortError{"the upstream's answer broke off", err}
 	}
+	if errors.Is(context.Cause(caller), context.Canceled) {
+		return ErrCallerGone
+	}
+	return &abortError{"the upstream's answer broke off", err}
 }

@@ -1,0 +1,149 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"iqgateway/internal/exchange"
+)
+
+// pipeBody gives what is sent into it; a read ends with its context.
+type pipeBody struct {
+	ctx    context.Context
+	chunks chan string
+	closed bool
+}
+
+func (b *pipeBody) Read(p []byte) (int, error) {
+	select {
+	case chunk, ok := <-b.chunks:
+		if !ok {
+			return 0, io.EOF
+		}
+		return copy(p, chunk), nil
+	case <-b.ctx.Done():
+		return 0, context.Cause(b.ctx)
+	}
+}
+
+func (b *pipeBody) Close() error {
+	b.closed = true
+	return nil
+}
+
+// newAnswer returns an answer's body with an idle time of one second and what
+// its attempt reports.
+func newAnswer(t *testing.T, parent context.Context) (*answerBody, *pipeBody, *[]AttemptInfo) {
+	t.Helper()
+	infos := new([]AttemptInfo)
+	n, _ := newRun(t, nil)
+	n.ctx, n.cancel = context.WithCancelCause(parent)
+	n.start = time.Now()
+	n.hooks = AttemptHooks{Done: func(_ context.Context, i AttemptInfo) { *infos = append(*infos, i) }}
+	inner := &pipeBody{ctx: n.ctx, chunks: make(chan string, 100)}
+	return newAnswerBody(inner, n, time.Second), inner, infos
+}
+
+func TestAnswerEndsAttemptOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, inner, infos := newAnswer(t, t.Context())
+		inner.chunks <- "some"
+		close(inner.chunks)
+		<-time.After(time.Minute) // a caller in no hurry: nobody reads, nothing stalls
+		text, err := io.ReadAll(b)
+		if string(text) != "some" || err != nil {
+			t.Errorf("read %q, %v", text, err)
+		}
+		_ = b.Close()
+		if len(*infos) != 1 || (*infos)[0].Kind != FailedNot || (*infos)[0].Duration != time.Minute || !inner.closed {
+			t.Errorf("reports %+v, closed %v", *infos, inner.closed)
+		}
+	})
+}
+
+func TestSlowCallerIsNotAStall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, inner, infos := newAnswer(t, t.Context())
+		for range 10 {
+			inner.chunks <- "x"
+			<-time.After(900 * time.Millisecond)
+			if _, err := b.Read(make([]byte, 10)); err != nil {
+				t.Fatal(err)
+			}
+			<-time.After(time.Hour)
+		}
+		if len(*infos) != 0 {
+			t.Errorf("the attempt ended: %+v", *infos)
+		}
+		_ = b.Close()
+	})
+}
+
+func TestStalledAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, inner, infos := newAnswer(t, t.Context())
+		inner.chunks <- "some"
+		start := time.Now()
+		_, err := io.ReadAll(b)
+		if !errors.Is(err, errBodyIdle) || time.Since(start) != time.Second {
+			t.Errorf("after %v: %v", time.Since(start), err)
+		}
+		if len(*infos) != 1 || (*infos)[0].Kind != FailedBodyIdle {
+			t.Errorf("reports %+v", *infos)
+		}
+	})
+}
+
+func TestWhyAnAnswerBrokeOff(t *testing.T) {
+	for cause, want := range map[error]FailureKind{
+		errTotal: FailedDeadline, context.DeadlineExceeded: FailedDeadline, context.Canceled: FailedCallerGone,
+		errBodyIdle: FailedBodyIdle, nil: FailedBody,
+	} {
+		if got := classifyBody(cause); got != want {
+			t.Errorf("%v: %q, want %q", cause, got, want)
+		}
+	}
+}
+
+func TestAbortedExchangeSaysWhy(t *testing.T) {
+	broken := errors.New("broken")
+	gone, leave := context.WithCancel(context.Background())
+	leave()
+	tests := map[string]struct {
+		caller context.Context
+		read   error // nil: closed without reading
+		want   error
+	}{
+		"complete":        {context.Background(), io.EOF, nil},
+		"broken":          {context.Background(), broken, broken},
+		"caller left":     {gone, broken, ErrCallerGone},
+		"write failed":    {context.Background(), nil, ErrCallerGone},
+		"wrapped end":     {context.Background(), &failure{FailedBody, io.EOF}, io.EOF},
+		"truncated":       {context.Background(), io.ErrUnexpectedEOF, io.ErrUnexpectedEOF},
+		"left, but whole": {gone, io.EOF, nil},
+	}
+	for name, tt := range tests {
+		ex := &exchange.Exchange{}
+		b := &responseBody{ReadCloser: &failingBody{tt.read}, exchange: ex, caller: tt.caller}
+		if tt.read != nil {
+			_, _ = b.Read(nil)
+		}
+		_ = b.Close()
+		if !errors.Is(ex.Aborted, tt.want) || (tt.want == nil) != (ex.Aborted == nil) {
+			t.Errorf("%s: aborted %v, want %v", name, ex.Aborted, tt.want)
+		}
+	}
+	if !errors.Is(ErrCallerGone, context.Canceled) {
+		t.Error("the access log cannot tell that the caller left")
+	}
+}
+
+type failingBody struct{ err error }
+
+func (b *failingBody) Read([]byte) (int, error) { return 0, b.err }
+
+func (b *failingBody) Close() error { return nil }

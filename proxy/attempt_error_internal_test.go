@@ -1,0 +1,117 @@
+package proxy
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"iqgateway/internal/exchange"
+)
+
+func TestClassify(t *testing.T) {
+	timeout := &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}
+	dialed := func(err error) error { return &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", err)} }
+	some := errors.New("some error")
+	tests := map[string]struct {
+		evidence
+		want FailureKind
+	}{
+		"caller's body first":   {evidence{err: syscall.ECONNRESET, body: some, cause: context.Canceled, connected: true}, FailedCallerBody},
+		"caller left":           {evidence{err: some, cause: context.Canceled}, FailedCallerGone},
+		"total":                 {evidence{err: some, cause: errTotal, connected: true}, FailedDeadline},
+		"caller's deadline":     {evidence{err: some, cause: context.DeadlineExceeded}, FailedDeadline},
+		"interim flood":         {evidence{err: some, cause: errTooManyInterim, connected: true}, FailedProtocol},
+		"prohibited":            {evidence{err: &net.OpError{Op: "dial", Err: fmt.Errorf("%w: x", errProhibited)}}, FailedProhibited},
+		"dns":                   {evidence{err: &net.OpError{Op: "dial", Err: &net.DNSError{IsNotFound: true}}}, FailedDNS},
+		"dns timeout":           {evidence{err: &net.OpError{Op: "dial", Err: &net.DNSError{IsTimeout: true}}}, FailedDNS},
+		"refused":               {evidence{err: dialed(syscall.ECONNREFUSED)}, FailedRefused},
+		"no route":              {evidence{err: dialed(syscall.EHOSTUNREACH)}, FailedConnect},
+		"connect timeout":       {evidence{err: timeout}, FailedConnectTime},
+		"unknown authority":     {evidence{err: x509.UnknownAuthorityError{}, https: true}, FailedTLS},
+		"end during handshake":  {evidence{err: io.EOF, https: true}, FailedTLS},
+		"end before connection": {evidence{err: io.EOF}, FailedConnect},
+		"proxy refused":         {evidence{err: &net.OpError{Op: "proxyconnect", Err: some}, https: true}, FailedConnect},
+		"header timeout":        {evidence{err: timeout, connected: true}, FailedHeaderTime},
+		"reset":                 {evidence{err: fmt.Errorf("read: %w", syscall.ECONNRESET), connected: true}, FailedReset},
+		"end":                   {evidence{err: io.EOF, connected: true}, FailedReset},
+		"idle close":            {evidence{err: errors.New("http: server closed idle connection"), connected: true}, FailedReset},
+		"garbage":               {evidence{err: some, connected: true}, FailedProtocol},
+	}
+	for name, tt := range tests {
+		if got := classify(tt.evidence); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
+func TestOutcome(t *testing.T) {
+	for e, want := range map[evidence]exchange.Outcome{
+		{write: false, sent: true}: exchange.OutcomeNone,
+		{write: true, sent: false}: exchange.NotExecuted,
+		{write: true, sent: true}:  exchange.OutcomeUnknown,
+	} {
+		if got := e.outcome(); got != want {
+			t.Errorf("%+v: %q, want %q", e, got, want)
+		}
+	}
+}
+
+// Texts of libraries repeat bytes of the upstream; callers must not see them.
+func TestProblemsHideTheirCause(t *testing.T) {
+	secret := errors.New("CAN_AT")
+	for _, e := range []evidence{
+		{err: secret},
+		{err: secret, connected: true, sent: true},
+		{err: secret, cause: errTotal},
+		{err: secret, https: true},
+		{err: &net.DNSError{Err: "CAN_AT", Name: "CAN_AT"}},
+		{err: secret, body: secret},
+	} {
+		err := e.problem("crm")
+		p, ok := errors.AsType[*exchange.Problem](err)
+		if !ok {
+			t.Fatalf("%v is no problem", err)
+		}
+		document := string(NewErrors(ErrorsOptions{}).document(p, &exchange.Exchange{}, ""))
+		for _, shown := range []string{document, proxyStatus(p)} {
+			if strings.Contains(shown, "CAN_AT") {
+				t.Errorf("%v shows its cause: %s", e, shown)
+			}
+		}
+		if KindOf(err) == FailedNot {
+			t.Errorf("%v has no kind", err)
+		}
+	}
+}
+
+func TestEveryKindHasItsAnswer(t *testing.T) {
+	tokens := make(map[string]bool)
+	for _, kind := range []FailureKind{
+		FailedDNS, FailedRefused, FailedConnect, FailedConnectTime, FailedTLS, FailedProhibited,
+		FailedHeaderTime, FailedReset, FailedProtocol, FailedDeadline,
+	} {
+		row := rowOf(kind)
+		if row.problem == exchange.InternalError || row.proxyError == "" || row.detail == "" {
+			t.Errorf("%s: %+v", kind, row)
+		}
+		p := exchange.Refuse(row.problem, "").Because(&failure{kind, io.EOF})
+		if got := proxyError(p); got != row.proxyError {
+			t.Errorf("%s is shown as %q, want %q", kind, got, row.proxyError)
+		}
+		tokens[row.proxyError] = true
+	}
+	if len(tokens) < 9 {
+		t.Errorf("only %d different error tokens", len(tokens))
+	}
+	p := exchange.Refuse(exchange.UpstreamTLS, "").Because(&failure{FailedTLS, x509.UnknownAuthorityError{}})
+	if got := proxyError(p); got != "tls_certificate_error" {
+		t.Errorf("an unknown authority is shown as %q", got)
+	}
+}

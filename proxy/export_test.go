@@ -1,0 +1,4 @@
+package proxy
+
+// PublicSession opens publicSession to the fuzz target.
+var PublicSession = publicSession
