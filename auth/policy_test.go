@@ -162,6 +162,17 @@ func TestDefaultEntry(t *testing.T) {
 	}
 }
 
+func TestPolicyKnowsItsCallers(t *testing.T) {
+	policy := testPolicy(t)
+	got := policy.Caller("storefront")
+	if got == nil || got.Name != "storefront" || got.KeyID != "" || !cmp.Equal(got.Environments, []string{"production", "sandbox"}) {
+		t.Errorf("caller %+v", got)
+	}
+	if ghost := policy.Caller("ghost"); ghost != nil || policy.Explain(Request{Caller: "ghost"}) != nil {
+		t.Errorf("a caller that does not exist: %+v", ghost)
+	}
+}
+
 func TestClass(t *testing.T) {
 	policy := testPolicy(t)
 	for asked, want := range map[string]string{

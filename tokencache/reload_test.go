@@ -1,0 +1,87 @@
+package tokencache
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"iqgateway/internal/secret"
+)
+
+func TestReloadKeepsTheToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		endpoint := &idp{}
+		cache := New(Options{})
+		defer cache.Close()
+		use := func(change func(*Credential)) *Set {
+			t.Helper()
+			cred := testCredential(endpoint)
+			change(&cred)
+			set, err := cache.Use([]Credential{cred})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return set
+		}
+		id := testCredential(nil).id()
+		first := use(func(*Credential) {})
+		wantToken(t, first.entries[id], 1)
+		second := use(func(c *Credential) { c.RefreshAhead = time.Hour })
+		first.Release()
+		first.Release() // harmless
+		wantToken(t, second.entries[id], 1)
+		if endpoint.count() != 1 {
+			t.Errorf("%d calls: the token did not survive", endpoint.count())
+		}
+		third := use(func(c *Credential) { c.Secrets.Password = secret.New("another") })
+		wantToken(t, third.entries[id], 1)
+		if endpoint.count() != 2 {
+			t.Errorf("%d calls: another password shares the token", endpoint.count())
+		}
+		second.Release()
+		third.Release()
+		if len(cache.entries) != 0 {
+			t.Errorf("%d credentials left", len(cache.entries))
+		}
+		wantToken(t, third.entries[id], 1) // still valid for requests on their way
+	})
+}
+
+func TestReleaseDuringFetch(t *testing.T) {
+	for name, end := range map[string]func(*Cache, *Set){
+		"released": func(_ *Cache, s *Set) { s.Release() },
+		"closed":   func(c *Cache, _ *Set) { c.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			endpoint := &idp{delay: 5 * time.Second}
+			inBubble(t, Options{}, endpoint, nil, func(t *testing.T, e *entry, s *Set) {
+				got := make(chan error)
+				go func() { _, err := e.acquire(t.Context()); got <- err }()
+				pass(time.Millisecond)
+				since := time.Now()
+				end(e.cache, s)
+				if err := <-got; err == nil || time.Since(since) != 0 {
+					t.Errorf("after %s: %v", time.Since(since), err)
+				}
+				if _, err := e.acquire(t.Context()); err == nil || endpoint.count() != 1 {
+					t.Errorf("%v after %d calls", err, endpoint.count())
+				}
+			})
+		})
+	}
+}
+
+func TestUseAfterClose(t *testing.T) {
+	endpoint := &idp{}
+	cache := New(Options{})
+	cache.Close()
+	set, err := cache.Use([]Credential{testCredential(endpoint)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = set.acquire(t.Context(), testCredential(nil).id())
+	if !errors.Is(err, errRetired) || endpoint.count() != 0 {
+		t.Errorf("%v after %d calls", err, endpoint.count())
+	}
+}
