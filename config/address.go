@@ -12,13 +12,15 @@ import (
 )
 
 // parseAddress reads what names a place: URLs, hosts, networks, files, fields.
-func parseAddress(t reflect.Type, text string, r rule) (any, error) {
+func parseAddress(t reflect.Type, text string) (any, error) {
 	if strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c == 0x7f }) {
 		return nil, errors.New("must not hold control characters")
 	}
 	switch t {
 	case reflect.TypeFor[URL]():
-		return parseURL(text, r)
+		return parseURL(text)
+	case reflect.TypeFor[ProxyURL]():
+		return parseProxyURL(text)
 	case reflect.TypeFor[URLTemplate]():
 		return parseURLTemplate(text)
 	case reflect.TypeFor[HostPort]():
@@ -36,15 +38,27 @@ func parseAddress(t reflect.Type, text string, r rule) (any, error) {
 	}
 }
 
-func parseURL(text string, r rule) (URL, error) {
+func parseURL(text string) (URL, error) {
+	u, err := parseAnyURL(text)
+	if err == nil && u.User != nil {
+		return nil, errors.New("must not hold a user or password")
+	}
+	return u, err
+}
+
+// parseProxyURL accepts a user and a password, unlike [parseURL].
+func parseProxyURL(text string) (ProxyURL, error) {
+	u, err := parseAnyURL(text)
+	return ProxyURL{u}, err
+}
+
+func parseAnyURL(text string) (URL, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil: // the error would quote a password in the text
 		return nil, errors.New("is no URL")
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Opaque != "":
 		return nil, errors.New("must be an absolute URL with http:// or https://")
-	case u.User != nil && !r.userinfo:
-		return nil, errors.New("must not hold a user or password")
 	case u.Fragment != "" || u.RawQuery != "" || u.ForceQuery:
 		return nil, errors.New("must not have a query or fragment")
 	}
@@ -93,7 +107,7 @@ func parseURLTemplate(text string) (URLTemplate, error) {
 
 // Expand returns the URL for a host stem and a suffix.
 func (t URLTemplate) Expand(service, suffix string) (*url.URL, error) {
-	return parseURL(strings.NewReplacer(servicePlace, service, suffixPlace, suffix).Replace(string(t)), rule{})
+	return parseURL(strings.NewReplacer(servicePlace, service, suffixPlace, suffix).Replace(string(t)))
 }
 
 func parsePathPrefix(text string) (PathPrefix, error) {

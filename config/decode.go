@@ -12,6 +12,18 @@ type decoder struct {
 	schema  *schema
 	report  *report
 	sources sources
+	// defaults are those decoded already, by mapping and field: every service
+	// of every environment has them. They are shared and never written.
+	defaults map[defaultKey]reflect.Value
+}
+
+type defaultKey struct {
+	mapping reflect.Type
+	field   int
+}
+
+func newDecoder(s *schema, r *report, from sources) *decoder {
+	return &decoder{schema: s, report: r, sources: from, defaults: map[defaultKey]reflect.Value{}}
 }
 
 // decode writes v, the value at path, into target. Complete values get
@@ -74,15 +86,24 @@ func (d *decoder) mapping(target reflect.Value, mapping tree, path string, compl
 		case f.required:
 			d.report.errorf(originOf(mapping), at, "is missing: it is required")
 		case f.rule.hasDef:
-			d.decode(into, d.defaultOf(f), at, f.rule, true)
+			d.setDefault(into, defaultKey{target.Type(), f.index}, f, at)
 		case into.Kind() == reflect.Struct && !isScalar(into.Type()):
 			d.decode(into, tree{}, at, f.rule, true)
 		}
 	}
 }
 
+func (d *decoder) setDefault(into reflect.Value, key defaultKey, f field, at string) {
+	if known, ok := d.defaults[key]; ok {
+		into.Set(known)
+		return
+	}
+	d.decode(into, defaultOf(f), at, f.rule, true)
+	d.defaults[key] = reflect.ValueOf(into.Interface())
+}
+
 // defaultOf reads the default of a field as if it stood in a file.
-func (d *decoder) defaultOf(f field) any {
+func defaultOf(f field) any {
 	if k, _ := kindOf(f.typ); k != kindList {
 		return leaf{Text: f.rule.def}
 	}
@@ -160,7 +181,7 @@ func quoted(t reflect.Type, text string) string {
 	switch {
 	case t == reflect.TypeFor[Digest]():
 		return "the value"
-	case (t == reflect.TypeFor[URL]() || t == reflect.TypeFor[URLTemplate]()) && strings.Contains(text, "@"):
+	case strings.Contains(text, "@") && (t == reflect.TypeFor[URL]() || t == reflect.TypeFor[ProxyURL]() || t == reflect.TypeFor[URLTemplate]()):
 		return "the URL"
 	case len(text) > longest:
 		text = strings.ToValidUTF8(text[:longest], "") + "…"

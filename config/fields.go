@@ -25,7 +25,6 @@ type rule struct {
 	enum     []string // the only texts allowed
 	min, max string   // bounds, in the type's own notation
 	none     bool     // none is allowed
-	userinfo bool     // a URL may hold a user and password
 	literal  bool     // of a secret: a literal is nothing to warn of
 }
 
@@ -88,7 +87,6 @@ func ruleOf(tag reflect.StructTag) rule {
 	}
 	r.min, r.max, _ = strings.Cut(tag.Get("range"), "..")
 	r.none = tag.Get("none") != ""
-	r.userinfo = tag.Get("userinfo") != ""
 	r.literal = tag.Get("literal") != ""
 	return r
 }
@@ -122,7 +120,7 @@ func kindOf(t reflect.Type) (kind, reflect.Type) {
 
 func isScalar(t reflect.Type) bool {
 	switch t {
-	case reflect.TypeFor[URL](), reflect.TypeFor[Pattern](), reflect.TypeFor[Prefix](), reflect.TypeFor[Date](),
+	case reflect.TypeFor[URL](), reflect.TypeFor[ProxyURL](), reflect.TypeFor[Pattern](), reflect.TypeFor[Prefix](), reflect.TypeFor[Date](),
 		reflect.TypeFor[Rate](), reflect.TypeFor[Amount](), reflect.TypeFor[Digest](), reflect.TypeFor[Secret](), reflect.TypeFor[Key]():
 		return true
 	}

@@ -129,7 +129,7 @@ func TestSchemaIsSound(t *testing.T) {
 	}
 	booleans := strings.Fields("y n yes no on off true false null ~ nan inf")
 	r := &report{}
-	d := &decoder{schema: newSchema(), report: r, sources: sources{offline: true}}
+	d := newDecoder(newSchema(), r, sources{offline: true})
 	eachField(func(typ reflect.Type, f field) {
 		name := typ.Name() + "." + f.key
 		if strings.Trim(f.key, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
@@ -144,7 +144,7 @@ func TestSchemaIsSound(t *testing.T) {
 			t.Errorf("%s has no comment", name)
 		}
 		if f.rule.hasDef {
-			d.decode(reflect.New(f.typ).Elem(), d.defaultOf(f), name, f.rule, true)
+			d.decode(reflect.New(f.typ).Elem(), defaultOf(f), name, f.rule, true)
 		}
 	})
 	if len(r.errors) > 0 {

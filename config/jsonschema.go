@@ -194,7 +194,7 @@ func plainSchema(t reflect.Type, r rule) object {
 // defaultJSON is the default as JSON, numbers and booleans as such.
 func defaultJSON(f field) any {
 	if k, _ := kindOf(f.typ); k == kindList {
-		l, _ := (&decoder{}).defaultOf(f).(leaf)
+		l, _ := defaultOf(f).(leaf)
 		items := make([]any, len(l.Items))
 		for i, item := range l.Items {
 			text, _ := item.(leaf)

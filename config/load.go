@@ -82,7 +82,7 @@ func (l *loader) load() (*Config, error) {
 	}
 	c := &Config{Paths: l.paths, catalogue: builtIn.catalogue, tree: merged, schema: l.schema}
 	builtIn.resolveAliases(l.report, merged)
-	d := &decoder{l.schema, l.report, l.sources()}
+	d := newDecoder(l.schema, l.report, l.sources())
 	d.decode(reflect.ValueOf(&c.Document).Elem(), merged, "", rule{}, true)
 
 	check := &checker{Config: c, report: l.report, builtIn: builtIn, now: l.options.Now}
@@ -108,7 +108,7 @@ func (l *loader) merge(builtIn *builtInLayer) (tree, error) {
 	files := &reader{files: l.options.Files, shaper: s}
 	file := files.read(l.options.Path, l.options.Data)
 	l.paths = files.names
-	if file == nil {
+	if file == nil || s.full {
 		return nil, nil //nolint:nilnil // the report has the error
 	}
 	over := &overrides{shaper: s, seen: map[string]Origin{}}

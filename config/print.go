@@ -81,7 +81,7 @@ func (p printer) mapping(t reflect.Type, mapping tree, complete bool, notes map[
 		case !given && !complete:
 			continue
 		case !given && f.rule.hasDef:
-			v = (&decoder{}).defaultOf(f)
+			v = defaultOf(f)
 		case !given && k == kindMapping && f.typ.Kind() == reflect.Struct:
 			v = tree{}
 		case !given:
@@ -123,7 +123,12 @@ func (p printer) add(n *yaml.Node, key string, value *yaml.Node) {
 
 // text returns a node that reads back as exactly this text.
 func text(s string) *yaml.Node {
-	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s}
+	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s}
+	switch strings.ToLower(s) {
+	case "y", "n", "yes", "no", "on", "off": // booleans of YAML 1.1, which others may read it with
+		n.Style = yaml.DoubleQuotedStyle
+	}
+	return n
 }
 
 func (p printer) scalar(t reflect.Type, value string) *yaml.Node {
@@ -132,7 +137,7 @@ func (p printer) scalar(t reflect.Type, value string) *yaml.Node {
 		if value != "" && !strings.HasPrefix(value, "${") {
 			value = secret.Mask
 		}
-	case reflect.TypeFor[URL]():
+	case reflect.TypeFor[ProxyURL]():
 		value = withoutUser(value)
 	case reflect.TypeFor[bool](), reflect.TypeFor[int](), reflect.TypeFor[Amount](), reflect.TypeFor[Ratio]():
 		return &yaml.Node{Kind: yaml.ScalarNode, Value: value}

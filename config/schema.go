@@ -13,7 +13,6 @@
 //	none:"limit"      the word none is allowed and decodes to the zero value
 //	required:"true"   some source must give it
 //	shorthand:"key"   on a struct's blank field: a bare value stands for {key: value}
-//	userinfo:"allowed" a URL may hold a user and a password
 //	literal:"ok"      a secret that may be written in the open
 package config
 
@@ -100,7 +99,7 @@ type Traces struct {
 	// Exporter is otlp or none.
 	Exporter string `yaml:"exporter" default:"none" enum:"otlp|none"`
 	// Endpoint is the OTLP/HTTP address of the collector; required with otlp.
-	Endpoint URL `yaml:"endpoint" userinfo:"allowed"`
+	Endpoint URL `yaml:"endpoint"`
 	// Sample is the part of new traces that is kept.
 	Sample Ratio `yaml:"sample" default:"1%"`
 	// Always keeps traces that the sample would drop.

@@ -20,7 +20,7 @@ type Environment struct {
 	UpstreamTLS UpstreamTLS `yaml:"upstream_tls"`
 	// ProxyURL is the company's egress proxy; it is never taken from the
 	// environment variables of the process. Empty = none.
-	ProxyURL URL `yaml:"proxy_url" userinfo:"allowed"`
+	ProxyURL ProxyURL `yaml:"proxy_url"`
 	// Services are settings by service for this environment only.
 	Services map[string]Service `yaml:"services"`
 }

@@ -90,6 +90,9 @@ func (s *shaper) list(t reflect.Type, n *yaml.Node, path string) any {
 	}
 	l := leaf{List: true, At: at}
 	for i, item := range n.Content {
+		if s.full {
+			break
+		}
 		l.Items = append(l.Items, s.shape(t.Elem(), item, index(path, i)))
 	}
 	return l

@@ -115,8 +115,8 @@ func TestVariables(t *testing.T) {
 		"IQGW_CALLERS__NIGHTLY_SYNC__CLASS=batch",
 		"IQGW_SERVICES__CRM__QUOTA__SHARES__NIGHTLY_SYNC=10%",
 		"IQGW_ADMIN__TOKEN=a-token",
-		"IQGW_REPLICA=3",                  // no __: not a setting
-		"OTHER__THING=1",                  // another prefix
+		"IQGW_REPLICA=3", // no __: not a setting
+		"OTHER__THING=1", // another prefix
 		"IQGW_DEFAULTS__TIMEOUTS__TOTAL=none",
 	}}, mergeDocument, nil)
 	e, _ := c.Environment("production")
@@ -146,7 +146,7 @@ func TestVariables(t *testing.T) {
 
 func TestBadVariablesAndFlags(t *testing.T) {
 	tests := []struct{ variable, flag, want string }{
-		{"IQGW_SERVER__ADRESS=a:1", "", `IQGW_SERVER__ADRESS: server.adress: unknown key (did you mean "address"?)`},
+		{"IQGW_SERVER__HOTS=a:1", "", `IQGW_SERVER__HOTS: server.hots: unknown key (did you mean "hosts"?)`},
 		{"IQGW_SERVICE__CRM__QUOTA__MAX=1", "", `IQGW_SERVICE__CRM__QUOTA__MAX: service: unknown key (did you mean "services"?)`},
 		{"IQGW_SERVICES__CRM__QUOTA__MAX=many", "", `IQGW_SERVICES__CRM__QUOTA__MAX: services.crm.quota.max: "many" is no whole number`},
 		{"IQGW_SERVICES__CRM=x", "", "IQGW_SERVICES__CRM: services.crm: is a mapping: set the keys below it one by one, such as IQGW_SERVICES__CRM__KEY"},

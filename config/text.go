@@ -43,14 +43,14 @@ func parseText(t reflect.Type, text string, r rule) (any, error) {
 	case reflect.TypeFor[string]():
 		return parseString(text, r)
 	default:
-		return parseAddress(t, text, r)
+		return parseAddress(t, text)
 	}
 }
 
 // mayBeEmpty tells the types for which "" means absent.
 func mayBeEmpty(t reflect.Type, r rule) bool {
 	switch t {
-	case reflect.TypeFor[URL](), reflect.TypeFor[URLTemplate](), reflect.TypeFor[HostPort](), reflect.TypeFor[File](), reflect.TypeFor[PathPrefix]():
+	case reflect.TypeFor[URL](), reflect.TypeFor[ProxyURL](), reflect.TypeFor[URLTemplate](), reflect.TypeFor[HostPort](), reflect.TypeFor[File](), reflect.TypeFor[PathPrefix]():
 		return true
 	case reflect.TypeFor[string]():
 		return r.enum == nil
@@ -86,7 +86,7 @@ func notation(t reflect.Type) string {
 		return "a path pattern such as /v1/Items({id})**"
 	case reflect.TypeFor[Secret](), reflect.TypeFor[Key]():
 		return "a secret such as ${env:NAME} or ${file:/path}"
-	case reflect.TypeFor[URL](), reflect.TypeFor[URLTemplate]():
+	case reflect.TypeFor[URL](), reflect.TypeFor[ProxyURL](), reflect.TypeFor[URLTemplate]():
 		return "a URL"
 	case reflect.TypeFor[Prefix]():
 		return "a network such as 10.0.0.0/8"

@@ -146,7 +146,7 @@ func TestLoopback(t *testing.T) {
 func TestDidYouMean(t *testing.T) {
 	known := []string{"address", "lame_duck", "limits", "tls"}
 	for given, want := range map[string]string{
-		"adress": "address", "lameDuck": "lame_duck", "lame-duck": "lame_duck", "limtis": "limits", "LIMITS": "limits", "tsl": "tls",
+		"ADDRESSS": "address", "lameDuck": "lame_duck", "lame-duck": "lame_duck", "limtis": "limits", "LIMITS": "limits", "tsl": "tls",
 		"zzz": "", "": "", "completely_different": "",
 	} {
 		got := didYouMean(given, known)

@@ -92,6 +92,18 @@ func (a Amount) String() string {
 	}
 }
 
+// ProxyURL is a URL that may hold a user and a password; printed, it shows
+// neither. The zero value is absent.
+type ProxyURL struct{ *url.URL }
+
+// String returns the URL without user and password.
+func (p ProxyURL) String() string {
+	if p.URL == nil {
+		return ""
+	}
+	return withoutUser(p.URL.String())
+}
+
 // HostPort is host:port to listen on or to connect to; the host may be empty
 // for listeners.
 type HostPort string
