@@ -117,8 +117,8 @@ func transportSettings(env *config.EffectiveEnvironment, t config.Timeouts) (pro
 		ResponseHeader: t.ResponseHeader,
 		Resolver:       string(env.Resolver),
 	}
-	if env.ProxyURL != nil {
-		settings.ProxyURL = env.ProxyURL.String()
+	if proxyURL := env.ProxyURL.URL; proxyURL != nil {
+		settings.ProxyURL = proxyURL.String() // with its password: the proxy needs it
 	}
 	var key string
 	for _, f := range []struct {
