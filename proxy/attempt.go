@@ -122,9 +122,9 @@ func (a *attempts) begin(r *http.Request) (*run, error) {
 	if n.transport, err = service.options.Pool.For(n.info.Credential); err != nil {
 		return nil, err
 	}
-	n.ctx, n.cancel = context.WithCancelCause(r.Context())
-	n.trace.cancel = n.cancel
-	n.out = n.outgoing(n.ctx, r, authorizer)
+	ctx, cancel := context.WithCancelCause(r.Context())
+	n.ctx, n.cancel, n.trace.cancel = ctx, cancel, cancel
+	n.out = n.outgoing(ctx, r, authorizer)
 	n.out.URL = wire
 	return n, nil
 }

@@ -13,7 +13,8 @@ import (
 
 // pipeBody gives what is sent into it; a read ends with its context.
 type pipeBody struct {
-	ctx    context.Context
+	ended  <-chan struct{} // of the attempt's context
+	cause  func() error
 	chunks chan string
 	closed bool
 }
@@ -25,8 +26,8 @@ func (b *pipeBody) Read(p []byte) (int, error) {
 			return 0, io.EOF
 		}
 		return copy(p, chunk), nil
-	case <-b.ctx.Done():
-		return 0, context.Cause(b.ctx)
+	case <-b.ended:
+		return 0, b.cause()
 	}
 }
 
@@ -37,20 +38,24 @@ func (b *pipeBody) Close() error {
 
 // newAnswer returns an answer's body with an idle time of one second and what
 // its attempt reports.
-func newAnswer(t *testing.T, parent context.Context) (*answerBody, *pipeBody, *[]AttemptInfo) {
+func newAnswer(t *testing.T) (*answerBody, *pipeBody, *[]AttemptInfo) {
 	t.Helper()
 	infos := new([]AttemptInfo)
 	n, _ := newRun(t, nil)
-	n.ctx, n.cancel = context.WithCancelCause(parent)
+	n.ctx, n.cancel = context.WithCancelCause(t.Context())
 	n.start = time.Now()
 	n.hooks = AttemptHooks{Done: func(_ context.Context, i AttemptInfo) { *infos = append(*infos, i) }}
-	inner := &pipeBody{ctx: n.ctx, chunks: make(chan string, 100)}
+	inner := &pipeBody{
+		ended:  n.ctx.Done(),
+		cause:  func() error { return context.Cause(n.ctx) },
+		chunks: make(chan string, 100),
+	}
 	return newAnswerBody(inner, n, time.Second), inner, infos
 }
 
 func TestAnswerEndsAttemptOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, inner, infos := newAnswer(t, t.Context())
+		b, inner, infos := newAnswer(t)
 		inner.chunks <- "some"
 		close(inner.chunks)
 		<-time.After(time.Minute) // a caller in no hurry: nobody reads, nothing stalls
@@ -67,7 +72,7 @@ func TestAnswerEndsAttemptOnce(t *testing.T) {
 
 func TestSlowCallerIsNotAStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, inner, infos := newAnswer(t, t.Context())
+		b, inner, infos := newAnswer(t)
 		for range 10 {
 			inner.chunks <- "x"
 			<-time.After(900 * time.Millisecond)
@@ -85,7 +90,7 @@ func TestSlowCallerIsNotAStall(t *testing.T) {
 
 func TestStalledAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, inner, infos := newAnswer(t, t.Context())
+		b, inner, infos := newAnswer(t)
 		inner.chunks <- "some"
 		start := time.Now()
 		_, err := io.ReadAll(b)
@@ -111,24 +116,28 @@ func TestWhyAnAnswerBrokeOff(t *testing.T) {
 
 func TestAbortedExchangeSaysWhy(t *testing.T) {
 	broken := errors.New("broken")
-	gone, leave := context.WithCancel(context.Background())
+	gone, leave := context.WithCancel(t.Context())
 	leave()
 	tests := map[string]struct {
-		caller context.Context
-		read   error // nil: closed without reading
-		want   error
+		left bool
+		read error // nil: closed without reading
+		want error
 	}{
-		"complete":        {context.Background(), io.EOF, nil},
-		"broken":          {context.Background(), broken, broken},
-		"caller left":     {gone, broken, ErrCallerGone},
-		"write failed":    {context.Background(), nil, ErrCallerGone},
-		"wrapped end":     {context.Background(), &failure{FailedBody, io.EOF}, io.EOF},
-		"truncated":       {context.Background(), io.ErrUnexpectedEOF, io.ErrUnexpectedEOF},
-		"left, but whole": {gone, io.EOF, nil},
+		"complete":        {false, io.EOF, nil},
+		"broken":          {false, broken, broken},
+		"caller left":     {true, broken, ErrCallerGone},
+		"write failed":    {false, nil, ErrCallerGone},
+		"wrapped end":     {false, &failure{FailedBody, io.EOF}, io.EOF},
+		"truncated":       {false, io.ErrUnexpectedEOF, io.ErrUnexpectedEOF},
+		"left, but whole": {true, io.EOF, nil},
 	}
 	for name, tt := range tests {
 		ex := &exchange.Exchange{}
-		b := &responseBody{ReadCloser: &failingBody{tt.read}, exchange: ex, caller: tt.caller}
+		caller := t.Context()
+		if tt.left {
+			caller = gone
+		}
+		b := &responseBody{ReadCloser: &failingBody{tt.read}, exchange: ex, caller: caller}
 		if tt.read != nil {
 			_, _ = b.Read(nil)
 		}

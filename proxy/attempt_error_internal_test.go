@@ -79,8 +79,9 @@ func TestProblemsHideTheirCause(t *testing.T) {
 		if !ok {
 			t.Fatalf("%v is no problem", err)
 		}
-		document := string(NewErrors(ErrorsOptions{}).document(p, &exchange.Exchange{}, ""))
-		for _, shown := range []string{document, proxyStatus(p)} {
+		renderer := NewErrors(ErrorsOptions{})
+		document := string(renderer.document(p, &exchange.Exchange{}, ""))
+		for _, shown := range []string{document, renderer.proxyStatus(p)} {
 			if strings.Contains(shown, "CAN_AT") {
 				t.Errorf("%v shows its cause: %s", e, shown)
 			}
@@ -102,7 +103,7 @@ func TestEveryKindHasItsAnswer(t *testing.T) {
 			t.Errorf("%s: %+v", kind, row)
 		}
 		p := exchange.Refuse(row.problem, "").Because(&failure{kind, io.EOF})
-		if got := proxyError(p); got != row.proxyError {
+		if got := NewErrors(ErrorsOptions{}).proxyError(p); got != row.proxyError {
 			t.Errorf("%s is shown as %q, want %q", kind, got, row.proxyError)
 		}
 		tokens[row.proxyError] = true
@@ -111,7 +112,7 @@ func TestEveryKindHasItsAnswer(t *testing.T) {
 		t.Errorf("only %d different error tokens", len(tokens))
 	}
 	p := exchange.Refuse(exchange.UpstreamTLS, "").Because(&failure{FailedTLS, x509.UnknownAuthorityError{}})
-	if got := proxyError(p); got != "tls_certificate_error" {
+	if got := NewErrors(ErrorsOptions{}).proxyError(p); got != "tls_certificate_error" {
 		t.Errorf("an unknown authority is shown as %q", got)
 	}
 }

@@ -43,7 +43,7 @@ func rowOf(kind FailureKind) failureRow {
 
 // proxyError returns the error token of p: that of the failure behind it when
 // there is one, else that of its type.
-func proxyError(p *exchange.Problem) string {
+func (e *Errors) proxyError(p *exchange.Problem) string {
 	var f *failure
 	if errors.As(p.Err, &f) && p.Type == rowOf(f.kind).problem {
 		if f.kind == FailedTLS && isCertificateError(f.err) {
@@ -51,5 +51,5 @@ func proxyError(p *exchange.Problem) string {
 		}
 		return rowOf(f.kind).proxyError
 	}
-	return p.Type.Spec().ProxyError
+	return e.spec(p.Type).ProxyError
 }

@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -198,7 +199,7 @@ func TestCallerThatLeavesCancelsTheUpstream(t *testing.T) {
 				if info := receive(t, g.attempts, "attempt"); info.Kind != proxy.FailedCallerGone {
 					t.Errorf("%s: attempt %+v", path, info)
 				}
-				if ex := g.finished(t); ex.Problem != nil || ex.Aborted != proxy.ErrCallerGone {
+				if ex := g.finished(t); ex.Problem != nil || !errors.Is(ex.Aborted, proxy.ErrCallerGone) {
 					t.Errorf("%s: problem %v, aborted %v", path, ex.Problem, ex.Aborted)
 				}
 			}

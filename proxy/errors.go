@@ -25,7 +25,10 @@ type ErrorsOptions struct {
 }
 
 // Errors is the one place that turns a failure into an answer.
-type Errors struct{ options ErrorsOptions }
+type Errors struct {
+	options ErrorsOptions
+	specs   map[exchange.ProblemType]exchange.ProblemSpec
+}
 
 // NewErrors returns a renderer.
 func NewErrors(o ErrorsOptions) *Errors {
@@ -38,7 +41,20 @@ func NewErrors(o ErrorsOptions) *Errors {
 	if o.TraceID == nil {
 		o.TraceID = func(context.Context) string { return "" }
 	}
-	return &Errors{options: o}
+	e := &Errors{options: o, specs: make(map[exchange.ProblemType]exchange.ProblemSpec)}
+	for _, spec := range exchange.Specs() {
+		e.specs[spec.Type] = spec
+	}
+	return e
+}
+
+// spec is [exchange.ProblemType.Spec] without its cost: a flood of refusals
+// must stay cheap.
+func (e *Errors) spec(t exchange.ProblemType) exchange.ProblemSpec {
+	if s, ok := e.specs[t]; ok {
+		return s
+	}
+	return t.Spec()
 }
 
 // Refuse answers r with the problem in err, or with an internal error that
@@ -55,14 +71,18 @@ func (e *Errors) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	problem := problemOf(err)
 	ex.Problem = problem
 
+	spec := e.spec(problem.Type)
 	body := e.document(problem, ex, e.options.TraceID(r.Context()))
 	h := w.Header()
 	e.setHeader(h, problem, ex)
+	if spec.Status == http.StatusUnauthorized && len(h.Values("Www-Authenticate")) == 0 {
+		h["Www-Authenticate"] = e.options.Challenges
+	}
 	if mustClose(r, problem) {
 		h.Set("Connection", "close")
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(problem.Status())
+	w.WriteHeader(spec.Status)
 	if r.Method != http.MethodHead {
 		// The caller may be gone by now, and there is no one else to tell.
 		_, _ = w.Write(body)
@@ -109,15 +129,12 @@ func (e *Errors) setHeader(h http.Header, p *exchange.Problem, ex *exchange.Exch
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Via", via)
-	h.Set("Proxy-Status", proxyStatus(p))
+	h.Set("Proxy-Status", e.proxyStatus(p))
 	if ex.ID != "" {
 		h.Set("X-Request-Id", ex.ID)
 	}
 	if p.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.FormatInt(retrySeconds(p.RetryAfter), 10))
-	}
-	if p.Status() == http.StatusUnauthorized && len(h.Values("Www-Authenticate")) == 0 {
-		h["Www-Authenticate"] = e.options.Challenges
 	}
 }
 

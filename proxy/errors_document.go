@@ -31,7 +31,7 @@ type document struct {
 
 // document encodes p for the caller.
 func (e *Errors) document(p *exchange.Problem, ex *exchange.Exchange, traceID string) []byte {
-	spec := p.Type.Spec()
+	spec := e.spec(p.Type)
 	d := document{
 		Type:     e.options.Base + "#" + string(spec.Type),
 		Title:    spec.Title,
@@ -108,10 +108,10 @@ func cleanText(s string, limit int) string {
 
 // proxyStatus renders the Proxy-Status field (RFC 9209) of p: a structured
 // field list with one member.
-func proxyStatus(p *exchange.Problem) string {
+func (e *Errors) proxyStatus(p *exchange.Problem) string {
 	var b strings.Builder
 	b.WriteString(Pseudonym)
-	if token := proxyError(p); token != "" {
+	if token := e.proxyError(p); token != "" {
 		b.WriteString("; error=")
 		b.WriteString(token)
 	}

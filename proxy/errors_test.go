@@ -143,7 +143,7 @@ func TestNobodyIsAnsweredWhoLeft(t *testing.T) {
 		if v := recover(); v != http.ErrAbortHandler { //nolint:errorlint // a panic value, compared as net/http does
 			t.Errorf("panic value %v", v)
 		}
-		if ex.Aborted != proxy.ErrCallerGone || ex.Problem != nil || w.Body.Len() > 0 {
+		if !errors.Is(ex.Aborted, proxy.ErrCallerGone) || ex.Problem != nil || w.Body.Len() > 0 {
 			t.Errorf("aborted %v, problem %v, %d bytes", ex.Aborted, ex.Problem, w.Body.Len())
 		}
 	}()

@@ -101,9 +101,9 @@ func TestBodyAboveTheServicesLimit(t *testing.T) {
 // Half a request is not a request: the upstream must never see its end.
 func TestHalfABodyIsAborted(t *testing.T) {
 	tests := map[string]string{
-		"content length": "Content-Length: 100\r\n\r\n" + strings.Repeat("y", 40),
-		"chunked":        "Transfer-Encoding: chunked\r\n\r\n28\r\n" + strings.Repeat("y", 40) + "\r\n",
-		"broken chunk":   "Transfer-Encoding: chunked\r\n\r\n28\r\n" + strings.Repeat("y", 40) + "\r\nzz\r\n",
+		"content length": "Content-Length: 100\r\n\r\n" + strings.Repeat("Q", 40),
+		"chunked":        "Transfer-Encoding: chunked\r\n\r\n28\r\n" + strings.Repeat("Q", 40) + "\r\n",
+		"broken chunk":   "Transfer-Encoding: chunked\r\n\r\n28\r\n" + strings.Repeat("Q", 40) + "\r\nzz\r\n",
 	}
 	for name, send := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -124,7 +124,7 @@ func TestHalfABodyIsAborted(t *testing.T) {
 			_ = conn.(*net.TCPConn).SetLinger(0) // a reset, not a goodbye
 			_ = conn.Close()
 			got := receive(t, tail, "end of the upstream connection")
-			if strings.HasSuffix(got, "0\r\n\r\n") || strings.Count(got, "y") > 40 {
+			if strings.HasSuffix(got, "0\r\n\r\n") || strings.Count(got, "Q") > 40 {
 				t.Errorf("the upstream saw a complete message:\n%s", got)
 			}
 			info := receive(t, g.attempts, "attempt")

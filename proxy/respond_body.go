@@ -47,7 +47,9 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && !b.over {
 		b.over = true
-		b.exchange.Aborted = abortReason(b.caller, err)
+		if err != io.EOF {
+			b.exchange.Aborted = abortReason(b.caller, err)
+		}
 	}
 	return n, err
 }
@@ -62,11 +64,8 @@ func (b *responseBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// abortReason is nil for the regular end of a body.
+// abortReason says why reading an answer failed.
 func abortReason(caller context.Context, err error) error {
-	if err == io.EOF {
-		return nil
-	}
 	if errors.Is(context.Cause(caller), context.Canceled) {
 		return ErrCallerGone
 	}
