@@ -160,11 +160,16 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 	}
 }
 
+// Loopback addresses never use HTTP_PROXY, so that what is looked at is the
+// transport that every call without one of its own gets.
 func TestProxyOfTheEnvironmentIsIgnored(t *testing.T) {
-	t.Setenv("HTTP_PROXY", "http://127.0.0.1:9")
-	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-	if plainTransport().Proxy != nil {
-		t.Error("the plain transport asks for a proxy")
+	guard, ok := client(nil).Transport.(answerGuard)
+	if !ok {
+		t.Fatal("answers are not guarded")
+	}
+	plain, ok := guard.next.(*http.Transport)
+	if !ok || plain.Proxy != nil || plain.TLSClientConfig.InsecureSkipVerify {
+		t.Errorf("transport %+v", guard.next)
 	}
 }
 
