@@ -1,6 +1,7 @@
 package iqsim
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -47,6 +49,7 @@ type got struct {
 	status int
 	header http.Header
 	body   string
+	json   func() (any, error) // the body, decoded once
 }
 
 // send makes one request; header is name, value, and so on.
@@ -68,7 +71,13 @@ func (s retailServer) send(method, target, body string, header ...string) got {
 	if err != nil {
 		s.t.Fatalf("%s %s: read: %v", method, target, err)
 	}
-	return got{s.t, resp.StatusCode, resp.Header, string(read)}
+	decode := sync.OnceValues(func() (v any, err error) {
+		dec := json.NewDecoder(bytes.NewReader(read))
+		dec.UseNumber()
+		err = dec.Decode(&v)
+		return v, err
+	})
+	return got{s.t, resp.StatusCode, resp.Header, string(read), decode}
 }
 
 // json sends with Accept: application/json, as most clients do.
@@ -81,10 +90,8 @@ func (s retailServer) json(method, target, body string) got {
 // the length of a list or object, a number an element. Missing is "<none>".
 func (g got) value(path string) string {
 	g.t.Helper()
-	dec := json.NewDecoder(strings.NewReader(g.body))
-	dec.UseNumber()
-	var v any
-	if err := dec.Decode(&v); err != nil {
+	v, err := g.json()
+	if err != nil {
 		g.t.Fatalf("answer is no JSON: %v\n%.300s", err, g.body)
 	}
 	for name := range strings.SplitSeq(path, ".") {

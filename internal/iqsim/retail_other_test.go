@@ -13,7 +13,11 @@ import (
 
 func TestReference(t *testing.T) {
 	runCases(t, []retailCase{
-		{name: "countries", target: "/reference/v1/Countries", status: 200, claims: []string{"0.Code=CA", "0.States.#=6", "0.States.5.Code=SK", "0.Version=1"}},
+		{
+			name:   "countries",
+			target: "/reference/v1/Countries", status: 200,
+			claims: []string{"0.Code=CA", "0.States.#=6", "0.States.5.Code=SK", "0.Version=1"},
+		},
 		{name: "country", target: "/reference/v1/Countries(US)", status: 200, claims: []string{"Name=United States"}},
 		{name: "unknown country", target: "/reference/v1/Countries(XX)", status: 404},
 		{name: "time zones", target: "/reference/v1/TimeZones", status: 200, claims: []string{"#=4"}},
@@ -116,14 +120,33 @@ func TestCovaOrderIntake(t *testing.T) {
 func TestPurchaseOrders(t *testing.T) {
 	runCases(t, []retailCase{
 		{name: "none yet", target: "/api/rqpurchaseorders/PurchaseOrders", status: 200, claims: []string{"#=0"}},
-		{name: "create", method: "POST", target: "/api/rqpurchaseorders/PurchaseOrders", body: `{"PurchaseOrderGuid":"g-1","VendorId":7}`, status: 201, claims: []string{"Id=g-1", "State=Created"}},
-		{name: "create with the same GUID", method: "POST", target: "/api/rqpurchaseorders/PurchaseOrders", body: `{"PurchaseOrderGuid":"g-1","VendorId":8}`, status: 200, claims: []string{"VendorId=7"}},
-		{name: "create without a GUID", method: "POST", target: "/api/rqpurchaseorders/v1/Companies(14146)/PurchaseOrders", body: `{}`, status: 201},
+		{
+			name:   "create",
+			method: "POST", target: "/api/rqpurchaseorders/PurchaseOrders",
+			body:   `{"PurchaseOrderGuid":"g-1","VendorId":7}`,
+			status: 201,
+			claims: []string{"Id=g-1", "State=Created"},
+		},
+		{
+			name:   "create with the same GUID",
+			method: "POST", target: "/api/rqpurchaseorders/PurchaseOrders",
+			body:   `{"PurchaseOrderGuid":"g-1","VendorId":8}`,
+			status: 200,
+			claims: []string{"VendorId=7"},
+		},
+		{
+			name:   "create without a GUID",
+			method: "POST", target: "/api/rqpurchaseorders/v1/Companies(14146)/PurchaseOrders", body: `{}`, status: 201,
+		},
 		{name: "create from no JSON", method: "POST", target: "/api/rqpurchaseorders/PurchaseOrders", body: `x`, status: 400},
 		{name: "list", target: "/api/rqpurchaseorders/Companies(14146)/PurchaseOrders", status: 200, claims: []string{"#=2"}},
 		{name: "one", target: "/api/rqpurchaseorders/PurchaseOrders(G-1)", status: 200, claims: []string{"VendorId=7"}},
 		{name: "unknown", target: "/api/rqpurchaseorders/PurchaseOrders(x)", status: 404},
-		{name: "another service behind the host", target: "/api/vendorinventory/v1/Companies(3)/Stock", status: 200, claims: []string{"Companies=3", "Resource=Stock"}},
+		{
+			name:   "another service behind the host",
+			target: "/api/vendorinventory/v1/Companies(3)/Stock", status: 200,
+			claims: []string{"Companies=3", "Resource=Stock"},
+		},
 	})
 }
 
@@ -165,15 +188,35 @@ func TestUserManager(t *testing.T) {
 		{name: "unknown user", target: users + "(1)", status: 404},
 		{name: "GET Unlock reads", target: users + "(22041)/Unlock", status: 200, claims: []string{"IsLocked=true"}},
 		{name: "GET Unlock changed nothing", target: users + "(22041)", status: 200, claims: []string{"Version=1"}},
-		{name: "POST Unlock unlocks", method: "POST", target: users + "(22041)/Unlock", status: 200, claims: []string{"IsLocked=false", "Version=2"}},
-		{name: "POST Lock locks", method: "POST", target: users + "(22041)/Lock", status: 200, claims: []string{"IsLocked=true", "Version=3"}},
-		{name: "update, Version optional", method: "PUT", target: users + "(22041)", body: `{"JobTitle":"Boss"}`, status: 200, claims: []string{"JobTitle=Boss", "Version=4", "LastName=42"}},
-		{name: "update, Version stale", method: "PUT", target: users + "(22041)", body: `{"Version":1}`, status: 409, claims: []string{"Message=User version mismatch"}},
+		{
+			name:   "POST Unlock unlocks",
+			method: "POST", target: users + "(22041)/Unlock", status: 200,
+			claims: []string{"IsLocked=false", "Version=2"},
+		},
+		{
+			name:   "POST Lock locks",
+			method: "POST", target: users + "(22041)/Lock", status: 200,
+			claims: []string{"IsLocked=true", "Version=3"},
+		},
+		{
+			name:   "update, Version optional",
+			method: "PUT", target: users + "(22041)", body: `{"JobTitle":"Boss"}`, status: 200,
+			claims: []string{"JobTitle=Boss", "Version=4", "LastName=42"},
+		},
+		{
+			name:   "update, Version stale",
+			method: "PUT", target: users + "(22041)", body: `{"Version":1}`, status: 409,
+			claims: []string{"Message=User version mismatch"},
+		},
 		{name: "update from no JSON", method: "PUT", target: users + "(22041)", body: `x`, status: 400},
 		{name: "update an unknown user", method: "PUT", target: users + "(1)", body: `{}`, status: 404},
 		{name: "delete deactivates", method: "DELETE", target: users + "(22041)", status: 200, claims: []string{"IsActive=false"}},
 		{name: "GET Unlock of an unknown user", target: users + "(1)/Unlock", status: 404},
-		{name: "security roles", target: "/usermanager/v1/Entities(14146)/SecurityRoles", status: 200, claims: []string{"Entities=14146"}},
+		{
+			name:   "security roles",
+			target: "/usermanager/v1/Entities(14146)/SecurityRoles", status: 200,
+			claims: []string{"Entities=14146"},
+		},
 	})
 }
 
