@@ -91,6 +91,23 @@ func TestStalledBodyIsTheCallersFault(t *testing.T) {
 	}
 }
 
+func TestStalledBodyOverHTTP2(t *testing.T) {
+	s := httptest.NewUnstartedServer(proxy.Sanitize(proxy.SanitizeOptions{BodyIdleTimeout: 50 * time.Millisecond, Refuse: refusal})(http.HandlerFunc(readBody)))
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	defer s.Close()
+	body, stalled := io.Pipe() // never written to
+	defer stalled.Close()
+	res, err := s.Client().Post(s.URL+"/x", "text/plain", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.ProtoMajor != 2 || res.StatusCode != http.StatusRequestTimeout {
+		t.Errorf("%s %s; want HTTP/2 and 408", res.Proto, res.Status)
+	}
+}
+
 // The limit is on silence, not on the whole: a body that trickles arrives.
 func TestSlowBodyArrives(t *testing.T) {
 	started := make(chan struct{}, 1)
@@ -111,12 +128,18 @@ func TestSlowBodyArrives(t *testing.T) {
 
 // An answer without reading the body must not wait for it.
 func TestUnreadBodyDelaysNothing(t *testing.T) {
-	addr := sanitized(t, proxy.SanitizeOptions{}, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
+	release := make(chan struct{})
+	addr := sanitized(t, proxy.SanitizeOptions{}, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusUnauthorized)
+		_ = http.NewResponseController(w).Flush() // the caller would tell
+		<-release
+	})
 	c, in := dialogue(t, addr)
 	fmt.Fprint(c, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n")
-	status, _, res := readAnswer(t, in)
-	if status != http.StatusUnauthorized || !res.Close {
-		t.Errorf("%d, close %v; want 401 and close", status, res.Close)
+	res, err := http.ReadResponse(in, nil)
+	close(release)
+	if err != nil || res.StatusCode != http.StatusUnauthorized || !res.Close {
+		t.Errorf("%+v, %v; want 401 and close", res, err)
 	}
 }
 
