@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Every command of the README works as it stands: make targets exist (CI runs
+// `make check`, which runs `make test`), everything else is run here in one
+// shell, with a freshly built bin/gateway.
+func TestReadmeCommands(t *testing.T) {
+	root := projectCopy(t)
+	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var script []string
+	for _, line := range shellLines(t, filepath.Join(root, "README.md")) {
+		target, isMake := strings.CutPrefix(line, "make ")
+		switch {
+		case isMake:
+			if !regexp.MustCompile(`(?m)^` + target + `:`).Match(makefile) {
+				t.Errorf("README: no make target %s", target)
+			}
+		case strings.HasPrefix(line, "bin/gateway run"):
+			script = append(script, "serve "+line)
+		default:
+			script = append(script, line)
+		}
+	}
+	if len(script) < 6 {
+		t.Fatalf("only %d commands found", len(script))
+	}
+	runScript(t, root, script)
+}
+
+// serveFunction starts a gateway, asks it once, and ends it by its own id.
+const serveFunction = `set -euo pipefail
+serve() {
+  "$@" --set admin.address=127.0.0.1:0 --set server.address=127.0.0.1:0 > serve.log 2>&1 &
+  pid=$!
+  for _ in $(seq 200); do
+    grep -q '"msg":"serving"' serve.log && break
+    kill -0 $pid 2>/dev/null || { cat serve.log; return 1; }
+    read -rt 0.05 <> <(:) || true
+  done
+  address=$(grep -o '"server":"[^"]*"' serve.log | cut -d'"' -f4)
+  curl -sk -o /dev/null -w '%{http_code}' "https://$address/crm/v1/x" | grep -q 401
+  kill -INT $pid
+  wait $pid
+}
+`
+
+func runScript(t *testing.T, dir string, script []string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "bash", "-c", serveFunction+strings.Join(script, "\n"))
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s\nafter\n%s", err, out, strings.Join(script, "\n"))
+	}
+}
+
+// shellLines returns the commands of the sh blocks of a document.
+func shellLines(t *testing.T, file string) []string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+		for line := range strings.Lines(block[1]) {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+				lines = append(lines, line)
+			}
+		}
+	}
+	return lines
+}
+
+// projectCopy is a folder as a new user sees it after `make build`.
+func projectCopy(t *testing.T) string {
+	t.Helper()
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, name := range []string{"README.md", "Makefile", "examples"} {
+		if err := os.Symlink(filepath.Join(root, name), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "bin", "gateway"), ".")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return dir
+}
+
+// Links between the documents lead somewhere.
+func TestDocumentLinks(t *testing.T) {
+	root := filepath.Join("..", "..")
+	documents, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"README.md", "CONTEXT.md", "CONTRIBUTING.md", "CHANGELOG.md"} {
+		documents = append(documents, filepath.Join(root, name))
+	}
+	links := 0
+	for _, document := range documents {
+		text, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range regexp.MustCompile(`\]\(([^)#\s]+)(#[^)]*)?\)`).FindAllStringSubmatch(string(text), -1) {
+			if strings.Contains(match[1], "://") {
+				continue
+			}
+			links++
+			if _, err := os.Stat(filepath.Join(filepath.Dir(document), match[1])); err != nil {
+				t.Errorf("%s: link to %s: %v", document, match[1], err)
+			}
+		}
+	}
+	if links < 10 {
+		t.Errorf("only %d links found", links)
+	}
+}
+
+// Every target of the Makefile's own list exists, and help shows each.
+func TestMakeHelp(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "make", "-C", filepath.Join("..", ".."), "help").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, target := range []string{"help", "demo", "build", "test", "check", "lint", "fmt", "fuzz", "bench"} {
+		if !slices.ContainsFunc(strings.Split(string(out), "\n"), func(l string) bool { return strings.HasPrefix(strings.TrimSpace(l), target+" ") }) {
+			t.Errorf("make help does not show %s", target)
+		}
+	}
+}
