@@ -73,9 +73,6 @@ func (d *dresser) FlushError() error {
 	return http.NewResponseController(d.ResponseWriter).Flush()
 }
 
-// Unwrap gives [http.ResponseController] the connection.
-func (d *dresser) Unwrap() http.ResponseWriter { return d.ResponseWriter }
-
 // finish sends what is still held back.
 func (d *dresser) finish() error {
 	d.WriteHeader(http.StatusOK)

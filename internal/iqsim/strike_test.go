@@ -268,3 +268,20 @@ func TestLongBodiesAndFaults(t *testing.T) {
 		t.Errorf("status %d", resp.StatusCode)
 	}
 }
+
+// A streamed answer of unknown length is cut, too, and so ends without its
+// last chunk.
+func TestStreamedAnswerIsCut(t *testing.T) {
+	h := startSim(t, Options{})
+	h.arm("kind=truncate&bytes=5000")
+	h.answerWith("crm", func(w http.ResponseWriter, _ *http.Request) {
+		for range 100 {
+			_, _ = io.WriteString(w, strings.Repeat("x", 1000))
+			w.(http.Flusher).Flush()
+		}
+	})
+	r := h.get("/crm/v1/x")
+	if len(r.body) != 5000 || !errors.Is(r.bodyErr, io.ErrUnexpectedEOF) {
+		t.Errorf("%d bytes, %v", len(r.body), r.bodyErr)
+	}
+}
