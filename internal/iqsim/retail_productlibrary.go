@@ -66,9 +66,11 @@ func (s *retail) bulkProducts(r *http.Request, _ captures) answer {
 	return replyJSON(http.StatusOK, document{"Products": found})
 }
 
-// classificationTree serves the one tree of the shop.
+// classificationTree serves the one tree of the shop, under both of the ids
+// that the documentation uses.
 func (s *retail) classificationTree(_ *http.Request, c captures) answer {
-	if id := c["tree"]; id != "" && id != "1" && id != "21" {
+	id := max(atoi(c["tree"]), 1)
+	if c["tree"] != "" && id != 1 && id != 21 {
 		return message(http.StatusNotFound, "ClassificationTree not found")
 	}
 	classes := []document{}
@@ -80,7 +82,7 @@ func (s *retail) classificationTree(_ *http.Request, c captures) answer {
 		}
 	}
 	return replyJSON(http.StatusOK, document{
-		"Id": 1, "Name": "Cellular & Accessories", "Description": "Classification tree of the simulated shop",
+		"Id": id, "Name": "Cellular & Accessories", "Description": "Classification tree of the simulated shop",
 		"Owner": document{"Id": 2, "Name": "iQmetrix"}, "Version": 878,
 		"Categories":      []document{{"Id": 2, "Name": "Devices & Accessories", "Order": 1, "Categories": []document{}, "Classifications": classes}},
 		"Classifications": []document{},
