@@ -49,11 +49,14 @@ func ParseLevel(name string) (slog.Level, error) {
 }
 
 func capAttr(_ []string, a slog.Attr) slog.Attr {
-	switch v := a.Value.Any().(type) {
-	case string:
-		a.Value = slog.StringValue(capString(v))
-	case error:
-		a.Value = slog.StringValue(capString(v.Error()))
+	switch a.Value.Kind() {
+	case slog.KindString:
+		a.Value = slog.StringValue(capString(a.Value.String()))
+	case slog.KindAny:
+		if err, ok := a.Value.Any().(error); ok {
+			a.Value = slog.StringValue(capString(err.Error()))
+		}
+	default: // numbers and times are short
 	}
 	return a
 }
