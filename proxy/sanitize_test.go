@@ -97,7 +97,7 @@ func TestStalledBodyOverHTTP2(t *testing.T) {
 	s.StartTLS()
 	defer s.Close()
 	body, stalled := io.Pipe() // never written to
-	defer stalled.Close()
+	defer func() { _ = stalled.Close() }()
 	res, err := s.Client().Post(s.URL+"/x", "text/plain", body)
 	if err != nil {
 		t.Fatal(err)
@@ -141,6 +141,9 @@ func TestUnreadBodyDelaysNothing(t *testing.T) {
 	if err != nil || res.StatusCode != http.StatusUnauthorized || !res.Close {
 		t.Errorf("%+v, %v; want 401 and close", res, err)
 	}
+	if _, err := in.Discard(1 << 20); !errors.Is(err, io.EOF) { // nor does net/http wait for it
+		t.Errorf("the connection goes on: %v", err)
+	}
 }
 
 // A caller that takes nothing of the answer loses the connection; the handler
@@ -171,8 +174,9 @@ func TestWriteIdleOverHTTP2(t *testing.T) {
 			if r.URL.Path == "/pause" {
 				fmt.Fprint(w, "a")
 				_ = http.NewResponseController(w).Flush()
-				<-pause
 				fmt.Fprint(w, "b")
+				<-pause
+				fmt.Fprint(w, "c")
 				return
 			}
 			var err error
@@ -199,7 +203,7 @@ func TestWriteIdleOverHTTP2(t *testing.T) {
 		t.Error("the write succeeded")
 	}
 	close(pause) // later than the timeout that has just struck the other stream
-	if body, err := io.ReadAll(slow.Body); err != nil || string(body) != "ab" {
+	if body, err := io.ReadAll(slow.Body); err != nil || string(body) != "abc" {
 		t.Errorf("the answer with a pause: %q, %v", body, err)
 	}
 }
