@@ -19,8 +19,9 @@ func (c *checker) guarantees() {
 			if s.Upstream == nil || s.Quota.Kind == none {
 				continue
 			}
-			for _, bucket := range sortedKeys(c.promises(s)) {
-				promised := c.promises(s)[bucket]
+			promises := c.promises(s)
+			for _, bucket := range sortedKeys(promises) {
+				promised := promises[bucket]
 				text := overbooked(promised, s.Quota.limit())
 				if text == "" {
 					continue
