@@ -33,7 +33,6 @@ test: deps ## run all tests with the race detector, in random order
 check: lint test fuzz ## everything that CI runs
 	$(GO) mod tidy -diff
 	$(GO) mod verify
-	cd tools && $(GO) mod tidy -diff
 
 .PHONY: lint
 lint: ## run the linters
