@@ -4,7 +4,7 @@
 set -euo pipefail
 
 # command:Debian package, one per line.
-needs="gcc:gcc"
+needs="gcc:gcc curl:curl"
 
 missing=()
 for need in $needs; do
