@@ -108,6 +108,8 @@ func (s *observation) status(r *http.Request) int {
 	switch {
 	case s.out.status != 0:
 		return s.out.status
+	case s.ex.Problem != nil:
+		return s.ex.Problem.Status() // answered on the connection itself (CONNECT)
 	case r.Context().Err() != nil || s.ex.Aborted != nil:
 		return statusClientGone
 	default:

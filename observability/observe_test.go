@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -243,6 +244,30 @@ func TestInterimAnswersAreNotTheStatus(t *testing.T) {
 	server.Close()
 	if lines := sink.lines(t); lines[0]["status"] != 204.0 {
 		t.Errorf("status %v", lines[0]["status"])
+	}
+}
+
+// CONNECT is answered on the hijacked connection.
+func TestProblemGivesTheStatusOfAHijackedConnection(t *testing.T) {
+	server, sink, _ := observed(t, func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		exchange.From(r.Context()).Problem = exchange.Refuse(exchange.ConnectNotSupported, "")
+		_ = conn.Close()
+	})
+	if _, _, err := get(t, server.URL); err == nil {
+		t.Error("an answer came")
+	}
+	var lines []map[string]any
+	// The server does not wait for a connection that it gave away.
+	for deadline := time.Now().Add(10 * time.Second); len(lines) == 0 && time.Now().Before(deadline); runtime.Gosched() {
+		lines = sink.lines(t)
+	}
+	if len(lines) != 1 || lines[0]["status"] != 405.0 || lines[0]["error"] != "connect-not-supported" {
+		t.Errorf("log: %v", lines)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	stdlog "log"
 	"log/slog"
 	"time"
 
@@ -109,6 +110,10 @@ func (p program) serve(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return configError{err}
 	}
+	// net/http's transport writes what it makes of odd upstreams to the standard
+	// logger, whatever logger it is given.
+	stdlog.SetFlags(0)
+	stdlog.SetOutput(slog.NewLogLogger(log.Handler(), slog.LevelWarn).Writer())
 	g, err := newGateway(ctx, cfg, log)
 	if err != nil {
 		return err
