@@ -23,7 +23,7 @@ type AttemptInfo struct {
 	Route       string
 	Status      int // 0 when no answer came
 	Kind        FailureKind
-	Resends     int           // times that the transport itself repeated a safe request
+	Resends     int           // times that the transport repeated a safe or provably unprocessed request
 	HeaderTime  time.Duration // until the answer's header; 0 when none came
 	Duration    time.Duration // until the end of the answer's body
 	HTTP2       bool
@@ -90,6 +90,12 @@ func (a *attempts) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	res, err := run.send()
+	if err == nil && run.ctx.Err() != nil {
+		// The answer has overtaken the end of the attempt: the caller left, or
+		// there were too many interim answers before it.
+		_ = res.Body.Close()
+		err = context.Cause(run.ctx)
+	}
 	if err != nil {
 		return nil, run.fail(err)
 	}

@@ -116,7 +116,7 @@ func classifyExchange(err error) FailureKind {
 		return FailedHeaderTime
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
 		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
-		errors.Is(err, net.ErrClosed), isClosedByServer(err):
+		errors.Is(err, net.ErrClosed), isClosedByServer(err), isUnprocessed(err):
 		return FailedReset
 	default:
 		return FailedProtocol
@@ -130,6 +130,30 @@ func isClosedByServer(err error) bool {
 	return strings.Contains(text, "server closed idle connection") ||
 		strings.Contains(text, "client connection lost")
 }
+
+// isUnprocessed reports whether an HTTP/2 server has said that it did not and
+// will not look at the request: REFUSED_STREAM, or a GOAWAY that excludes it
+// (RFC 9113 sections 6.8 and 8.7). For a request with a body, net/http hides
+// those errors in the text that begins as below, and only those.
+func isUnprocessed(err error) bool {
+	if refused, ok := errors.AsType[streamError](err); ok {
+		return refused.Code == refusedStream
+	}
+	return strings.Contains(err.Error(), "http2: Transport: cannot retry err [")
+}
+
+// streamError has the shape by which net/http's own HTTP/2 stream errors can be
+// taken out of an error chain.
+type streamError struct {
+	StreamID uint32
+	Code     uint32
+	Cause    error
+}
+
+const refusedStream = 0x7
+
+// Error implements error.
+func (e streamError) Error() string { return "HTTP/2 stream error" }
 
 func isTimeout(err error) bool {
 	var timeout net.Error

@@ -181,6 +181,7 @@ func TestCallerThatLeavesCancelsTheUpstream(t *testing.T) {
 				close(started)
 				<-r.Context().Done()
 				close(cancelled)
+				panic(http.ErrAbortHandler) // a late answer would only confuse
 			}))
 			up.EnableHTTP2 = http2
 			up.StartTLS()

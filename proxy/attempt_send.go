@@ -87,7 +87,7 @@ func (n *run) fail(err error) error {
 	e := evidence{
 		err:       err,
 		connected: n.trace.connected(),
-		sent:      n.trace.sent(),
+		sent:      n.trace.sent() && !isUnprocessed(err),
 		write:     n.exchange.Target.Write,
 		https:     n.out.URL.Scheme == "https",
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -25,7 +24,7 @@ type document struct {
 	Detail     string           `json:"detail,omitempty"`
 	Instance   string           `json:"instance,omitempty"`
 	TraceID    string           `json:"trace_id,omitempty"`
-	RetryAfter float64          `json:"retry_after,omitempty"` // seconds
+	RetryAfter int64            `json:"retry_after,omitempty"` // seconds
 	Outcome    exchange.Outcome `json:"outcome,omitempty"`
 }
 
@@ -42,7 +41,7 @@ func (e *Errors) document(p *exchange.Problem, ex *exchange.Exchange, traceID st
 		Outcome:  p.Outcome,
 	}
 	if p.RetryAfter > 0 {
-		d.RetryAfter = float64(retrySeconds(p.RetryAfter)*int64(time.Second)) / float64(time.Second)
+		d.RetryAfter = retrySeconds(p.RetryAfter)
 	}
 	return mergeMembers(encodeJSON(d), p.Extra)
 }

@@ -107,6 +107,12 @@ func (f *forward) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.options.Errors.Refuse(w, r, tooLarge(limit))
 		return
 	}
+	if r.ProtoMajor == 1 && r.ContentLength != 0 {
+		// Otherwise the server swallows the rest of the body as soon as an early
+		// answer is written, and the upstream sees the request break off. A
+		// writer that cannot do it (not net/http's) does not swallow either.
+		_ = http.NewResponseController(w).EnableFullDuplex()
+	}
 	ctx := r.Context()
 	if total := service.options.Total; total > 0 {
 		var cancel context.CancelFunc

@@ -252,3 +252,65 @@ func TestStreamsArriveWhole(t *testing.T) {
 		t.Error("the answer was changed on its way")
 	}
 }
+
+// An upstream that answers before it has read the body must not spoil the next
+// request on its connection.
+func TestAnswersBeforeTheBody(t *testing.T) {
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			w.WriteHeader(http.StatusExpectationFailed)
+			return
+		}
+		_, _ = io.WriteString(w, r.URL.RawQuery)
+	}))
+	t.Cleanup(up.Close)
+	g := newGate(t, up.URL, nil)
+	for i := range 50 {
+		body := strings.NewReader(strings.Repeat("Q", 1<<16))
+		res, _ := g.do(t, http.MethodPost, "/svc/x", body, http.Header{"Expect": {"100-continue"}})
+		if res.StatusCode != http.StatusExpectationFailed {
+			t.Fatalf("request %d: status %d", i, res.StatusCode)
+		}
+		nonce := strconv.Itoa(i)
+		if _, got := g.do(t, http.MethodGet, "/svc/y?"+nonce, nil, nil); got != nonce {
+			t.Fatalf("the answer to %s was %q", nonce, got)
+		}
+	}
+}
+
+// A caller may still be sending when the answer begins; neither cuts the other.
+func TestAnswerAndBodyOverlap(t *testing.T) {
+	const size = 1 << 20
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
+			t.Error(err)
+		}
+		_, _ = io.WriteString(w, "early,")
+		_ = http.NewResponseController(w).Flush()
+		n, err := io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, strconv.FormatInt(n, 10))
+		if err != nil {
+			t.Errorf("after %d bytes: %v", n, err)
+		}
+	}))
+	t.Cleanup(up.Close)
+	g := newGate(t, up.URL, nil)
+	body, caller := io.Pipe()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.URL+"/svc/x", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := g.client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	go func() { // only now that the answer has begun
+		_, err := io.Copy(caller, &zeros{size})
+		_ = caller.CloseWithError(err)
+	}()
+	answer, err := io.ReadAll(res.Body)
+	if want := "early," + strconv.Itoa(size); string(answer) != want || err != nil {
+		t.Errorf("answer %q, %v; want %q", answer, err, want)
+	}
+}

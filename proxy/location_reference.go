@@ -25,7 +25,8 @@ type reference struct {
 }
 
 // splitReference takes s apart. It refuses what different clients would read
-// differently: backslashes, control bytes, spaces, http: without an authority.
+// differently (backslashes, control bytes, spaces, http: without an authority)
+// and whatever may name a user.
 func splitReference(s string) (reference, bool) {
 	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '\\' || r == 0x7f }) {
 		return reference{}, false
@@ -41,7 +42,7 @@ func splitReference(s string) (reference, bool) {
 	case !ok:
 		return reference{kind: refRelative, rest: s}, true
 	case scheme != "http" && scheme != "https":
-		return reference{kind: refOther, scheme: scheme, rest: after}, true
+		return reference{kind: refOther, scheme: scheme, rest: after}, !strings.Contains(after, "@")
 	case !strings.HasPrefix(after, "//"):
 		return reference{}, false
 	}
