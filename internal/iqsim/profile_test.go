@@ -96,7 +96,8 @@ func TestLimitsOption(t *testing.T) {
 	if p := ps.of("rc", "catalogs"); p.Limit != 8 || !p.JSONCharset {
 		t.Errorf("catalogs %+v", p.Profile)
 	}
-	if ps.of("rc", "crm") != ps.of("rc", "crm") {
+	first, again := ps.of("rc", "crm"), ps.of("rc", "crm")
+	if first != again {
 		t.Error("the profile was compiled twice")
 	}
 }
