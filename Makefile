@@ -37,6 +37,7 @@ check: lint test fuzz ## everything that CI runs
 .PHONY: lint
 lint: ## run the linters
 	$(LINT) run ./...
+	@scripts/lint-selftest.sh $(LINT)
 	$(LINT) fmt --diff ./...
 
 .PHONY: fmt

@@ -154,10 +154,10 @@ func sizeOf(text string) (Size, error) {
 			continue
 		}
 		n, err := strconv.ParseUint(digits, 10, 40)
-		if err != nil || Size(n) > (1<<62)/u.bytes { //nolint:gosec // it has 40 bits
+		if err != nil || Size(n) > (1<<62)/u.bytes {
 			break
 		}
-		return Size(n) * u.bytes, nil //nolint:gosec // it has 40 bits
+		return Size(n) * u.bytes, nil
 	}
 	return 0, errors.New("is no size: write a whole number with its unit, 512B, 64KiB, 32MiB, 1GiB or 1TiB")
 }

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"iqgateway/internal/exchange"
 )
@@ -16,6 +18,10 @@ import (
 // maxSession bounds the upstream's session document in bytes; a real one has
 // less than 2 KiB.
 const maxSession = 64 << 10
+
+// sessionTimeout bounds the gateway's own session call. The service's timeouts
+// are made for reports that run for minutes.
+const sessionTimeout = 30 * time.Second
 
 // SessionOptions configure the session stage.
 type SessionOptions struct {
@@ -80,7 +86,9 @@ func (s *sessionStage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *sessionStage) fetch(r *http.Request, t *exchange.Target) ([]byte, error) {
 	own := *t
 	own.Path, own.RawQuery, own.HasQuery = "/session", "", false
-	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, "", nil)
+	ctx, cancel := context.WithTimeoutCause(r.Context(), sessionTimeout, errTotal)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "", nil)
 	if err != nil {
 		return nil, fmt.Errorf("session: %w", err)
 	}
@@ -128,9 +136,10 @@ func publicSession(body []byte) ([]byte, error) {
 }
 
 // publicField returns the documented spelling of a harmless field, "" for all
-// others (access_token, basic_token, and what may be added).
+// others: access_token, basic_token, what may be added, and Username, which is
+// half of the shared account's login.
 func publicField(name string) string {
-	for _, known := range []string{"isValid", "ParentEntityId", "RQEmployeeId", "Username", "PreferredEndpoint"} {
+	for _, known := range []string{"isValid", "ParentEntityId", "RQEmployeeId", "PreferredEndpoint"} {
 		if strings.EqualFold(known, name) {
 			return known
 		}

@@ -37,7 +37,7 @@ func TestSessionIsTheGatewaysOwnCall(t *testing.T) {
 		w.Header().Set("Set-Cookie", "session=CAN_RT")
 		_, _ = io.WriteString(w, sessionDocument)
 	})
-	const want = `{"ParentEntityId":14146,"PreferredEndpoint":"https://dataconnect-useast.iqmetrix.net","RQEmployeeId":"7","Username":"api","isValid":true}` + "\n"
+	const want = `{"ParentEntityId":14146,"PreferredEndpoint":"https://dataconnect-useast.iqmetrix.net","RQEmployeeId":"7","isValid":true}` + "\n"
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodHead} {
 		var body io.Reader
 		if method == http.MethodPost {
@@ -123,7 +123,7 @@ func FuzzPublicSession(f *testing.F) {
 		}
 		for name, value := range fields {
 			switch name {
-			case "isValid", "ParentEntityId", "RQEmployeeId", "Username", "PreferredEndpoint":
+			case "isValid", "ParentEntityId", "RQEmployeeId", "PreferredEndpoint":
 			default:
 				t.Errorf("%q is public", name)
 			}

@@ -8,7 +8,7 @@ for pkg in $("$go" list ./...); do
   dir=$("$go" list -f '{{.Dir}}' "$pkg")
   for name in $(grep -hoE '^func Fuzz[A-Za-z0-9_]+' "$dir"/*_test.go 2>/dev/null | awk '{print $2}'); do
     echo "fuzz $pkg $name $time"
-    if ! out=$("$go" test -run='^$' -fuzz="^${name}\$" -fuzztime="$time" "$pkg" 2>&1); then
+    if ! out=$("$go" test -run='^$' -fuzz="^${name}\$" -fuzztime="$time" -fuzzminimizetime=10x "$pkg" 2>&1); then
       printf '%s\n' "$out"
       exit 1
     fi

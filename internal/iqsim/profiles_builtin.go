@@ -149,7 +149,7 @@ func BuiltinProfile(service string) Profile {
 		return reasonCodeProfile()
 	case "dataconnect":
 		return dataConnectProfile()
-	case "reference":
+	case "reference", "vmi", "vmi1", "vmi3", "vmi10": // SOAP has its credentials in the body
 		return anonymously(webAPIProfile(), "/**")
 	case "ams":
 		return anonymously(webAPIProfile(), "GET /assets/{id}", "GET /images/{id}**", "HEAD /assets/{id}", "HEAD /images/{id}**")
