@@ -127,16 +127,11 @@ func (c capture) bodyOf(t *testing.T) []byte {
 	below := sort.Search(length, func(n int) bool {
 		return packedLength(append(noise[:n:n], make([]byte, 600)...)) >= length-30
 	})
-	for n := below; n >= max(0, below-20); n-- {
-		for k := range words {
-			body := slices.Concat(noise[:n], make([]byte, 600), words[:k])
-			over := packedLength(body) - length
-			if over == 0 {
-				return body
-			}
-			if over > 0 {
-				break
-			}
+	for n := below; n >= max(0, below-300); n-- {
+		body := func(k int) []byte { return slices.Concat(noise[:n], make([]byte, 600), words[:k]) }
+		k := sort.Search(len(words), func(k int) bool { return packedLength(body(k)) >= length })
+		if k < len(words) && packedLength(body(k)) == length {
+			return body(k)
 		}
 	}
 	t.Fatalf("no body of packed length %d found", length)
