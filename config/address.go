@@ -130,6 +130,9 @@ func cleanPath(path string) string {
 }
 
 func parseHostPort(text string) (HostPort, error) {
+	if text == "" {
+		return "", errors.New("is empty: write host:port")
+	}
 	host, port, err := net.SplitHostPort(text)
 	if err != nil {
 		return "", errors.New("is no host:port; an IPv6 address needs brackets, [::1]:8443")
@@ -140,7 +143,7 @@ func parseHostPort(text string) (HostPort, error) {
 	if host == "" {
 		return HostPort(text), nil
 	}
-	return HostPort(text), checkHost(host, host, "")
+	return HostPort(text), checkHost(text, host, "")
 }
 
 // Loopback reports whether the host is this machine only. Names other than

@@ -122,9 +122,12 @@ func (d *decoder) scalar(target reflect.Value, l leaf, path string, r rule) {
 	case reflect.TypeFor[Key]():
 		target.Set(reflect.ValueOf(d.key(l, path)))
 		return
+	case reflect.TypeFor[ProxyURL]():
+		target.Set(reflect.ValueOf(d.proxyURL(l, path)))
+		return
 	}
 	if strings.Contains(l.Text, "${env:") || strings.Contains(l.Text, "${file:") {
-		d.report.errorf(l.At, path, "a reference is for secrets only: write %s itself, or set the variable %s", notation(target.Type()), variableOf(path))
+		d.report.errorf(l.At, path, "a reference is for secrets only: write %s itself, or set %s", notation(target.Type()), byVariable(path))
 		return
 	}
 	value, err := parseText(target.Type(), l.Text, r)
@@ -172,6 +175,35 @@ func (d *decoder) key(l leaf, path string) Key {
 		d.report.errorf(l.At, path, "%v", err)
 	}
 	return Key{s}
+}
+
+// proxyURL reads a URL that may hold a password, so it may be a reference too.
+func (d *decoder) proxyURL(l leaf, path string) ProxyURL {
+	if l.Text == "" {
+		return ProxyURL{}
+	}
+	s, err := d.sources.resolve(l.Text)
+	if err != nil {
+		d.report.errorf(l.At, path, "%v", err)
+		return ProxyURL{}
+	}
+	if s.IsZero() { // offline
+		return ProxyURL{}
+	}
+	value, err := parseText(reflect.TypeFor[ProxyURL](), s.Reveal(), rule{})
+	if err != nil {
+		what := quoted(reflect.TypeFor[ProxyURL](), l.Text)
+		if s.Reference != "" {
+			what = "what " + s.Reference + " refers to"
+		}
+		d.report.errorf(l.At, path, "%s %v", what, err)
+		return ProxyURL{}
+	}
+	u, _ := value.(ProxyURL)
+	if _, literal := u.User.Password(); literal && s.Reference == "" && l.At.Layer != layerVariable {
+		d.report.warnf(l.At, path, "a password stands in the open: write the whole URL as ${env:NAME} or ${file:/path}")
+	}
+	return u
 }
 
 // quoted shows a value in a message, shortened and without a password. A

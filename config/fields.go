@@ -26,6 +26,7 @@ type rule struct {
 	min, max string   // bounds, in the type's own notation
 	none     bool     // none is allowed
 	literal  bool     // of a secret: a literal is nothing to warn of
+	empty    bool     // of a host:port: empty means absent
 }
 
 // mapping is a struct type of the schema.
@@ -88,6 +89,7 @@ func ruleOf(tag reflect.StructTag) rule {
 	r.min, r.max, _ = strings.Cut(tag.Get("range"), "..")
 	r.none = tag.Get("none") != ""
 	r.literal = tag.Get("literal") != ""
+	r.empty = tag.Get("empty") != ""
 	return r
 }
 

@@ -129,7 +129,52 @@ func TestNothingPrintedHoldsASecret(t *testing.T) {
 	if !strings.Contains(printed.String(), "${env:CANARY}") {
 		t.Error("a reference is not printed")
 	}
-	if len(warnings) != 8 {
+	if got := c.Environments["staging"].ProxyURL.URL.String(); got != "http://"+canary+":"+canary+"@proxy:3128" {
+		t.Error("the proxy's password did not arrive")
+	}
+	if len(warnings) != 9 {
 		t.Errorf("%d warnings, want one for each literal secret: %v", len(warnings), warnings)
+	}
+}
+
+// A proxy's URL may hold a password, so it may stand elsewhere as a whole.
+func TestProxyURL(t *testing.T) {
+	const inTheOpen = "environments.production.proxy_url: a password stands in the open: write the whole URL as ${env:NAME} or ${file:/path}"
+	tests := []struct {
+		text, want, warning string
+		offline             bool
+	}{
+		{text: "http://proxy:3128", want: "http://proxy:3128"},
+		{text: "http://user@proxy:3128", want: "http://user@proxy:3128"},
+		{text: "http://user:pw@proxy:3128", want: "http://user:pw@proxy:3128", warning: inTheOpen},
+		{text: "http://user:pw@proxy:3128", want: "http://user:pw@proxy:3128", warning: inTheOpen, offline: true},
+		{text: "${env:PROXY}", want: "http://user:pw@elsewhere:3128"},
+		{text: "${file:/proxy}", want: "https://user:pw@file:3128"},
+		{text: "${env:GONE}", offline: true},
+	}
+	for _, tt := range tests {
+		o := LoadOptions{Environ: []string{"PROXY=http://user:pw@elsewhere:3128"}, Offline: tt.offline}
+		c, warnings, err := loadText(t, o, "version: 1\nenvironments: {production: {proxy_url: \""+tt.text+"\"}}\n", fakeFiles{"/proxy": "https://user:pw@file:3128\n"})
+		if err != nil {
+			t.Errorf("%s: %v", tt.text, err)
+			continue
+		}
+		got := ""
+		if u := c.Environments["production"].ProxyURL.URL; u != nil {
+			got = u.String()
+		}
+		if got != tt.want {
+			t.Errorf("%s leads to %q, want %q", tt.text, got, tt.want)
+		}
+		if text := warnings.Error(); (tt.warning == "") != (text == "") || !strings.HasSuffix(text, tt.warning) {
+			t.Errorf("%s: warnings %q, want %q", tt.text, text, tt.warning)
+		}
+		var printed bytes.Buffer
+		if err := c.Print(&printed, PrintOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(printed.String(), "pw") || strings.HasPrefix(tt.text, "$") && !strings.Contains(printed.String(), tt.text) {
+			t.Errorf("%s is printed as\n%s", tt.text, printed.String())
+		}
 	}
 }

@@ -14,6 +14,7 @@
 //	required:"true"   some source must give it
 //	shorthand:"key"   on a struct's blank field: a bare value stands for {key: value}
 //	literal:"ok"      a secret that may be written in the open
+//	empty:"absent"    an address that may be empty, which means none
 package config
 
 // Document is the whole configuration as it is written, environment variables

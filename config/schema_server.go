@@ -63,7 +63,7 @@ type ACME struct {
 	CARootFile File `yaml:"ca_root_file"`
 	// HTTPAddress is the listener for HTTP-01 challenges; empty = TLS-ALPN-01
 	// only.
-	HTTPAddress HostPort `yaml:"http_address"`
+	HTTPAddress HostPort `yaml:"http_address" empty:"absent"`
 }
 
 // ForwardProxy is a plain-HTTP listener for clients that use HTTP_PROXY.

@@ -10,7 +10,7 @@ type Environment struct {
 	Suffix string `yaml:"suffix"`
 	// Resolver is a DNS server, host:port, for the upstreams' names: needed
 	// when your own DNS points the native names at this gateway.
-	Resolver HostPort `yaml:"resolver"`
+	Resolver HostPort `yaml:"resolver" empty:"absent"`
 	// TrustedTracing sends traceparent upstream.
 	TrustedTracing bool `yaml:"trusted_tracing" default:"false"`
 	// AllowPlaintext permits http:// upstreams beyond loopback. Danger: the
@@ -19,7 +19,8 @@ type Environment struct {
 	// UpstreamTLS is the trust in upstreams and our certificate there.
 	UpstreamTLS UpstreamTLS `yaml:"upstream_tls"`
 	// ProxyURL is the company's egress proxy; it is never taken from the
-	// environment variables of the process. Empty = none.
+	// environment variables of the process. Empty = none. As a whole it may be
+	// ${env:NAME} or ${file:/path}: it may hold a password.
 	ProxyURL ProxyURL `yaml:"proxy_url"`
 	// Services are settings by service for this environment only.
 	Services map[string]Service `yaml:"services"`

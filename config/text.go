@@ -19,6 +19,9 @@ func parseText(t reflect.Type, text string, r rule) (any, error) {
 	if text == none && r.none || text == "" && mayBeEmpty(t, r) {
 		return reflect.Zero(t).Interface(), nil
 	}
+	if text == none && isQuantity(t) {
+		return nil, fmt.Errorf("is not allowed here: it must be %s", notation(t))
+	}
 	switch t {
 	case reflect.TypeFor[Duration]():
 		return parseDuration(text, r)
@@ -50,10 +53,22 @@ func parseText(t reflect.Type, text string, r rule) (any, error) {
 // mayBeEmpty tells the types for which "" means absent.
 func mayBeEmpty(t reflect.Type, r rule) bool {
 	switch t {
-	case reflect.TypeFor[URL](), reflect.TypeFor[ProxyURL](), reflect.TypeFor[URLTemplate](), reflect.TypeFor[HostPort](), reflect.TypeFor[File](), reflect.TypeFor[PathPrefix]():
+	case reflect.TypeFor[URL](), reflect.TypeFor[ProxyURL](), reflect.TypeFor[URLTemplate](), reflect.TypeFor[File](), reflect.TypeFor[PathPrefix]():
 		return true
+	case reflect.TypeFor[HostPort]():
+		return r.empty // an empty listener would be a random port on every interface
 	case reflect.TypeFor[string]():
 		return r.enum == nil
+	default:
+		return false
+	}
+}
+
+// isQuantity tells the types of which none can be a value, where it is allowed.
+func isQuantity(t reflect.Type) bool {
+	switch t {
+	case reflect.TypeFor[Duration](), reflect.TypeFor[Size](), reflect.TypeFor[Rate](), reflect.TypeFor[Amount](), reflect.TypeFor[Date](), reflect.TypeFor[int]():
+		return true
 	default:
 		return false
 	}
@@ -104,17 +119,32 @@ func noneWay(r rule) string {
 }
 
 func parseDuration(text string, r rule) (Duration, error) {
-	d, err := time.ParseDuration(text)
-	switch _, numeric := strconv.ParseFloat(text, 64); {
-	case numeric == nil:
-		return 0, fmt.Errorf("has no unit: write %ss, %sms or %sm%s", text, text, text, noneWay(r))
-	case err != nil:
-		return 0, fmt.Errorf("is no duration: write it as 250ms, 30s, 5m or 1h30m")
+	if _, err := strconv.ParseFloat(text, 64); err == nil {
+		if meant := durationsOf(text, r); len(meant) > 0 {
+			return 0, fmt.Errorf("has no unit: write %s%s", choices(meant), noneWay(r))
+		}
+		return 0, fmt.Errorf("is out of range: it must be %s to %s%s", r.min, r.max, noneWay(r))
 	}
-	return d, checkRange(d, r, func(bound string) Duration {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, errors.New("is no duration: write it as 250ms, 30s, 5m or 1h30m")
+	}
+	return d, checkDuration(d, r)
+}
+
+func checkDuration(d Duration, r rule) error {
+	return checkRange(d, r, func(bound string) Duration {
 		limit, _ := time.ParseDuration(bound)
 		return limit
 	}, shortDuration)
+}
+
+// durationsOf returns what a number without a unit may have meant.
+func durationsOf(number string, r rule) []string {
+	return slices.DeleteFunc([]string{number + "s", number + "ms", number + "m"}, func(text string) bool {
+		d, err := time.ParseDuration(text)
+		return err != nil || checkDuration(d, r) != nil
+	})
 }
 
 func parseSize(text string, r rule) (Size, error) {

@@ -35,6 +35,9 @@ func TestParseText(t *testing.T) {
 		{reflect.TypeFor[Date](), none, "none", time.Time{}},
 		{reflect.TypeFor[HostPort](), rule{}, "[::1]:0", HostPort("[::1]:0")},
 		{reflect.TypeFor[HostPort](), rule{}, ":8443", HostPort(":8443")},
+		{reflect.TypeFor[HostPort](), rule{}, "[::]:8443", HostPort("[::]:8443")},
+		{reflect.TypeFor[HostPort](), rule{}, "[fd00::]:8443", HostPort("[fd00::]:8443")},
+		{reflect.TypeFor[HostPort](), rule{empty: true}, "", HostPort("")},
 		{reflect.TypeFor[Prefix](), rule{}, "10.1.2.3", netip.MustParsePrefix("10.1.2.3/32")},
 		{reflect.TypeFor[Prefix](), rule{}, "fd00::/8", netip.MustParsePrefix("fd00::/8")},
 		{reflect.TypeFor[bool](), rule{}, "true", true},
@@ -70,7 +73,7 @@ func TestParseTextRefuses(t *testing.T) {
 		{reflect.TypeFor[Date](), []string{"", "2027-02-30", "2027-1-1", "31/12/2027", "2027-12-31 18:00:00"}},
 		{reflect.TypeFor[int](), []string{"", "+1", "01", "1_000", "0x1", "1.0", "99999999999999999999"}},
 		{reflect.TypeFor[bool](), []string{"", "True", "TRUE", "yes", "on", "1", "y"}},
-		{reflect.TypeFor[HostPort](), []string{"a", "a:", "a:b", "a:+1", "a:01", "a b:1", "::1:80", "a:99999", "http://a:1"}},
+		{reflect.TypeFor[HostPort](), []string{"", "a", "a:", "a:b", "[::", "[a b]:1", "a:+1", "a:01", "a b:1", "::1:80", "a:99999", "http://a:1"}},
 		{reflect.TypeFor[URL](), []string{"a", "//a", "http://", "http:a", "file:///x", "http://a:b", "http://a:0", "http://a:70000", "http://a:/", "http://a b/", "https://\u00e4/", "http://a/#x", "http://a/?"}},
 		{reflect.TypeFor[URLTemplate](), []string{"https://{service", "https://{a}.b", "https://{service}/../x", "https://{service}//x"}},
 		{reflect.TypeFor[PathPrefix](), []string{"a", "/", "/a/", "/a//b", "/a/./b", "/a?b", "/a%20b"}},
@@ -134,7 +137,7 @@ func TestAmountOfSmallBuckets(t *testing.T) {
 
 func TestLoopback(t *testing.T) {
 	for address, want := range map[HostPort]bool{
-		"127.0.0.1:1": true, "127.9.9.9:1": true, "[::1]:1": true, "[::ffff:127.0.0.1]:1": true, "localhost:1": true, "LocalHost.:1": true,
+		"127.0.0.1:1": true, "127.9.9.9:1": true, "[::1]:1": true, "[::1]:9090": true, "[::ffff:127.0.0.1]:1": true, "localhost:1": true, "LocalHost.:1": true,
 		"0.0.0.0:1": false, "[::]:1": false, ":1": false, "10.0.0.1:1": false, "localhost.example.com:1": false, "": false,
 	} {
 		if got := address.Loopback(); got != want {

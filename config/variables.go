@@ -22,6 +22,16 @@ func variableOf(path string) string {
 	return variablePrefix + strings.ToUpper(strings.NewReplacer(".", variableJoin, "-", "_").Replace(path))
 }
 
+// byVariable says which variable sets the value at a path; those in a list are
+// set with the list.
+func byVariable(path string) string {
+	list, _, within := strings.Cut(path, "[")
+	if within {
+		return "the whole list with the variable " + variableOf(list)
+	}
+	return "the variable " + variableOf(path)
+}
+
 // overrides turns variables and flags, which are single texts, into leaves of
 // the schema.
 type overrides struct {
