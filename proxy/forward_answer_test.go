@@ -161,7 +161,7 @@ func TestAnswerHeader(t *testing.T) {
 	base := http.Header{
 		"Etag": {`"5"`}, "X-Odd": {"a", "b"}, "X-Ratelimit-Limit": {"1000"}, "Retry-After": {"7"},
 		"Date": {"Mon, 01 Jan 2024 00:00:00 GMT"}, "Content-Length": {"19"}, "Content-Type": {"text/plain; charset=utf-8"},
-		"X-Request-Id": {"r1-test"}, "Cache-Status": {"iqgateway; fwd=bypass"}, "X-Quota-Source": {"upstream"},
+		"Cache-Status": {"iqgateway; fwd=bypass"}, "X-Quota-Source": {"upstream"},
 	}
 	for mode, via := range map[proxy.HeaderMode][]string{
 		proxy.HeadersMinimal: {"1.1 arr"}, proxy.HeadersStandard: {"1.1 arr", "1.1 iqgateway"}, proxy.HeadersDebug: {"1.1 arr", "1.1 iqgateway"},

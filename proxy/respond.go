@@ -93,11 +93,9 @@ func isUpstreamOnly(name string) bool {
 	return false
 }
 
-// add sets the fields that the gateway puts on every proxied answer.
+// add sets the fields that the gateway puts on every proxied answer, but for
+// X-Request-Id, which the observe stage has set already.
 func (m HeaderMode) add(h http.Header, ex *exchange.Exchange, status int) {
-	if ex.ID != "" {
-		h["X-Request-Id"] = []string{ex.ID}
-	}
 	h.Add("Cache-Status", Pseudonym+"; fwd=bypass")
 	if status == http.StatusTooManyRequests {
 		h["X-Quota-Source"] = []string{"upstream"}

@@ -58,7 +58,7 @@ func (r *Router) NativeHost(host string) bool {
 func (r *Router) Route(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		ex := exchange.From(req.Context())
-		target, problem := r.Resolve(requestOf(req, ex))
+		target, problem := r.Resolve(RequestOf(req, ex))
 		if problem != nil {
 			r.refuse(w, req, problem)
 			return
@@ -68,7 +68,9 @@ func (r *Router) Route(next http.Handler) http.Handler {
 	})
 }
 
-func requestOf(req *http.Request, ex *exchange.Exchange) Request {
+// RequestOf returns what the router looks at of a request that [Sanitize] let
+// through: form and caller are in its exchange.
+func RequestOf(req *http.Request, ex *exchange.Exchange) Request {
 	raw := splitTarget(req.RequestURI)
 	q := Request{
 		Form:     ex.Form,

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"slices"
 	"strings"
 
 	"iqgateway/internal/pathpattern"
@@ -22,15 +23,15 @@ func lowerSideEffects(rules []SideEffect) []SideEffect {
 }
 
 func (s *service) hasSideEffect(path spelling, query string) bool {
-	for _, e := range s.SideEffects {
-		if !e.Path.IsZero() && !path.matches(e.Path) {
-			continue
-		}
-		if e.Parameter == "" || anyParameter(query, e.isSetBy) {
-			return true
-		}
+	return slices.ContainsFunc(s.SideEffects, func(e SideEffect) bool { return e.hits(path, query) })
+}
+
+// hits reports whether a request is one that the rule describes.
+func (e SideEffect) hits(path spelling, query string) bool {
+	if !e.Path.IsZero() && !path.matches(e.Path) {
+		return false
 	}
-	return false
+	return e.Parameter == "" || anyParameter(query, e.isSetBy)
 }
 
 // isSetBy reports whether the parameter makes the difference.

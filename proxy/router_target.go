@@ -43,7 +43,7 @@ func (s *service) target(q Request, at location) (exchange.Target, *exchange.Pro
 	switch {
 	case s.Authentication == authNone:
 		t.Authentication, t.Policy = authNone, policyAnonymous
-	case s.Authentication == authAnonymous, safe(q.Method) && matchesAny(s.Anonymous, at.path):
+	case s.Authentication == authAnonymous, safe(q.Method) && slices.ContainsFunc(s.Anonymous, matching(at.path)):
 		t.Authentication, t.Policy = authAnonymous, policyAnonymous
 	}
 	return t, nil
@@ -56,7 +56,7 @@ func (s *service) restrict(t *exchange.Target) *exchange.Problem {
 		return exchange.Refuse(exchange.MalformedRequest, "the path has a % that does not begin a valid escape").Because(err)
 	}
 	if slices.ContainsFunc(s.Denied, path.matches) {
-		return exchange.Refuse(exchange.PathDenied, "the catalogue closes this path of "+s.Name+" to every caller")
+		return exchange.Refuse(exchange.PathDenied, "this path of "+s.Name+" is closed to every caller")
 	}
 	if slices.ContainsFunc(s.nested, path.below) {
 		return exchange.Refuse(exchange.PathDenied,
@@ -71,15 +71,11 @@ func (s *service) restrict(t *exchange.Target) *exchange.Problem {
 }
 
 func (s *service) reads(q Request, path string) bool {
-	if q.Method != http.MethodPost {
-		return false
-	}
-	for _, r := range s.Reads {
-		if (!r.WithoutBody || !q.HasBody) && r.Path.Match(path) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.Reads, func(r ReadingPost) bool { return r.grants(q, path) })
+}
+
+func (r ReadingPost) grants(q Request, path string) bool {
+	return q.Method == http.MethodPost && (!r.WithoutBody || !q.HasBody) && r.Path.Match(path)
 }
 
 func (s *service) label(path string) string {
@@ -100,8 +96,8 @@ func safe(method string) bool {
 	return false
 }
 
-func matchesAny(patterns []pathpattern.Pattern, path string) bool {
-	return slices.ContainsFunc(patterns, func(p pathpattern.Pattern) bool { return p.Match(path) })
+func matching(path string) func(pathpattern.Pattern) bool {
+	return func(p pathpattern.Pattern) bool { return p.Match(path) }
 }
 
 // spelling is what an upstream may take a raw path for.

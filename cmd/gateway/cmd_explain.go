@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +13,7 @@ import (
 func (p program) explainCommand() *cobra.Command {
 	var flags configFlags
 	var q explainQuery
-	var output string
+	output := outputFlag("table")
 	cmd := &cobra.Command{
 		Use:   "explain -c FILE --as CALLER 'METHOD URL'",
 		Short: "Say what would become of a request, and why",
@@ -23,23 +22,19 @@ credential, quota bucket and share, cache rule, timeouts, each with where it
 comes from (default, catalogue, file and line, variable), and which rules were
 considered and lost. Nothing is sent; secrets are not needed.
 
-The URL is a path (/crm/v1/…, /sandbox/crm/v1/…), a native one
-(https://crmdemo.iqmetrix.net/v1/…), or the gateway's own.`,
+The URL is a path (/crm/v1/…, /sandbox/crm/v1/…), the gateway's own, a native one
+(https://crmdemo.iqmetrix.net/v1/…), or what a client asks of HTTP_PROXY
+(http://crmdemo.iqmetrix.net/v1/…).`,
 		Example: `  gateway explain -c gateway.yaml --as storefront 'GET /crm/v1/Companies(1)/Customers'
-  gateway explain -c gateway.yaml --as storefront -o json 'POST https://ordersdemo.iqmetrix.net/v1/…'`,
+  gateway explain -c gateway.yaml --as storefront -o json 'POST https://orderdemo.iqmetrix.net/v1/…'`,
 		Args: exactArgs(1, "one quoted 'METHOD URL'"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			method, url, ok := strings.Cut(strings.TrimSpace(args[0]), " ")
-			if !ok {
-				return usageError{fmt.Errorf("%q: want 'METHOD URL', as 'GET /crm/v1/Companies(1)'", args[0])}
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := q.read(args[0]); err != nil {
+				return usageError{err}
 			}
-			if q.caller == "" {
-				return usageError{errors.New("--as CALLER is missing")}
+			if !cmd.Flags().Changed("body") {
+				q.body = q.method == "POST" || q.method == "PUT" || q.method == "PATCH"
 			}
-			if output != "table" && output != "json" {
-				return usageError{fmt.Errorf("output %q is neither table nor json", output)}
-			}
-			q.method, q.url = method, strings.TrimSpace(url)
 			flags.offline = true
 			cfg, _, err := p.read(flags)
 			if err != nil {
@@ -49,26 +44,29 @@ The URL is a path (/crm/v1/…, /sandbox/crm/v1/…), a native one
 			if err != nil {
 				return err
 			}
-			if output == "json" {
-				return writeExplanationJSON(p.stdout, e)
-			}
-			return writeExplanation(p.stdout, e)
+			return output.write(p.stdout, e, func() error { return writeExplanation(p.stdout, e) })
 		},
 	}
 	flags.register(cmd)
 	cmd.Flags().StringVar(&q.caller, "as", "", "caller that asks (required)")
 	cmd.Flags().StringVar(&q.credential, "credential", "", "as if it sent X-Gateway-Credential")
 	cmd.Flags().StringVar(&q.priority, "priority", "", "as if it sent X-Request-Priority")
-	cmd.Flags().BoolVar(&q.body, "body", false, "as if it sent a body (a POST, PUT or PATCH does)")
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	cmd.Flags().BoolVar(&q.body, "body", false, "whether it has a body (default: a POST, PUT or PATCH has)")
+	cmd.Flags().VarP(&output, "output", "o", "table, json or yaml")
 	return cmd
 }
 
-func writeExplanationJSON(w io.Writer, e explanation) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(e)
+// read takes 'METHOD URL' apart.
+func (q *explainQuery) read(text string) error {
+	method, url, ok := strings.Cut(strings.TrimSpace(text), " ")
+	if !ok {
+		return fmt.Errorf("%q: want 'METHOD URL', as 'GET /crm/v1/Companies(1)'", text)
+	}
+	if q.caller == "" {
+		return errors.New("--as CALLER is missing")
+	}
+	q.method, q.url = method, strings.TrimSpace(url)
+	return nil
 }
 
 func writeExplanation(w io.Writer, e explanation) error {
@@ -94,10 +92,6 @@ func writeExplanation(w io.Writer, e explanation) error {
 		}
 		fmt.Fprintln(w)
 	}
-	verdict := "\nallowed: it would be sent upstream"
-	if e.Refusal != nil {
-		verdict = fmt.Sprintf("\nrefused: %d %s: %s", e.Refusal.Status, e.Refusal.Type, e.Refusal.Detail)
-	}
-	_, err := fmt.Fprintln(w, verdict)
+	_, err := fmt.Fprintf(w, "\n%s\n", e.Verdict)
 	return err
 }

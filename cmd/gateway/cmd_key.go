@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -34,15 +36,18 @@ func (p program) keyNewCommand() *cobra.Command {
 standard output); only its SHA-256 digest belongs into the configuration (on
 standard error, ready to paste).`,
 		Example: `  gateway key new --caller storefront --id storefront-2027 --expires 2027-12-31
-  gateway key new --caller storefront 2>>callers.d/storefront.yaml | secret-store put storefront-key`,
+  gateway key new --caller storefront 2>callers.d/storefront.yaml | secret-store put storefront-key`,
 		Args: exactArgs(0, "no argument"),
 		RunE: func(*cobra.Command, []string) error {
+			if id == "" {
+				id = caller + "-1"
+			}
+			if err := checkKeyFlags(caller, id, expires); err != nil {
+				return usageError{err}
+			}
 			key, digest := auth.NewKey()
 			if _, err := fmt.Fprintln(p.stdout, key); err != nil {
 				return err
-			}
-			if id == "" {
-				id = caller + "-1"
 			}
 			until := ""
 			if expires != "" {
@@ -56,6 +61,26 @@ standard error, ready to paste).`,
 	cmd.Flags().StringVar(&id, "id", "", "public id of the key in logs (default CALLER-1)")
 	cmd.Flags().StringVar(&expires, "expires", "", "last day of the key, as 2027-12-31")
 	return cmd
+}
+
+// checkKeyFlags refuses what the configuration would refuse later.
+func checkKeyFlags(caller, id, expires string) error {
+	name := regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+	if !name.MatchString(caller) {
+		return fmt.Errorf("--caller %q: a name has lower-case letters, digits and hyphens", caller)
+	}
+	if !regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`).MatchString(id) {
+		return fmt.Errorf("--id %q: an id has letters, digits, '.', '_' and '-'", id)
+	}
+	if expires == "" {
+		return nil
+	}
+	if _, err := time.Parse(time.DateOnly, expires); err != nil {
+		if _, err := time.Parse(time.RFC3339, expires); err != nil {
+			return fmt.Errorf("--expires %q: want a day as 2027-12-31, or an instant as 2027-12-31T12:00:00Z", expires)
+		}
+	}
+	return nil
 }
 
 func (p program) keyHashCommand() *cobra.Command {

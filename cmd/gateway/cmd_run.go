@@ -6,6 +6,7 @@ import (
 	"fmt"
 	stdlog "log"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -39,13 +40,13 @@ func activeSettings() []string {
 // configFlags are the flags of every command that reads a configuration.
 type configFlags struct {
 	path    string
-	set     map[string]string
+	set     []string
 	offline bool
 }
 
 func (f *configFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&f.path, "config", "c", "", "configuration file (required)")
-	cmd.Flags().StringToStringVar(&f.set, "set", nil, "setting above all others, as server.address=127.0.0.1:8443")
+	cmd.Flags().StringArrayVar(&f.set, "set", nil, "setting above all others, as server.address=127.0.0.1:8443")
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 }
 
@@ -62,8 +63,16 @@ func (p program) read(f configFlags) (*config.Config, config.Problems, error) {
 	if f.path == "" {
 		return nil, nil, usageError{errors.New("--config FILE is missing")}
 	}
+	settings := make(map[string]string, len(f.set))
+	for _, s := range f.set {
+		key, value, ok := strings.Cut(s, "=")
+		if !ok {
+			return nil, nil, usageError{fmt.Errorf("--set %q: want KEY=VALUE, as server.address=127.0.0.1:8443", s)}
+		}
+		settings[key] = value
+	}
 	cfg, warnings, err := config.Load(config.LoadOptions{
-		Path: f.path, Environ: p.environ, Flags: f.set, Offline: f.offline, Now: time.Now(),
+		Path: f.path, Environ: p.environ, Flags: settings, Offline: f.offline, Now: time.Now(),
 	})
 	if err != nil {
 		return nil, nil, configError{err}

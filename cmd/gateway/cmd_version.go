@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -34,26 +33,19 @@ func readBuildInfo() buildInfo {
 }
 
 func (p program) versionCommand() *cobra.Command {
-	var output string
+	output := outputFlag("table")
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
 		Args:  exactArgs(0, "no argument"),
 		RunE: func(*cobra.Command, []string) error {
 			info := readBuildInfo()
-			switch output {
-			case "json":
-				enc := json.NewEncoder(p.stdout)
-				enc.SetIndent("", "  ")
-				return enc.Encode(info)
-			case "table":
+			return output.write(p.stdout, info, func() error {
 				_, err := fmt.Fprintf(p.stdout, "iqgateway %s %s (%s, %s)\n", info.Version, info.Revision, info.GoVersion, info.Platform)
 				return err
-			default:
-				return usageError{fmt.Errorf("output %q is neither table nor json", output)}
-			}
+			})
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	cmd.Flags().VarP(&output, "output", "o", "table, json or yaml")
 	return cmd
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"time"
 
@@ -29,8 +28,9 @@ type explanation struct {
 	Request    string       `json:"request"`
 	Caller     string       `json:"caller"`
 	Allowed    bool         `json:"allowed"`
+	Verdict    string       `json:"verdict"`
 	Refusal    *refusal     `json:"refusal,omitempty"`
-	Facts      []fact       `json:"facts"`
+	Facts      []fact       `json:"facts,omitempty"`
 	Considered []considered `json:"considered,omitempty"`
 }
 
@@ -54,47 +54,66 @@ type refusal struct {
 	Detail string `json:"detail"`
 }
 
+// inquiry is a request on its way through the inbound stages of a
+// configuration, except that it is believed who the caller is.
+type inquiry struct {
+	cfg    *config.Config
+	query  explainQuery
+	router *proxy.Router
+	policy *auth.Policy
+	ex     *exchange.Exchange
+	r      *http.Request
+}
+
 // explain takes the request through the very stages that a caller's request
-// meets, except that it is believed who the caller is.
+// meets.
 func explain(cfg *config.Config, q explainQuery) (explanation, error) {
 	if _, ok := cfg.Callers[q.caller]; !ok {
 		return explanation{}, usageError{fmt.Errorf("no caller %q in the configuration", q.caller)}
 	}
-	raw, target, err := q.request()
-	if err != nil {
-		return explanation{}, usageError{err}
+	i := &inquiry{cfg: cfg, query: q, ex: &exchange.Exchange{}, policy: auth.NewPolicy(callers(cfg))}
+	var err error
+	if i.router, err = proxy.NewRouter(proxy.RouterOptions{Environments: routeEnvironments(cfg), Refuse: i.refuse}); err != nil {
+		return explanation{}, configError{err}
 	}
-	ex, policy, err := decide(cfg, q.caller, raw)
-	if err != nil {
-		return explanation{}, err
+	e := explanation{Request: q.method + " " + q.url, Caller: q.caller}
+	if i.r, err = q.request(cfg.Server.Hosts, i.router.NativeHost); err != nil {
+		i.ex.Problem = exchange.Refuse(exchange.MalformedRequest, "the server cannot read it: "+err.Error())
+	} else {
+		i.pass()
+		e.Facts, e.Considered = i.findings()
 	}
-	e := explanation{Request: q.method + " " + target, Caller: q.caller, Allowed: ex.Problem == nil}
-	if p := ex.Problem; p != nil {
+	e.Allowed, e.Verdict = i.ex.Problem == nil, i.verdict()
+	if p := i.ex.Problem; p != nil {
 		e.Refusal = &refusal{p.Status(), string(p.Type), p.Detail}
 	}
-	if ex.Target == nil {
-		return e, nil
-	}
-	env, _ := cfg.Environment(ex.Target.Environment)
-	service, _ := env.Service(ex.Target.Service)
-	e.Facts = facts{cfg, env, service, ex, q}.all()
-	e.Considered = consideredAccess(policy, ex, q)
-	e.Considered = append(e.Considered, consideredCache(service, ex.Target.Path)...)
 	return e, nil
 }
 
-// request writes q as a client would and reads it as the server does.
-func (q explainQuery) request() (*http.Request, string, error) {
-	u, err := url.Parse(q.url)
-	if err != nil {
-		return nil, "", fmt.Errorf("%q is no URL: %w", q.url, err)
+func (i *inquiry) verdict() string {
+	switch p := i.ex.Problem; {
+	case p != nil:
+		return fmt.Sprintf("refused: %d %s: %s", p.Status(), p.Type, p.Detail)
+	case i.ex.Target.Session:
+		return "allowed: the gateway would answer it from a session call of its own"
+	default:
+		return "allowed: it would be sent upstream"
 	}
-	host, target := "127.0.0.1", q.url
-	if u.Host != "" {
-		host = u.Host
-		_, rest, _ := strings.Cut(q.url, "://")
-		_, path, _ := strings.Cut(rest, "/")
-		target = "/" + path
+}
+
+// request writes q as a client would and reads it as the server does. A path
+// alone is meant for the gateway's own name.
+func (q explainQuery) request(own []string, native func(host string) bool) (*http.Request, error) {
+	host, target := append(own, "127.0.0.1")[0], q.url
+	if scheme, rest, ok := strings.Cut(q.url, "://"); ok && !strings.HasPrefix(q.url, "/") {
+		end := strings.IndexAny(rest+"/", "/?#")
+		host, target = rest[:end], rest[end:]
+		if !strings.HasPrefix(target, "/") {
+			target = "/" + target
+		}
+		if scheme == "http" && native(host) {
+			target = q.url // a client of HTTP_PROXY sends the whole URL
+		}
 	}
 	head := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\n", q.method, target, host)
 	if q.credential != "" {
@@ -103,44 +122,57 @@ func (q explainQuery) request() (*http.Request, string, error) {
 	if q.priority != "" {
 		head += "X-Request-Priority: " + q.priority + "\r\n"
 	}
-	if q.body || q.method == http.MethodPost || q.method == http.MethodPut || q.method == http.MethodPatch {
+	if q.body {
 		head += "Content-Length: 1\r\n"
 	}
-	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(head + "\r\nx")))
-	if err != nil {
-		return nil, "", fmt.Errorf("%s %s cannot be sent as a request: %w", q.method, q.url, err)
-	}
-	return r, target, nil
+	return http.ReadRequest(bufio.NewReader(strings.NewReader(head + "\r\nx")))
 }
 
-// decide runs the inbound stages up to authorize and returns what they left.
-func decide(cfg *config.Config, caller string, r *http.Request) (*exchange.Exchange, *auth.Policy, error) {
-	ex := &exchange.Exchange{}
-	refuse := func(_ http.ResponseWriter, _ *http.Request, err error) {
-		if p, ok := errors.AsType[*exchange.Problem](err); ok {
-			ex.Problem = p
-		}
-	}
-	router, err := proxy.NewRouter(proxy.RouterOptions{Environments: routeEnvironments(cfg), Refuse: refuse})
-	if err != nil {
-		return nil, nil, configError{err}
-	}
-	policy := auth.NewPolicy(callers(cfg))
-	limits := cfg.Server.Limits
+// pass runs the inbound stages up to authorize; what they decide is in the
+// exchange.
+func (i *inquiry) pass() {
 	believed := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			ex.Caller = policy.Caller(caller)
+			i.ex.Caller = i.policy.Caller(i.query.caller)
 			next.ServeHTTP(w, r)
 		})
 	}
+	absolute := !strings.HasPrefix(i.r.RequestURI, "/")
 	stages := chain[http.Handler](
-		proxy.Sanitize(proxy.SanitizeOptions{
-			NativeHost: router.NativeHost, MaxURI: int(limits.MaxURI), MaxHeader: int(limits.MaxHeader), Refuse: refuse,
-		}),
+		proxy.Sanitize(sanitizeOptions(i.cfg, i.router, absolute, i.refuse)),
 		believed,
-		router.Route,
-		auth.Authorize(auth.AuthorizeOptions{Policy: policy, Refuse: refuse, Now: time.Now}),
+		i.router.Route,
+		auth.Authorize(auth.AuthorizeOptions{Policy: i.policy, Refuse: i.refuse, Now: time.Now}),
 	)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	stages.ServeHTTP(httptest.NewRecorder(), r.WithContext(exchange.With(context.Background(), ex)))
-	return ex, policy, nil
+	stages.ServeHTTP(httptest.NewRecorder(), i.r.WithContext(exchange.With(context.Background(), i.ex)))
+}
+
+func (i *inquiry) refuse(w http.ResponseWriter, _ *http.Request, err error) {
+	p, ok := errors.AsType[*exchange.Problem](err)
+	if !ok {
+		p = exchange.Refuse(exchange.InternalError, err.Error())
+	}
+	i.ex.Problem = p
+	w.WriteHeader(p.Status())
+}
+
+// findings are the facts and rules of the service that the request names, also
+// when it was refused there.
+func (i *inquiry) findings() ([]fact, []considered) {
+	if i.ex.Caller == nil { // refused before anyone asked where it goes
+		return nil, nil
+	}
+	environment, name, rules, ok := i.router.Rules(proxy.RequestOf(i.r, i.ex))
+	if !ok {
+		return nil, nil
+	}
+	env, _ := i.cfg.Environment(environment)
+	service, _ := env.Service(name)
+	f := facts{cfg: i.cfg, env: env, service: service, ex: i.ex, query: i.query, rules: rules}
+	list := f.consideredRules()
+	if i.ex.Target == nil {
+		return f.place(), list
+	}
+	list = append(list, f.consideredAccess(i.policy)...)
+	return f.all(), append(list, consideredCache(service, i.ex.Target.Path)...)
 }

@@ -11,6 +11,7 @@ import (
 	"iqgateway/config"
 	"iqgateway/internal/exchange"
 	"iqgateway/internal/pathpattern"
+	"iqgateway/proxy"
 )
 
 // facts reads the decisions about one routed request off the configuration.
@@ -20,27 +21,35 @@ type facts struct {
 	service *config.EffectiveService
 	ex      *exchange.Exchange
 	query   explainQuery
+	rules   []proxy.MatchedRule
+}
+
+// place is where the request goes, which is known of refused ones too.
+func (f facts) place() []fact {
+	return []fact{
+		{"environment", f.env.Name, f.environmentSource()},
+		{"service", f.service.Name, f.serviceSource()},
+		{"called as", f.ex.Form.String(), ""},
+	}
 }
 
 func (f facts) all() []fact {
 	t := f.ex.Target
-	upstream := t.Upstream.String() + t.Path
-	if t.HasQuery {
-		upstream += "?" + t.RawQuery
+	upstream := t.Upstream.String()
+	switch {
+	case t.Session: // the caller's own path and query stay here
+		upstream += "/session"
+	case t.HasQuery:
+		upstream += t.Path + "?" + t.RawQuery
+	default:
+		upstream += t.Path
 	}
-	needs := "read"
-	if t.Write {
-		needs = "write"
-	}
-	list := []fact{
-		{"environment", t.Environment, f.environmentSource()},
-		{"service", t.Service, f.serviceSource()},
-		{"called as", f.ex.Form.String(), ""},
-		{"upstream", upstream, f.upstreamSource()},
-		{"route", t.Route, ""},
-		{"needs", needs, ""},
-		{"authentication", t.Authentication + " (" + t.Policy + " quota)", f.service.Source("authentication")},
-	}
+	list := append(f.place(),
+		fact{"upstream", upstream, f.upstreamSource()},
+		fact{"route", t.Route, ""},
+		f.needs(),
+		fact{"authentication", t.Authentication + " (" + t.Policy + " quota)", f.authenticationSource()},
+	)
 	if t.Session {
 		list = append(list, fact{"session", "answered by the gateway itself, without tokens", "built in"})
 	}
@@ -62,7 +71,7 @@ func (f facts) environmentSource() string {
 	switch {
 	case f.ex.Form != exchange.FormPath:
 		return "the host names it"
-	case strings.HasPrefix(f.ex.Target.Prefix+"/", named):
+	case strings.HasPrefix(f.path(), named):
 		return "the path names it"
 	case len(f.ex.Caller.Environments) == 1:
 		return "the caller's only one"
@@ -75,22 +84,86 @@ func (f facts) serviceSource() string {
 	switch {
 	case f.ex.Form != exchange.FormPath:
 		return "the host names it"
-	case strings.HasSuffix(f.ex.Target.Prefix, "/"+f.service.Name):
+	case strings.HasPrefix(strings.TrimPrefix(f.path(), "/"+f.env.Name)+"/", "/"+f.service.Name+"/"):
 		return "the path names it"
 	default:
 		return "the path names it by an alias"
 	}
 }
 
+// path is the caller's own, with the gateway's part of it.
+func (f facts) path() string {
+	path, _, _ := strings.Cut(f.query.url, "?")
+	if _, rest, ok := strings.Cut(path, "://"); ok {
+		_, path, _ = strings.Cut(rest, "/")
+		path = "/" + path
+	}
+	return path
+}
+
+// upstreamSource names every place that made the upstream's URL what it is.
 func (f facts) upstreamSource() string {
+	own := "environments." + f.env.Name + ".services." + f.service.Name + ".url"
 	switch {
-	case f.service.URL != "" && f.service.Source("url") != "default":
+	case f.env.URL == "" && f.service.URL != "":
 		return f.service.Source("url")
+	case f.env.URL != "" && f.cfg.Source(own) != builtInDefault:
+		return f.cfg.Source(own)
 	case f.env.URL != "":
 		return f.cfg.Source("environments." + f.env.Name + ".url")
-	default:
-		return f.service.Source("host")
 	}
+	var written []string
+	for _, source := range []string{f.service.Source("host"), f.service.Source("prefix"), f.cfg.Source("environments." + f.env.Name + ".suffix")} {
+		if source != builtInDefault && source != builtInCatalogue && !slices.Contains(written, source) {
+			written = append(written, source)
+		}
+	}
+	return cmp.Or(strings.Join(written, ", "), builtInCatalogue)
+}
+
+// What Source says of values that nobody wrote.
+const (
+	builtInDefault   = "default"
+	builtInCatalogue = "catalogue"
+)
+
+// needs is the right that the request takes, and the rule that says so.
+func (f facts) needs() fact {
+	write, reason := "read", "the method reads"
+	if f.ex.Target.Write {
+		write, reason = "write", "the method writes"
+	}
+	for _, r := range f.rules {
+		switch {
+		case r.List == proxy.RuleSideEffects && f.ex.Target.Write, r.List == proxy.RuleReads && !f.ex.Target.Write:
+			reason = f.ruleSource(r)
+		}
+	}
+	return fact{"needs", write, reason}
+}
+
+func (f facts) authenticationSource() string {
+	for _, r := range f.rules {
+		if r.List == proxy.RuleAnonymous && f.ex.Target.Policy == "anonymous" && f.service.Authentication == "bearer" {
+			return f.ruleSource(r)
+		}
+	}
+	return f.service.Source("authentication")
+}
+
+// ruleSource names a rule of the service and where it stands.
+func (f facts) ruleSource(r proxy.MatchedRule) string {
+	return fmt.Sprintf("%s[%d], %s", r.List, r.Index, f.service.Source(fmt.Sprintf("%s[%d]", r.List, r.Index)))
+}
+
+// consideredRules lists the restrictions and exceptions that the request
+// meets; all that apply do apply.
+func (f facts) consideredRules() []considered {
+	var list []considered
+	for _, r := range f.rules {
+		list = append(list, considered{Rule: r.List + " " + r.Text + " (" + f.service.Source(fmt.Sprintf("%s[%d]", r.List, r.Index)) + ")", Chosen: true})
+	}
+	return list
 }
 
 // quota names the bucket that would count the request, and the caller's share.
@@ -146,6 +219,8 @@ func (f facts) cache() fact {
 		return fact{"cache", "not stored: no rule matches", f.service.Source("cache.mode") + inactiveNote}
 	case rule.TTL == 0:
 		return fact{"cache", "not stored: " + rule.Path.String() + " has ttl none", source + inactiveNote}
+	case strings.HasSuffix(source, ", suggest"):
+		return fact{"cache", fmt.Sprintf("not stored: %s only suggests %s", rule.Path, rule.TTL), source + inactiveNote}
 	default:
 		return fact{"cache", fmt.Sprintf("%s for %s, shared by %s", rule.Path, rule.TTL, rule.Share), source + inactiveNote}
 	}
@@ -205,12 +280,16 @@ func sizeText(n config.Size) string {
 	return n.String()
 }
 
-func consideredAccess(policy *auth.Policy, ex *exchange.Exchange, q explainQuery) []considered {
+func (f facts) consideredAccess(policy *auth.Policy) []considered {
 	var list []considered
-	for _, c := range policy.Explain(auth.Request{
+	q, ex, entries := f.query, f.ex, f.cfg.Callers[f.query.caller].Access
+	for i, c := range policy.Explain(auth.Request{
 		Caller: q.caller, Target: ex.Target, Method: q.method, Path: ex.Target.Path,
 		Credential: q.credential, Priority: q.priority, Now: time.Now(),
 	}) {
+		if entries[i].Credential == passthrough {
+			c.Reason = "a credential of the caller's own is not active yet"
+		}
 		list = append(list, considered{Rule: c.Rule, Chosen: c.Chosen, Reason: c.Reason})
 	}
 	return list

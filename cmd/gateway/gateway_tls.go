@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"iqgateway/certs"
+	"iqgateway/config"
 )
 
 // serverTLS returns the settings of the callers' listener; nil = plain HTTP.
@@ -32,12 +33,22 @@ func (g *gateway) serverTLS() (*tls.Config, certs.GetCertificate, error) {
 			get = g.local.Certificate
 		}
 	default:
-		err = fmt.Errorf("%s: server.tls.mode: %s is not active yet; use files, self_signed or none", g.cfg.Source("server.tls.mode"), t.Mode)
+		err = checkTLSMode(g.cfg)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
 	return certs.TLSConfig(get), get, nil
+}
+
+// checkTLSMode refuses a mode that the schema knows and this program does not.
+func checkTLSMode(cfg *config.Config) error {
+	switch mode := cfg.Server.TLS.Mode; mode {
+	case "none", "files", "self_signed":
+		return nil
+	default:
+		return fmt.Errorf("%s: server.tls.mode: %s is not active yet; use files, self_signed or none", cfg.Source("server.tls.mode"), mode)
+	}
 }
 
 func (g *gateway) caDir() string {

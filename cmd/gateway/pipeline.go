@@ -242,18 +242,25 @@ func (s stack) observe() observability.ObserveOptions {
 }
 
 func (s stack) sanitize(absolute bool) proxy.SanitizeOptions {
-	server := s.generation.cfg.Server
+	o := sanitizeOptions(s.generation.cfg, s.generation.router, absolute, s.errors.Refuse)
+	o.SameCertificate = s.options.sameCertificate
+	return o
+}
+
+// sanitizeOptions are those of the data listener, or of the one for HTTP_PROXY
+// clients.
+func sanitizeOptions(cfg *config.Config, router *proxy.Router, absolute bool, refuse func(http.ResponseWriter, *http.Request, error)) proxy.SanitizeOptions {
+	limits := cfg.Server.Limits
 	return proxy.SanitizeOptions{
-		Hosts:            server.Hosts,
-		NativeHost:       s.generation.router.NativeHost,
-		SameCertificate:  s.options.sameCertificate,
+		Hosts:            cfg.Server.Hosts,
+		NativeHost:       router.NativeHost,
 		AllowAbsolute:    absolute,
-		MaxURI:           int(server.Limits.MaxURI),
-		MaxHeader:        int(server.Limits.MaxHeader),
-		MaxBody:          int64(server.Limits.MaxBody),
-		BodyIdleTimeout:  server.Limits.BodyIdleTimeout,
-		WriteIdleTimeout: server.Limits.WriteIdleTimeout,
-		Refuse:           s.errors.Refuse,
+		MaxURI:           int(limits.MaxURI),
+		MaxHeader:        int(limits.MaxHeader),
+		MaxBody:          int64(limits.MaxBody),
+		BodyIdleTimeout:  orForever(limits.BodyIdleTimeout),
+		WriteIdleTimeout: orForever(limits.WriteIdleTimeout),
+		Refuse:           refuse,
 	}
 }
 

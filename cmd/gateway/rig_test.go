@@ -26,6 +26,7 @@ type rig struct {
 	addresses
 	base   string // https://host:port of the gateway
 	key    string // of the caller storefront
+	file   string // the configuration
 	client *http.Client
 	roots  *x509.CertPool
 	logs   *lockedBuffer
@@ -146,6 +147,7 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	r.file = file
 	r.addresses = startProgram(t, r.logs, rigEnviron(), append([]string{"run", "-c", file}, o.flags...)...)
 	r.base = "https://" + r.Server
 	r.roots = readRoots(t, filepath.Join(dir, "ca", "ca.crt"))

@@ -20,6 +20,9 @@ import (
 // dataConnect is the one service whose /session hands out tokens.
 const dataConnect = "dataconnect"
 
+// passthrough stands for a credential where callers bring their own token.
+const passthrough = "passthrough"
+
 func routeEnvironments(cfg *config.Config) []proxy.RouteEnvironment {
 	all := make([]proxy.RouteEnvironment, 0, len(cfg.EnvironmentNames()))
 	for _, name := range cfg.EnvironmentNames() {
@@ -87,10 +90,10 @@ func callers(cfg *config.Config) []auth.Caller {
 			caller.Keys = append(caller.Keys, auth.Key{ID: k.ID, Digest: auth.Digest(k.SHA256), Expires: k.Expires})
 		}
 		for _, a := range c.Access {
-			// passthrough is no configured credential; not active yet, it grants nothing.
-			if _, known := cfg.Credentials[a.Credential]; known {
-				caller.Access = append(caller.Access, access(a))
+			if a.Credential == passthrough { // not active yet: keeps its place, grants nothing
+				a.Services = nil
 			}
+			caller.Access = append(caller.Access, access(a))
 		}
 		all = append(all, caller)
 	}
