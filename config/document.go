@@ -56,6 +56,9 @@ func (r *reader) read(path string, text []byte) tree {
 		if part == nil {
 			continue
 		}
+		if version, _ := part["version"].(leaf); sameText(version, top["version"]) {
+			delete(part, "version") // so that a file can say which schema it is for
+		}
 		if include, has := part["include"]; has {
 			r.shaper.report.errorf(originOf(include), "include", "stands in an included file: only the main file can include")
 			delete(part, "include")
@@ -63,6 +66,11 @@ func (r *reader) read(path string, text []byte) tree {
 		r.join(reflect.TypeFor[Document](), top, part, "")
 	}
 	return top
+}
+
+func sameText(l leaf, other any) bool {
+	o, ok := other.(leaf)
+	return ok && l.Text == o.Text && !l.Broken && !o.Broken
 }
 
 func (r *reader) file(name string, text []byte) tree {
@@ -80,7 +88,9 @@ func (r *reader) file(name string, text []byte) tree {
 		return nil
 	}
 	var n yaml.Node
-	if err := parseYAML(text, &n); err != nil {
+	if err := parseYAML(text, &n); errors.Is(err, errEmpty) && len(r.names) > 1 {
+		return tree{} // an include may wait for its first setting
+	} else if err != nil {
 		at.Line, err = explainSyntax(string(text), err)
 		r.shaper.report.errorf(at, "", "%v", err)
 		return nil

@@ -8,19 +8,38 @@ import (
 // Inactive lists the settings that somebody wrote although no stage of this
 // program uses them yet. active are the key paths that are used, with * for a
 // name, everything below them included. Settings of services are named as
-// services.*.X wherever they stand.
+// services.*.X wherever they stand. An access with credential passthrough is
+// one of them unless active has the word passthrough.
 func (c *Config) Inactive(active []string) Problems {
 	f := inactive{active: make([][]string, len(active))}
 	for i, path := range active {
 		f.active[i] = strings.Split(path, ".")
 	}
 	f.walk(c.tree, "", nil)
+	if !slices.Contains(active, passthrough) {
+		f.passthroughs(c)
+	}
 	return f.found.sorted(c.Paths)
 }
 
 type inactive struct {
 	active [][]string
 	found  Problems
+}
+
+// passthroughs finds the entries of access lists that grant nothing yet.
+func (f *inactive) passthroughs(c *Config) {
+	for _, name := range sortedKeys(c.Callers) {
+		if f.use([]string{"callers", name, "access"}) != used {
+			continue // listed as a whole
+		}
+		for i, a := range c.Callers[name].Access {
+			if a.Credential == passthrough {
+				path := index(join("callers", name)+".access", i)
+				f.found = append(f.found, Problem{lookup(c.tree, path), path, "is not active yet: credential passthrough is checked but grants nothing"})
+			}
+		}
+	}
 }
 
 // walk descends to the highest mappings and values that nothing uses.

@@ -130,7 +130,9 @@ func (l *loader) merge(builtIn *builtInLayer) (tree, error) {
 			return nil, fmt.Errorf("merging the configuration: %w", err)
 		}
 	}
-	return k.Raw(), nil
+	merged := k.Raw()
+	place(merged)
+	return merged, nil
 }
 
 // plant sets the value at a path, making the mappings above it.

@@ -82,6 +82,26 @@ func TestWithoutUser(t *testing.T) {
 	}
 }
 
+// A passthrough is not active although access is.
+func TestInactivePassthrough(t *testing.T) {
+	const text = "version: 1\ncallers:\n  shop:\n    access:\n      - credential: passthrough\n        environment: rc\n        services: {crm: read}\n"
+	c := mustLoad(t, LoadOptions{}, text, nil)
+	tests := []struct {
+		active []string
+		want   string
+	}{
+		{[]string{"version", "callers.*.access"}, "conf/gateway.yaml:5: callers.shop.access[0]: is not active yet: credential passthrough is checked but grants nothing"},
+		{[]string{"version", "callers"}, "conf/gateway.yaml:5: callers.shop.access[0]: is not active yet: credential passthrough is checked but grants nothing"},
+		{[]string{"version", "callers", passthrough}, ""},
+		{[]string{"version"}, "conf/gateway.yaml:2: callers: is not active yet: it is checked but has no effect"},
+	}
+	for _, tt := range tests {
+		if got := c.Inactive(tt.active).Error(); got != tt.want {
+			t.Errorf("active %v: %q, want %q", tt.active, got, tt.want)
+		}
+	}
+}
+
 func TestInactive(t *testing.T) {
 	c := mustLoad(t, LoadOptions{Environ: []string{"S=x", "IQGW_CACHE__COALESCE=false"}}, mergeDocument, nil)
 	tests := []struct {

@@ -154,6 +154,13 @@ func TestBadVariablesAndFlags(t *testing.T) {
 		{"IQGW_SERVICES__C.RM__QUOTA__MAX=1", "", `is no name`},
 		{"IQGW_SERVER__HOSTS=[a", "", "IQGW_SERVER__HOSTS: server.hosts: is no YAML list"},
 		{"IQGW_ADMIN__TOKEN=${env:GONE}", "", "IQGW_ADMIN__TOKEN: admin.token: refers to environment variable GONE, which is not set"},
+		{"IQGW_CREDENTIALS__RETAIL_X__PASSWORD=x", "", "IQGW_CREDENTIALS__RETAIL_X__PASSWORD: credentials.retail-x.client_id: is missing: it is required"},
+		{"IQGW_CALLERS__X__SHARE=20%", "", "IQGW_CALLERS__X__SHARE: callers.x.access: is missing: it is required"},
+		{"IQGW_REDIS__TIMEOUT=50ms", "", "IQGW_REDIS__TIMEOUT: redis.addresses: is missing: it is required"},
+		{"IQGW_ENVIRONMENTS__CRM__SUFFIX=x", "", "IQGW_ENVIRONMENTS__CRM__SUFFIX: environments.crm: is also the name of a service"},
+		{"IQGW_CALLERS__SHOP__KEYS=foo", "", "IQGW_CALLERS__SHOP__KEYS: callers.shop.keys[0]: is a single value, expected a mapping: write a list of them, [{key: value}]"},
+		{"IQGW_CALLERS__SHOP__KEYS=[foo]", "", "IQGW_CALLERS__SHOP__KEYS: callers.shop.keys[0]: is a single value, expected a mapping"},
+		{"", "redis.timeout", "flag redis.timeout: redis.addresses: is missing: it is required"},
 		{"", "server.adress", `flag server.adress: server.adress: unknown key (did you mean "address"?)`},
 		{"", "server.lame_duck", `flag server.lame_duck: server.lame_duck: "x" is no duration`},
 	}
@@ -178,17 +185,37 @@ func TestIncludes(t *testing.T) {
 	files := fakeFiles{
 		"conf/callers.d/b.yaml": "callers:\n  b: {keys: [], access: [{credential: passthrough, environment: rc, services: {crm: read}}]}\n",
 		"conf/callers.d/a.yaml": "callers:\n  a: {keys: [], access: [{credential: passthrough, environment: rc, services: {crm: read}}]}\nx-note: {}\n",
-		"conf/more.yaml":        "server: {drain_timeout: 2s}\nservices: {crm: {quota: {max: 3}}}\n",
+		"conf/callers.d/c.yaml": "# nobody yet\n",
+		"conf/callers.d/d.yaml": "",
+		"conf/more.yaml":        "version: 1\nserver: {drain_timeout: 2s}\nservices: {crm: {quota: {max: 3}}}\n",
 	}
 	c := mustLoad(t, LoadOptions{}, main, files)
-	if diff := cmp.Diff([]string{"conf/gateway.yaml", "conf/callers.d/a.yaml", "conf/callers.d/b.yaml", "conf/more.yaml"}, c.Paths); diff != "" {
+	if diff := cmp.Diff([]string{"conf/gateway.yaml", "conf/callers.d/a.yaml", "conf/callers.d/b.yaml", "conf/callers.d/c.yaml", "conf/callers.d/d.yaml", "conf/more.yaml"}, c.Paths); diff != "" {
 		t.Errorf("paths (-want +got)\n%s", diff)
 	}
 	if len(c.Callers) != 2 || c.Server.LameDuck != time.Second || c.Server.DrainTimeout != 2*time.Second {
 		t.Errorf("merged to %d callers, %v, %v", len(c.Callers), c.Server.LameDuck, c.Server.DrainTimeout)
 	}
-	if got := c.Source("server.drain_timeout"); got != "conf/more.yaml:1" {
+	if got := c.Source("server.drain_timeout"); got != "conf/more.yaml:2" {
 		t.Errorf("source %s", got)
+	}
+}
+
+// A mapping that a variable writes into, below one that the program brings,
+// counts as written.
+func TestVariablePlacesMappings(t *testing.T) {
+	c := mustLoad(t, LoadOptions{Environ: []string{"S=x", "IQGW_ENVIRONMENTS__RC__RESOLVER=10.0.0.1:53", "IQGW_SERVICES__CRM__HOST=crm2"}}, mergeDocument, nil)
+	for path, want := range map[string]string{
+		"environments.rc":         "IQGW_ENVIRONMENTS__RC__RESOLVER",
+		"environments.rc.suffix":  "catalogue",
+		"environments.production": "catalogue",
+		"services.crm":            "conf/gateway.yaml:6",
+		"services.crm.host":       "IQGW_SERVICES__CRM__HOST",
+		"redis":                   "default",
+	} {
+		if got := c.Source(path); got != want {
+			t.Errorf("%s comes from %s, want %s", path, got, want)
+		}
 	}
 }
 
@@ -196,7 +223,7 @@ func TestIncludesRefused(t *testing.T) {
 	tests := []struct{ name, include, text, want string }{
 		{"a setting twice", "more.yaml", "server: {lame_duck: 2s}", "conf/more.yaml:1: server.lame_duck: is already given in conf/gateway.yaml:3: a key stands in one file"},
 		{"a caller in two files", "more.yaml", "callers:\n  shop: {class: batch}", "conf/more.yaml:2: callers.shop: is already given in conf/gateway.yaml:5: a key stands in one file"},
-		{"version twice", "more.yaml", "version: 1", "conf/more.yaml:1: version: is already given in conf/gateway.yaml:1"},
+		{"another version", "more.yaml", "version: 2", "conf/more.yaml:1: version: is already given in conf/gateway.yaml:1"},
 		{"nested include", "more.yaml", "include: [x.yaml]", "conf/more.yaml:1: include: stands in an included file"},
 		{"unknown key", "more.yaml", "servers: {}", `conf/more.yaml:1: servers: unknown key (did you mean "server"?)`},
 		{"missing file", "less.yaml", "", "conf/less.yaml: cannot be read: no such file"},

@@ -33,6 +33,19 @@ func originOf(v any) Origin {
 	return Origin{}
 }
 
+// place gives mappings that no file holds the place of the first value in them:
+// a variable or a flag makes all mappings above it.
+func place(t tree) {
+	for _, v := range t {
+		if below, ok := v.(tree); ok {
+			place(below)
+		}
+	}
+	if at := firstWritten(t); at.written() && !originOf(t).written() {
+		t[self] = leaf{At: at}
+	}
+}
+
 // subtree returns the mapping at the path, nil when there is none.
 func subtree(t tree, path ...string) tree {
 	for _, key := range path {

@@ -125,6 +125,10 @@ func (o *overrides) list(t reflect.Type, text string, at Origin, path string) an
 		s.origin = fixedOrigin(at)
 		return s.shape(t, n.Content[0], path)
 	}
+	if k, _ := kindOf(t.Elem()); k != kindScalar && strings.TrimSpace(text) != "" {
+		o.shaper.report.errorf(at, index(path, 0), "is a single value, expected a mapping: write a list of them, [{key: value}]")
+		return leaf{Broken: true, At: at}
+	}
 	l := leaf{List: true, At: at}
 	for item := range strings.SplitSeq(text, ",") {
 		if item = strings.TrimSpace(item); item != "" {
