@@ -74,7 +74,7 @@ func (c *checker) environmentNames() {
 		switch {
 		case slices.Contains(services, name):
 			c.errorf(path, "is also the name of a service: /%s/… in a URL could mean either", name)
-		case !builtIn && e.URL == "":
+		case !builtIn && e.URL == "" && !c.broken(path+".url"):
 			c.errorf(path, "needs a url, as it is not built in%s", didYouMean(name, sortedKeys(c.builtIn.Suffixes)))
 		case e.URL != "" && !strings.Contains(string(e.URL), servicePlace):
 			c.errorf(path+".url", "%q sends every service to one place: write {service} where the host stem belongs", e.URL)

@@ -59,9 +59,6 @@ func (c *checker) keys(path string, caller Caller, seen map[string]string) {
 	exposed, isExposed := c.exposed()
 	for i, k := range caller.Keys {
 		at := index(path+".keys", i)
-		if k.ID == "" {
-			c.errorf(at+".id", "is empty: name the key, for logs")
-		}
 		c.once(seen, "id "+k.ID, at+".id", fmt.Sprintf("%q", k.ID))
 		c.once(seen, k.SHA256.String(), at+".sha256", "the same key")
 		if isExposed && slices.Contains(exampleKeys(), k.SHA256.String()) {

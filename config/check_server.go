@@ -126,22 +126,9 @@ func (c *checker) tokenEndpoint() {
 	if e := c.Auth.TokenEndpoint; e.Enabled && !e.SigningKey.Set() {
 		c.errorf("auth.token_endpoint.signing_key", "is missing: an enabled token endpoint needs it")
 	}
+	c.keyHeaders()
 	for i, j := range c.Auth.JWT {
 		c.secureURL(index("auth.jwt", i)+".jwks_url", j.JWKSURL)
-	}
-}
-
-func (c *checker) credential(name string, cred Credential) {
-	path := join("credentials", name)
-	login := cred.Username.Set() && cred.Password.Set()
-	switch {
-	case cred.Grant != "client_credentials" && !login:
-		c.errorf(path, "grant %s needs username and password", cred.Grant)
-	case cred.Grant == "client_credentials" && (cred.Username.Set() || cred.Password.Set()):
-		c.errorf(path, "grant client_credentials uses no username and password: remove them, or use grant password")
-	}
-	if insecure(cred.TokenURL) && !c.Environments[cred.Environment].AllowPlaintext {
-		c.errorf(path+".token_url", "%q is plain HTTP beyond loopback: use https, or set allow_plaintext of environment %s", cred.TokenURL, cred.Environment)
 	}
 }
 

@@ -2,6 +2,9 @@ package config
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
 	"strings"
 
 	"iqgateway/internal/pathpattern"
@@ -10,7 +13,7 @@ import (
 // upstreams checks where requests go: no two environments to one place, no
 // token in the open.
 func (c *checker) upstreams() {
-	first := map[string]string{}
+	first := map[string]*EffectiveService{} // by place
 	reported := map[string]bool{}
 	for _, name := range c.EnvironmentNames() {
 		e := c.environments[name]
@@ -29,17 +32,40 @@ func (c *checker) upstreams() {
 			if !c.inUse(name) {
 				continue
 			}
-			upstream := s.Name + " " + s.Upstream.String()
-			if other, taken := first[upstream]; taken && !reported[key] {
-				reported[key] = true
-				c.report.errorf(at, key, "%s serves environments %s and %s: data of one would answer for the other; put {suffix} into the URL, or give each environment its own",
-					s.Upstream, other, name)
+			other, taken := first[placeOf(s.Upstream)]
+			if !taken {
+				first[placeOf(s.Upstream)] = s
+				continue
 			}
-			if _, taken := first[upstream]; !taken {
-				first[upstream] = name
+			if other.Environment != name && !reported[key] {
+				reported[key] = true
+				c.report.errorf(at, key, "%s serves environments %s: data of one would answer for the other; put {suffix} into the URL, or give each environment its own",
+					s.Upstream, bothOf(other, s))
 			}
 		}
 	}
+}
+
+// placeOf spells a URL in the one way that all URLs of its place have.
+func placeOf(u *url.URL) string {
+	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
+	if addr, err := netip.ParseAddr(host); err == nil {
+		host = addr.Unmap().String()
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return u.Scheme + "://" + net.JoinHostPort(host, port) + u.Path
+}
+
+// bothOf names the environments of two services, and the services where they
+// differ.
+func bothOf(a, b *EffectiveService) string {
+	if a.Name == b.Name {
+		return a.Environment + " and " + b.Environment
+	}
+	return fmt.Sprintf("%s (as %s) and %s (as %s)", a.Environment, a.Name, b.Environment, b.Name)
 }
 
 // upstreamKey returns the setting that decides a service's upstream.
@@ -100,11 +126,13 @@ func (c *checker) service(s *EffectiveService) {
 		fail("host", "%q is no host stem: use a-z, 0-9 and -", s.Host)
 	}
 	if s.Breaker.OpenFor > s.Breaker.OpenForMax {
-		fail("breaker.open_for", "%q is longer than open_for_max, %s", shortDuration(s.Breaker.OpenFor), shortDuration(s.Breaker.OpenForMax))
+		fail("breaker.open_for", "%q is longer than open_for_max, %s",
+			asWritten(s.tree, "breaker.open_for", s.Breaker.OpenFor), asWritten(s.tree, "breaker.open_for_max", s.Breaker.OpenForMax))
 	}
 	if s.Breaker.FailureRatio == 0 {
 		fail("breaker.failure_ratio", "0 opens the breaker on success: write a part above 0")
 	}
+	c.forwarded(s, fail)
 	for i, e := range s.SideEffects {
 		if e.Parameter == "" && len(e.Values) > 0 {
 			fail("side_effects", "entry %d has values but no parameter", i)
@@ -202,9 +230,18 @@ func (c *checker) waits(path string, s Service) {
 	total, wait := s.Timeouts.Total, s.Quota.MaxWait
 	for key, d := range map[string]Duration{"interactive": wait.Interactive, "batch": wait.Batch, "background": wait.Background, "unsafe": wait.Unsafe} {
 		if total > 0 && d > total {
-			c.errorf(path+".quota.max_wait."+key, "%q is longer than timeouts.total, %q, which includes it", shortDuration(d), shortDuration(total))
+			at := path + ".quota.max_wait." + key
+			c.errorf(at, "%q is longer than timeouts.total, %q, which includes it", asWritten(c.tree, at, d), asWritten(c.tree, path+".timeouts.total", total))
 		}
 	}
+}
+
+// asWritten returns a duration in the spelling that the operator chose.
+func asWritten(t tree, path string, d Duration) string {
+	if l, ok := find(t, path).(leaf); ok && l.Text != "" {
+		return l.Text
+	}
+	return shortDuration(d)
 }
 
 func (c *checker) cutWaits(s *EffectiveService) {

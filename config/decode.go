@@ -80,6 +80,8 @@ func (d *decoder) mapping(target reflect.Value, mapping tree, path string, compl
 			at = path
 		}
 		switch {
+		case given && f.required && isEmpty(v, f):
+			d.report.errorf(originOf(v), at, "is empty: it is required")
 		case given:
 			d.decode(into, v, at, f.rule, complete)
 		case !complete:
@@ -91,6 +93,12 @@ func (d *decoder) mapping(target reflect.Value, mapping tree, path string, compl
 			d.decode(into, tree{}, at, f.rule, true)
 		}
 	}
+}
+
+// isEmpty tells an empty text where it would mean absent.
+func isEmpty(v any, f field) bool {
+	l, ok := v.(leaf)
+	return ok && !l.List && !l.Broken && l.Text == "" && mayBeEmpty(f.typ, f.rule)
 }
 
 func (d *decoder) setDefault(into reflect.Value, key defaultKey, f field, at string) {

@@ -227,7 +227,10 @@ func (s *EffectiveService) waits() map[string]*Duration {
 
 // lookup returns the place of the value at a key path, of the nearest thing
 // above it when that is a list or broken, the default when nobody wrote it.
-func lookup(t tree, path string) Origin {
+func lookup(t tree, path string) Origin { return originOf(find(t, path)) }
+
+// find returns what [lookup] speaks of, nil when nobody wrote it.
+func find(t tree, path string) any {
 	var v any = t
 	for path != "" {
 		var key string
@@ -241,12 +244,12 @@ func lookup(t tree, path string) Origin {
 				v = at.Items[i]
 				continue
 			}
-			return at.At
+			return at
 		default:
-			return Origin{}
+			return nil
 		}
 	}
-	return originOf(v)
+	return v
 }
 
 // cutKey splits the first key off a path as [join] and [index] write it.
