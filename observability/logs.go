@@ -12,6 +12,12 @@ import (
 // of them hold.
 const maxLogField = 1024
 
+// Stacks of panics are ours, and useless when cut short.
+const (
+	stackKey    = "stack"
+	maxLogStack = 8192
+)
+
 // LogOptions configures [NewLogger].
 type LogOptions struct {
 	Level  slog.Leveler // nil = info; a *slog.LevelVar can change at run time
@@ -48,22 +54,43 @@ func ParseLevel(name string) (slog.Level, error) {
 	return 0, fmt.Errorf("log level %q is none of debug, info, warn, error", name)
 }
 
+// LibraryLog returns a writer for the lines of libraries. They quote what an
+// upstream sent, which may be a token or a customer's data: each line ends
+// before its first quotation mark.
+func LibraryLog(log *slog.Logger) io.Writer { return libraryLog{log} }
+
+type libraryLog struct{ log *slog.Logger }
+
+// Write implements [io.Writer].
+func (l libraryLog) Write(line []byte) (int, error) {
+	text, _, quoted := strings.Cut(strings.TrimSpace(string(line)), `"`)
+	if quoted {
+		text += "…"
+	}
+	l.log.Warn("library", slog.String("message", text))
+	return len(line), nil
+}
+
 func capAttr(_ []string, a slog.Attr) slog.Attr {
 	switch a.Value.Kind() {
 	case slog.KindString:
-		a.Value = slog.StringValue(capString(a.Value.String()))
+		limit := maxLogField
+		if a.Key == stackKey {
+			limit = maxLogStack
+		}
+		a.Value = slog.StringValue(capString(a.Value.String(), limit))
 	case slog.KindAny:
 		if err, ok := a.Value.Any().(error); ok {
-			a.Value = slog.StringValue(capString(err.Error()))
+			a.Value = slog.StringValue(capString(err.Error(), maxLogField))
 		}
 	default: // numbers and times are short
 	}
 	return a
 }
 
-func capString(s string) string {
-	if len(s) > maxLogField {
-		cut := maxLogField
+func capString(s string, limit int) string {
+	if len(s) > limit {
+		cut := limit
 		for cut > 0 && !utf8.RuneStart(s[cut]) {
 			cut--
 		}

@@ -2,6 +2,7 @@ package observability_test
 
 import (
 	"io"
+	"log"
 	"log/slog"
 	"strings"
 	"testing"
@@ -17,6 +18,20 @@ func TestParseLevel(t *testing.T) {
 	}
 	if _, err := observability.ParseLevel("loud"); err == nil || !strings.Contains(err.Error(), `"loud"`) {
 		t.Errorf("an unknown level gives %v", err)
+	}
+}
+
+// net/http quotes what upstreams send.
+func TestLibraryLogQuotesNothing(t *testing.T) {
+	var text strings.Builder
+	logger, err := observability.NewLogger(&text, observability.LogOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := log.New(observability.LibraryLog(logger), "", 0)
+	lines.Printf("Unsolicited response received on idle HTTP channel starting with %q; err=%v", `{"access_token":"canary"}`, nil)
+	if got := text.String(); strings.Contains(got, "canary") || !strings.Contains(got, "Unsolicited response received on idle HTTP channel starting with …") {
+		t.Errorf("log: %s", got)
 	}
 }
 

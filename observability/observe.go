@@ -1,6 +1,7 @@
 package observability
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -95,7 +96,7 @@ func (s *observation) handlePanic(r *http.Request, thrown any) {
 	}
 	s.options.Metrics.panicked(r.Context())
 	s.options.Logger.ErrorContext(r.Context(), "panic in a stage",
-		slog.String("request_id", s.ex.ID), slog.Any("panic", thrown), slog.String("stack", string(debug.Stack())))
+		slog.String("request_id", s.ex.ID), slog.Any("panic", thrown), slog.String(stackKey, string(debug.Stack())))
 	if s.out.status != 0 || s.options.Refuse == nil {
 		s.ex.Aborted = errPanic
 		return
@@ -124,6 +125,8 @@ func (s *observation) outcome(r *http.Request) string {
 		return string(s.ex.Problem.Type)
 	case s.status(r) == statusClientGone:
 		return "client_gone"
+	case errors.Is(s.ex.Aborted, context.Canceled):
+		return "client_gone" // in the middle of an answer: no fault of the upstream
 	case s.ex.Aborted != nil:
 		return "aborted"
 	default:

@@ -3,8 +3,10 @@ package observability_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -228,6 +230,22 @@ func TestCallerThatLeavesIsLoggedAs499(t *testing.T) {
 	}
 	server.Close()
 	if lines := sink.lines(t); len(lines) != 1 || lines[0]["status"] != 499.0 || lines[0]["error"] != "client_gone" {
+		t.Errorf("log: %v", lines)
+	}
+}
+
+// A caller that leaves in the middle of an answer is no fault of the upstream.
+func TestLeavingInTheMiddleIsNotAnAbortedUpstream(t *testing.T) {
+	server, sink, _ := observed(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "half")
+		exchange.From(r.Context()).Aborted = fmt.Errorf("the caller left: %w", context.Canceled)
+		panic(http.ErrAbortHandler)
+	})
+	if _, _, err := get(t, server.URL); err == nil {
+		t.Error("the answer looks complete")
+	}
+	server.Close()
+	if lines := sink.lines(t); lines[0]["error"] != "client_gone" || lines[0]["status"] != 200.0 {
 		t.Errorf("log: %v", lines)
 	}
 }

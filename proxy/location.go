@@ -58,13 +58,14 @@ func (o Origin) prefixOn(key string) string {
 type callerView struct {
 	form   exchange.Form
 	scheme string // of the caller's own request
+	host   string // that it asked for, with its port
 	target *exchange.Target
 }
 
 // rewriteHeader rewrites the two fields that refer to other resources. Links
 // in bodies (HAL) are relative and left alone.
 func (l *Locations) rewriteHeader(h http.Header, ex *exchange.Exchange, in *http.Request) {
-	view := callerView{form: ex.Form, scheme: "http", target: ex.Target}
+	view := callerView{form: ex.Form, scheme: "http", host: in.Host, target: ex.Target}
 	if in.TLS != nil {
 		view.scheme = "https"
 	}
@@ -149,10 +150,24 @@ func absoluteReference(o Origin, below, location string, view callerView) string
 	case o.Native == nil:
 		return location
 	case view.form == exchange.FormAbsolute:
-		return "http://" + o.Native.Host + pathPrefix(o.Native) + below
+		return "http://" + view.hostOf(o) + pathPrefix(o.Native) + below
 	default:
-		return view.scheme + "://" + o.Native.Host + pathPrefix(o.Native) + below
+		return view.scheme + "://" + view.hostOf(o) + pathPrefix(o.Native) + below
 	}
+}
+
+// hostOf returns the native host of an origin as the caller reaches it: the
+// gateway listens on the caller's port, which is not always the upstream's.
+func (v callerView) hostOf(o Origin) string {
+	native := (&url.URL{Host: o.Native.Host}).Hostname()
+	asked := &url.URL{Host: v.host}
+	if strings.EqualFold(strings.TrimSuffix(asked.Hostname(), "."), native) {
+		return v.host
+	}
+	if port := asked.Port(); port != "" {
+		return native + ":" + port
+	}
+	return native
 }
 
 // gatewayPath is the gateway's own part of a path: as the caller wrote it for

@@ -47,9 +47,9 @@ func TestLocation(t *testing.T) {
 	crm := target("production", "crm", "https://crm.iqmetrix.net", "/customers")
 	cova := target("production", "covaorderintake", "https://api.iqmetrix.net/covaorderintake", "/production/covaorderintake")
 	sim := target("sim", "crm", "http://127.0.0.1:8081/crm", "/crm")
-	path := func(t *exchange.Target) callerView { return callerView{exchange.FormPath, "https", t} }
-	native := func(t *exchange.Target) callerView { return callerView{exchange.FormNative, "https", t} }
-	absolute := func(t *exchange.Target) callerView { return callerView{exchange.FormAbsolute, "http", t} }
+	path := func(t *exchange.Target) callerView { return callerView{exchange.FormPath, "https", "", t} }
+	native := func(t *exchange.Target) callerView { return callerView{exchange.FormNative, "https", "", t} }
+	absolute := func(t *exchange.Target) callerView { return callerView{exchange.FormAbsolute, "http", "", t} }
 	const dropped = ""
 	tests := []struct {
 		view     callerView
@@ -148,7 +148,7 @@ func FuzzLocation(f *testing.F) {
 		f.Add(seed)
 	}
 	l := testLocations()
-	view := callerView{exchange.FormPath, "https", target("production", "crm", "https://crm.iqmetrix.net", "/crm")}
+	view := callerView{exchange.FormPath, "https", "", target("production", "crm", "https://crm.iqmetrix.net", "/crm")}
 	f.Fuzz(func(t *testing.T, in string) {
 		out, keep := l.rewrite(in, view)
 		if !keep {
@@ -168,4 +168,26 @@ func FuzzLocation(f *testing.F) {
 			t.Errorf("%q carries a user: %q", in, out)
 		}
 	})
+}
+
+// The caller's port is the gateway's, not the upstream's.
+func TestLocationKeepsTheCallersPort(t *testing.T) {
+	upstream := &url.URL{Scheme: "http", Host: "crm.native.test:29900"}
+	other := &url.URL{Scheme: "http", Host: "order.native.test:29900"}
+	l := NewLocations([]Origin{
+		{Environment: "native", Service: "crm", Upstream: upstream, Native: upstream},
+		{Environment: "native", Service: "order", Upstream: other, Native: other},
+	})
+	target := &exchange.Target{Environment: "native", Service: "crm", Upstream: upstream}
+	for _, tt := range []struct{ host, location, want string }{
+		{"crm.native.test:8443", "http://crm.native.test:29900/v1/x", "https://crm.native.test:8443/v1/x"},
+		{"CRM.native.test", "http://crm.native.test:29900/v1/x", "https://CRM.native.test/v1/x"},
+		{"crm.native.test:8443", "http://order.native.test:29900/v1/x", "https://order.native.test:8443/v1/x"},
+		{"crm.native.test", "/v1/x", "/v1/x"},
+	} {
+		got, keep := l.rewrite(tt.location, callerView{exchange.FormNative, "https", tt.host, target})
+		if !keep || got != tt.want {
+			t.Errorf("%s for a caller of %s: %q %v, want %q", tt.location, tt.host, got, keep, tt.want)
+		}
+	}
 }

@@ -122,7 +122,7 @@ func (p program) serve(ctx context.Context, cfg *config.Config) error {
 	// net/http's transport writes what it makes of odd upstreams to the standard
 	// logger, whatever logger it is given.
 	stdlog.SetFlags(0)
-	stdlog.SetOutput(slog.NewLogLogger(log.Handler(), slog.LevelWarn).Writer())
+	stdlog.SetOutput(observability.LibraryLog(log))
 	g, err := newGateway(ctx, cfg, log)
 	if err != nil {
 		return err

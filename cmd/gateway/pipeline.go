@@ -74,7 +74,7 @@ func (g *generation) build(st *stores, o pipelineOptions) error {
 	}
 	parts := stack{
 		generation: g, stores: st, options: o, errors: errorsStage, services: services,
-		locations: proxy.NewLocations(origins(g.cfg)),
+		locations: proxy.NewLocations(origins(g.cfg, router)),
 	}
 	g.server, g.absolute = parts.compose(false), parts.compose(true)
 	return nil
@@ -143,7 +143,11 @@ func (g *generation) openTokens(st *stores) (*tokencache.Set, error) {
 			return nil, err
 		}
 		env, _ := g.cfg.Environment(c.Environment)
-		settings, err := transportSettings(env, g.cfg.Defaults.Timeouts)
+		timeouts := g.cfg.Defaults.Timeouts
+		if accounts, ok := env.Service(accountsService); ok {
+			timeouts = accounts.Timeouts
+		}
+		settings, err := transportSettings(env, timeouts)
 		if err != nil {
 			return nil, err
 		}
@@ -159,14 +163,21 @@ func (g *generation) openTokens(st *stores) (*tokencache.Set, error) {
 	return st.tokens.Use(credentials)
 }
 
-func origins(cfg *config.Config) []proxy.Origin {
+// origins are the upstreams, with the names under which callers reach them
+// beside the path form.
+func origins(cfg *config.Config, router *proxy.Router) []proxy.Origin {
 	var all []proxy.Origin
 	for _, name := range cfg.EnvironmentNames() {
 		env, _ := cfg.Environment(name)
 		for _, s := range env.Services() {
-			if s.Upstream != nil {
-				all = append(all, proxy.Origin{Environment: name, Service: s.Name, Upstream: s.Upstream})
+			if s.Upstream == nil {
+				continue
 			}
+			o := proxy.Origin{Environment: name, Service: s.Name, Upstream: s.Upstream}
+			if router.NativeHost(s.Upstream.Host) {
+				o.Native = s.Upstream
+			}
+			all = append(all, o)
 		}
 	}
 	return all

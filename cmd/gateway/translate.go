@@ -20,6 +20,9 @@ import (
 // dataConnect is the one service whose /session hands out tokens.
 const dataConnect = "dataconnect"
 
+// accountsService has the token endpoint.
+const accountsService = "accounts"
+
 // passthrough stands for a credential where callers bring their own token.
 const passthrough = "passthrough"
 
@@ -170,7 +173,7 @@ func tokenCredential(cfg *config.Config, name string) (tokencache.Credential, er
 		return out, nil
 	}
 	env, _ := cfg.Environment(c.Environment)
-	accounts, ok := env.Service("accounts")
+	accounts, ok := env.Service(accountsService)
 	if !ok || accounts.Upstream == nil {
 		return out, fmt.Errorf("credentials.%s: environment %s has no accounts service; set token_url", name, c.Environment)
 	}
