@@ -35,6 +35,7 @@ func (c *checker) callers() {
 		for i, a := range caller.Access {
 			c.access(index(path+".access", i), a)
 		}
+		c.repeatedCredentials(path, caller)
 		c.ambiguousAccess(path, caller)
 		if e := caller.Environment; e != "" && !slices.ContainsFunc(caller.Access, func(a Access) bool { return c.accessEnvironment(a) == e }) {
 			c.errorf(path+".environment", "%q is not among the environments of its access", e)
@@ -160,33 +161,6 @@ func (a Access) covers(s *EffectiveService) bool {
 		}
 	}
 	return false
-}
-
-// ambiguousAccess refuses two entries for one service of one environment,
-// unless one of them is marked.
-func (c *checker) ambiguousAccess(path string, caller Caller) {
-	for i, a := range caller.Access {
-		for j, b := range caller.Access[:i] {
-			environment := c.accessEnvironment(a)
-			if environment != c.accessEnvironment(b) {
-				continue
-			}
-			at := index(path+".access", i)
-			if a.Credential == b.Credential {
-				c.errorf(at, "credential %s also stands in entry %d: write its services in one entry", a.Credential, j)
-				continue
-			}
-			if a.Default != b.Default {
-				continue
-			}
-			for _, s := range c.environments[environment].Services() {
-				if a.covers(s) && b.covers(s) {
-					c.errorf(at, "service %s in %s could use credential %s or %s: mark one entry default: true", s.Name, environment, b.Credential, a.Credential)
-					break
-				}
-			}
-		}
-	}
 }
 
 // reach warns of services that were configured for nobody.

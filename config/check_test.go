@@ -13,6 +13,7 @@ const accounts = `version: 1
 credentials:
   retail: {environment: sandbox, client_id: a, client_secret: "${env:S}", username: u, password: "${env:S}"}
   second: {environment: sandbox, client_id: b, client_secret: "${env:S}", username: u, password: "${env:S}"}
+  third: {environment: sandbox, client_id: b, client_secret: "", username: v, password: "${env:S}"}
   live: {environment: production, client_id: c, client_secret: "${env:S}", username: u, password: "${env:S}"}
 `
 
@@ -26,6 +27,11 @@ func TestAccepted(t *testing.T) {
 	tests := []struct{ name, text, warning string }{
 		{"two credentials, one marked", shop("    access:\n      - {credential: retail, default: true, services: {crm: read}}\n      - {credential: second, services: {\"*\": read}}\n"), ""},
 		{"two credentials for different services", shop("    access:\n      - {credential: retail, services: {crm: read}}\n      - {credential: second, services: {catalogs: read}}\n"), ""},
+		{"three credentials, the first marked", shop("    access:\n      - {credential: retail, default: true, services: {crm: read}}\n      - {credential: second, services: {crm: read}}\n      - {credential: third, services: {crm: read}}\n"), ""},
+		{"three credentials, the second marked", shop("    access:\n      - {credential: retail, services: {crm: read}}\n      - {credential: second, default: true, services: {crm: read}}\n      - {credential: third, services: {crm: read}}\n"), ""},
+		{"three credentials, the last marked", shop("    access:\n      - {credential: retail, services: {crm: read}}\n      - {credential: second, services: {crm: read}}\n      - {credential: third, default: true, services: {crm: read}}\n"), ""},
+		{"two defaults for different services", shop("    access:\n      - {credential: retail, default: true, services: {crm: read}}\n      - {credential: second, default: true, services: {catalogs: read}}\n"), ""},
+		{"two defaults in different environments", shop("    access:\n      - {credential: retail, default: true, services: {crm: read}}\n      - {credential: live, default: true, services: {crm: read}}\n"), ""},
 		{"two environments", shop("    access:\n      - {credential: retail, services: {crm: read}}\n      - {credential: live, services: {crm: read}}\n"), ""},
 		{"* does not cover sensitive services", shop("    access:\n      - {credential: retail, services: {\"*\": read}}\n      - {credential: second, services: {usermanager: read}}\n"), ""},
 		{"exactly 80 %", shop(readAll + "    share: {guarantee: 80%}\n"), ""},
@@ -89,7 +95,7 @@ func TestTokenPathsStayDenied(t *testing.T) {
 	if !denied["/v1/x"] || !denied["/logout"] {
 		t.Errorf("denied are %v", taxes.Denied)
 	}
-	if got := taxes.Source("denied[0]"); got != "conf/gateway.yaml:6" {
+	if got := taxes.Source("denied[0]"); got != "conf/gateway.yaml:7" {
 		t.Errorf("the configured denial comes from %s", got)
 	}
 }

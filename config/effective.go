@@ -104,10 +104,10 @@ func (e *effective) environment(name string) *EffectiveEnvironment {
 		result.names[service] = service
 	}
 	for _, service := range sortedKeys(result.services) {
-		for _, alias := range result.services[service].Aliases {
+		for i, alias := range result.services[service].Aliases {
 			if owner, taken := result.names[alias]; taken && owner != service {
-				at := lookup(result.services[service].tree, "aliases")
-				e.decoder.report.errorf(at, "services."+service+".aliases", "%q already stands for %s in %s", alias, owner, name)
+				at := lookup(result.services[service].tree, index("aliases", i)) // in every environment alike
+				e.decoder.report.errorf(at, index(join("services", service)+".aliases", i), "%q already is a name of service %s", alias, owner)
 				continue
 			}
 			result.names[alias] = service
