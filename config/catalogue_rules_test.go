@@ -79,7 +79,7 @@ func TestSideEffects(t *testing.T) {
 		}
 	}
 	want := map[string][]effect{"dataconnect": {
-		{"/**", "Response", []string{"Excel.Email", "Csv.Email", "Xml.Email"}},
+		{"/**", "Response", []string{"*.Email"}},
 		{"/**", "Email.To", nil},
 		{"/Import/**", "", nil},
 	}}

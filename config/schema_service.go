@@ -71,7 +71,8 @@ type SideEffect struct {
 	// Parameter of the query that makes the difference; empty = every request
 	// to the path.
 	Parameter string `yaml:"parameter"`
-	// Values of the parameter that do; empty = any.
+	// Values of the parameter that do, in any case; a leading * stands for any
+	// beginning; empty = any value.
 	Values []string `yaml:"values"`
 }
 
