@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"errors"
-	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
 	"sync"
@@ -64,8 +63,8 @@ func (t *connTrace) wroteHeaders() {
 	t.wrote = true
 }
 
-// gotInterim takes from an interim answer what callers must not see, and ends
-// the attempt when there are too many of them.
+// gotInterim ends the attempt when there are too many interim answers. They go
+// no further: see untraced.
 func (t *connTrace) gotInterim(_ int, header textproto.MIMEHeader) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -75,7 +74,6 @@ func (t *connTrace) gotInterim(_ int, header textproto.MIMEHeader) error {
 			t.interimBytes += len(name) + len(v)
 		}
 	}
-	cleanHeader(http.Header(header))
 	if t.interim > maxInterim || t.interimBytes > maxInterimBytes {
 		t.cancel(errTooManyInterim)
 		return errTooManyInterim

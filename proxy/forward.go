@@ -66,7 +66,7 @@ func NewForward(o ForwardOptions) http.Handler {
 	f.buffers.New = func() any { return new([copyBuffer]byte) }
 	f.proxy = httputil.ReverseProxy{
 		Rewrite:        f.rewrite,
-		Transport:      o.Transport,
+		Transport:      untraced{o.Transport},
 		ModifyResponse: f.modifyResponse,
 		ErrorHandler:   o.Errors.Refuse,
 		ErrorLog:       o.ErrorLog,
@@ -82,13 +82,29 @@ func NewForward(o ForwardOptions) http.Handler {
 type passage struct {
 	service *Service
 	in      *http.Request
+	ctx     context.Context //nolint:containedctx // lives exactly as long as the request
 }
 
 type passageKey struct{}
 
 func passageOf(ctx context.Context) passage {
-	p, _ := ctx.Value(passageKey{}).(passage)
-	return p
+	if p, ok := ctx.Value(passageKey{}).(*passage); ok {
+		return *p
+	}
+	return passage{}
+}
+
+// untraced hands the outbound stages the context from before httputil put its
+// trace into it. That trace writes interim (1xx) answers into the caller's
+// header map and clears it, while net/http's HTTP/2 server may still be
+// encoding that map: a caller that cancels in such a moment ends the process.
+// It would also pass on their fields, and wipe those that earlier stages have
+// set. So no interim answer of an upstream reaches a caller.
+type untraced struct{ next http.RoundTripper }
+
+// RoundTrip implements [http.RoundTripper].
+func (u untraced) RoundTrip(r *http.Request) (*http.Response, error) {
+	return u.next.RoundTrip(r.WithContext(passageOf(r.Context()).ctx))
 }
 
 // ServeHTTP implements [http.Handler].
@@ -119,7 +135,9 @@ func (f *forward) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel = context.WithTimeoutCause(ctx, total, errTotal)
 		defer cancel()
 	}
-	ctx = context.WithValue(ctx, passageKey{}, passage{service, r})
+	p := &passage{service: service, in: r}
+	ctx = context.WithValue(ctx, passageKey{}, p)
+	p.ctx = ctx
 	f.proxy.ServeHTTP(w, r.WithContext(ctx))
 }
 

@@ -42,6 +42,8 @@ type gate struct {
 	Form      exchange.Form
 	// Write overrides what the harness takes as an unsafe request.
 	Write func(*http.Request) bool
+	// Wrap puts stages in front of the gate; nil puts none.
+	Wrap func(http.Handler) http.Handler
 
 	exchanges chan *exchange.Exchange
 	attempts  chan proxy.AttemptInfo
@@ -70,6 +72,9 @@ func newGate(t *testing.T, origin string, change func(*gate)) *gate {
 	pool := openPool(t, origin, g.Settings)
 	g.Service.Pool = pool
 	handler := g.handler(t)
+	if g.Wrap != nil {
+		handler = g.Wrap(handler)
+	}
 	g.Server = httptest.NewUnstartedServer(handler)
 	if g.HTTP2 {
 		g.EnableHTTP2 = true
