@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,7 +17,8 @@ import (
 // `make check`, which runs `make test`), everything else is run here in one
 // shell, with a freshly built bin/gateway.
 func TestReadmeCommands(t *testing.T) {
-	root := projectCopy(t)
+	ports := freePorts(t, "18080", "19090", "19900", "8443", "9090")
+	root := projectCopy(t, ports)
 	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
 	if err != nil {
 		t.Fatal(err)
@@ -31,6 +33,9 @@ func TestReadmeCommands(t *testing.T) {
 				t.Errorf("README: no make target %s", target)
 			}
 		case background:
+			if command == "bin/iqsim" {
+				command += " --listen 127.0.0.1:19900" // its default, which must be free here
+			}
 			script = append(script, "start "+command)
 		default:
 			script = append(script, strings.Replace(line, "curl ", "curl -sS --fail-with-body ", 1))
@@ -39,7 +44,23 @@ func TestReadmeCommands(t *testing.T) {
 	if len(script) < 10 {
 		t.Fatalf("only %d commands found", len(script))
 	}
-	runScript(t, root, script)
+	runScript(t, root, strings.Split(ports.Replace(strings.Join(script, "\n")), "\n"))
+}
+
+// freePorts replaces each loopback port by one that nothing uses, so that the
+// commands can run beside others of their kind.
+func freePorts(t *testing.T, ports ...string) *strings.Replacer {
+	t.Helper()
+	var pairs []string
+	for _, port := range ports {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		pairs = append(pairs, "127.0.0.1:"+port, l.Addr().String())
+	}
+	return strings.NewReplacer(pairs...)
 }
 
 // startFunction runs a server until the script ends, and goes on once it says
@@ -91,23 +112,49 @@ func shellLines(t *testing.T, file string) []string {
 }
 
 // projectCopy is a folder as a new user sees it after `make build`.
-func projectCopy(t *testing.T) string {
+func projectCopy(t *testing.T, ports *strings.Replacer) string {
 	t.Helper()
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	for _, name := range []string{"README.md", "Makefile", "examples"} {
+	for _, name := range []string{"README.md", "Makefile"} {
 		if err := os.Symlink(filepath.Join(root, name), filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
+	copyExamples(t, filepath.Join(root, "examples"), filepath.Join(dir, "examples"), ports)
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "bin")+"/", "iqgateway/cmd/...")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return dir
+}
+
+func copyExamples(t *testing.T, from, to string, ports *strings.Replacer) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(from, "*.yaml"))
+	if err != nil || len(files) < 3 {
+		t.Fatalf("%d examples, %v", len(files), err)
+	}
+	if err := os.Mkdir(to, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The admin address of minimal.yaml is the default, which is not written.
+		changed := ports.Replace(string(text))
+		if filepath.Base(file) == "minimal.yaml" {
+			changed += "\nadmin: {address: \"" + ports.Replace("127.0.0.1:9090") + "\"}\n"
+		}
+		if err := os.WriteFile(filepath.Join(to, filepath.Base(file)), []byte(changed), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // Links between the documents lead somewhere.
