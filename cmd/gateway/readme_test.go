@@ -67,7 +67,7 @@ func freePorts(t *testing.T, ports ...string) *strings.Replacer {
 // that it listens. Servers are ended by their own ids.
 const startFunction = `set -euo pipefail
 pids=()
-trap 'for p in "${pids[@]}"; do kill -INT $p; wait $p; done' EXIT
+trap 'cat start-*.log >&2; kill -INT "${pids[@]}"; for p in "${pids[@]}"; do wait $p; done' EXIT
 start() {
   log=start-$#-$RANDOM.log
   "$@" > $log 2>&1 &
