@@ -19,6 +19,7 @@ type tape struct {
 	limit  int
 
 	reading chan struct{} // holds one element while source is read
+	closing sync.Once     // both the attempts and abandon close source
 
 	mu        sync.Mutex
 	active    *tapeReader // the attempt that owns the body
@@ -91,13 +92,15 @@ func (t *tape) abandon() {
 // closeSource does not wait for a read under way: a server's body cannot be
 // closed before the caller has sent its next bytes.
 func (t *tape) closeSource() {
-	select {
-	case t.reading <- struct{}{}:
-		_ = t.source.Close()
-		<-t.reading
-	default:
-		go t.source.Close() // nobody is left to tell of an error
-	}
+	t.closing.Do(func() {
+		select {
+		case t.reading <- struct{}{}:
+			_ = t.source.Close()
+			<-t.reading
+		default:
+			go t.source.Close() // nobody is left to tell of an error
+		}
+	})
 }
 
 // Read implements [io.Reader].

@@ -273,26 +273,107 @@ func TestRevokedTokenUnderLoad(t *testing.T) {
 }
 
 // The token expires while the request waits for quota below the stage: what is
-// written is its successor.
+// written is its successor, and what a 401 then refuses is the successor too.
 func TestTokenRenewedWhileWaitingForQuota(t *testing.T) {
-	endpoint := &idp{answer: func(call int) (int, string) { return 200, tokenBody(call, 60) }}
-	api := &upstream{status: statuses(200)}
-	inBubble(t, Options{}, endpoint, nil, func(t *testing.T, e *entry, s *Set) {
-		slow := tripper(func(r *http.Request) (*http.Response, error) {
-			pass(50 * time.Second)
-			wantToken(t, e, 1) // another request finds it due for renewal
-			pass(20 * time.Second)
-			return api.RoundTrip(r)
+	cases := map[string]struct {
+		refused string // this field is answered 401
+		fields  []string
+		logins  int
+	}{
+		"accepted": {"", []string{bearer("2")}, 2},
+		"refused":  {bearer("2"), []string{bearer("2"), bearer("3")}, 3},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			endpoint := &idp{answer: func(call int) (int, string) { return 200, tokenBody(call, 60) }}
+			api := &upstream{status: func(_ int, field string) int {
+				if field == c.refused {
+					return 401
+				}
+				return 200
+			}}
+			inBubble(t, Options{}, endpoint, nil, func(t *testing.T, e *entry, s *Set) {
+				var queue sync.Once // the replay gets its quota at once
+				slow := tripper(func(r *http.Request) (*http.Response, error) {
+					queue.Do(func() {
+						pass(50 * time.Second)
+						wantToken(t, e, 1) // another request finds it due for renewal
+						pass(20 * time.Second)
+					})
+					return api.RoundTrip(r)
+				})
+				req := httptest.NewRequest(http.MethodGet, "/", nil)
+				req = req.WithContext(exchange.With(t.Context(), &exchange.Exchange{Credential: "retail", Target: &exchange.Target{
+					Environment: "production", Authentication: "bearer",
+				}}))
+				resp, err := s.Stage(StageOptions{})(slow).RoundTrip(req)
+				if err != nil || resp.StatusCode != http.StatusOK {
+					t.Errorf("%v, %v", resp, err)
+				}
+				if diff := cmp.Diff(c.fields, api.fields); diff != "" || endpoint.count() != c.logins {
+					t.Errorf("%d logins, want %d; fields (-want +got)\n%s", endpoint.count(), c.logins, diff)
+				}
+			})
 		})
-		req := httptest.NewRequest(http.MethodGet, "/", nil)
-		req = req.WithContext(exchange.With(t.Context(), &exchange.Exchange{Credential: "retail", Target: &exchange.Target{
-			Environment: "production", Authentication: "bearer",
-		}}))
-		resp, err := s.Stage(StageOptions{})(slow).RoundTrip(req)
-		if err != nil || resp.StatusCode != http.StatusOK || !cmp.Equal(api.fields, []string{bearer("2")}) {
-			t.Errorf("%v, %v, %v", resp, err, api.fields)
-		}
-	})
+	}
+}
+
+// Whatever becomes of a request, its body is closed, once: the server's
+// connection hangs on it. A transport may close its copy before or after it
+// answers.
+func TestBodyIsClosedOnce(t *testing.T) {
+	cases := map[string]struct {
+		read   int // bytes that the transport takes before it closes
+		status []int
+		slow   bool // it answers before it closes
+		barred bool // the token was replaced a moment ago
+		kind   exchange.ProblemType
+	}{
+		"answered":            {status: []int{200}},
+		"answered, part read": {read: 2, status: []int{200}},
+		"replayed":            {read: 2, status: []int{401, 200}},
+		"not replaced again":  {read: 2, status: []int{401}, barred: true, kind: exchange.UpstreamCredentialRejected},
+		"too large":           {read: 17, status: []int{401}, kind: exchange.UpstreamCredentialRejected},
+		"too large, slowly":   {read: 17, slow: true, status: []int{401}, kind: exchange.UpstreamCredentialRejected},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			attempts := 0
+			transport := tripper(func(r *http.Request) (*http.Response, error) {
+				attempts++
+				if written(r.Context()) == "" {
+					t.Error("no token")
+				}
+				if _, err := io.CopyN(io.Discard, r.Body, int64(c.read)); err != nil {
+					t.Error(err)
+				}
+				if !c.slow {
+					_ = r.Body.Close()
+				}
+				return response(r, c.status[attempts-1], ""), nil
+			})
+			staged(t, Options{}, transport, &idp{}, func(t *testing.T, send sender, s *Set) {
+				if c.barred {
+					e := s.entries[testCredential(nil).id()]
+					wantToken(t, e, 1)
+					if _, err := e.replace(t.Context(), 1); err != nil {
+						t.Fatal(err)
+					}
+				}
+				source := text(strings.Repeat("x", 20))
+				_, _, err := send(source, nil)
+				if c.kind != "" {
+					wantProblem(t, err, c.kind)
+				} else if err != nil {
+					t.Error(err)
+				}
+				synctest.Wait()
+				if source.closings() != 1 || attempts != len(c.status) {
+					t.Errorf("closed %d times after %d attempts", source.closings(), attempts)
+				}
+			})
+		})
+	}
 }
 
 // A stage must not change the request that it was given.
