@@ -109,6 +109,11 @@ func TestCatalogueRulesAreKept(t *testing.T) {
 	if len(s.Cache.Rules) != 1 || s.Cache.Rules[0].Path.String() != "/v1/x" || len(s.CatalogueRules) < 2 {
 		t.Errorf("%d rules, %d of the catalogue", len(s.Cache.Rules), len(s.CatalogueRules))
 	}
+	// As configured rules they would hold even under "catalogue: ignore".
+	s, _ = e.Service("catalogs")
+	if len(s.Cache.Rules) != 0 || len(s.CatalogueRules) < 2 {
+		t.Errorf("without rules of its own: %d rules, %d of the catalogue", len(s.Cache.Rules), len(s.CatalogueRules))
+	}
 }
 
 // Aliases are resolved in access, so that nobody else has to.

@@ -82,11 +82,3 @@ func checkSecret(text string) error {
 
 // Set reports whether there is a secret, or a reference that was not followed.
 func (s Secret) Set() bool { return !s.IsZero() || s.Reference != "" }
-
-// Printable returns the reference, or the mask of a literal.
-func (s Secret) Printable() string {
-	if s.Reference != "" || s.IsZero() {
-		return s.Reference
-	}
-	return secret.Mask
-}

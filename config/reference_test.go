@@ -52,8 +52,8 @@ func TestReferences(t *testing.T) {
 
 func TestOfflineFollowsNoReference(t *testing.T) {
 	s, err := sources{offline: true}.resolve("${env:GONE}")
-	if err != nil || !s.IsZero() || !s.Set() || s.Printable() != "${env:GONE}" {
-		t.Errorf("offline: %v, set %v, printed %s", err, s.Set(), s.Printable())
+	if err != nil || !s.IsZero() || !s.Set() || s.Reference != "${env:GONE}" {
+		t.Errorf("offline: %v, set %v, reference %s", err, s.Set(), s.Reference)
 	}
 	if _, err := (sources{offline: true}).resolve("x${env:GONE}"); err == nil {
 		t.Error("offline accepts a broken reference")
