@@ -5,8 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
-	"strings"
 )
 
 // Digest is the SHA-256 of a key.
@@ -29,21 +27,6 @@ func NewKey() (key, sha256hex string) {
 // DigestOf returns the digest of a key as it is presented, without trimming
 // anything.
 func DigestOf(key string) Digest { return sha256.Sum256([]byte(key)) }
-
-// ParseDigest reads 64 hexadecimal digits of either case. Its error does not
-// repeat the text, which may be a key given by mistake.
-func ParseDigest(text string) (Digest, error) {
-	var d Digest
-	raw, err := hex.DecodeString(text)
-	switch {
-	case strings.HasPrefix(text, keyPrefix):
-		return d, errors.New("this is a key; its SHA-256 belongs here: gateway key hash")
-	case err != nil || len(raw) != len(d):
-		return d, errors.New("a digest has 64 hexadecimal digits: gateway key hash prints it")
-	}
-	copy(d[:], raw)
-	return d, nil
-}
 
 // String returns the 64 hexadecimal digits of d.
 func (d Digest) String() string { return hex.EncodeToString(d[:]) }

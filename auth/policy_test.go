@@ -36,6 +36,15 @@ func testPolicy(t testing.TB) *Policy {
 			},
 		},
 		{
+			Name: "ordered",
+			Access: []Access{
+				{Credential: "a", Environment: "production", Services: map[string]Grant{"crm": {Level: LevelRead}}},
+				{Credential: "b", Environment: "production", Services: map[string]Grant{"crm": {Level: LevelRead}, "order": {Level: LevelRead}}},
+				{Credential: "b", Environment: "production", Services: map[string]Grant{"order": {Level: LevelRead}}},
+				{Credential: "c", Environment: "production", Default: true, Services: map[string]Grant{"crm": {Level: LevelRead}}},
+			},
+		},
+		{
 			Name: "narrowed",
 			Access: []Access{
 				{Credential: "retail", Environment: "production", Services: map[string]Grant{"*": {Level: LevelWrite}, "crm": {Level: LevelRead}}},
@@ -100,6 +109,8 @@ func TestDecide(t *testing.T) {
 		"own entry narrows star":             {request("narrowed", "production/crm", "POST", "/"), ""},
 		"star beside own entry":              {request("narrowed", "production/order", "POST", "/"), "retail"},
 		"default of several":                 {request("many", "production/crm", "GET", "/"), "two"},
+		"default after several":              {request("ordered", "production/crm", "GET", "/"), "c"},
+		"two rules for one credential":       {request("ordered", "production/order", "GET", "/"), "b"},
 		"only one of several may":            {request("many", "production/crm", "POST", "/"), "three"},
 		"several without default":            {request("many", "production/pricing", "GET", "/"), ""},
 		"asked for":                          {with(request("many", "production/pricing", "GET", "/"), wants("one")), "one"},
