@@ -33,7 +33,16 @@ var imports = map[string][]string{
 // testImports may be imported by the tests of every package.
 var testImports = []string{"internal/iqsim", "internal/iqsim/simtest", "internal/rawcase"}
 
-// libraries names where a heavy library may be used, and why only there.
+// testLibraries may be imported by the tests of every package. Beside them,
+// tests may import the heavy libraries of their own package.
+var testLibraries = []string{
+	"github.com/google/go-cmp",
+	"go.uber.org/goleak",
+	"golang.org/x/net", // frames of HTTP/2, which net/http hides
+	"pgregory.net/rapid",
+}
+
+// libraries names where code may use a heavy library, and why only there.
 var libraries = []library{
 	{
 		prefix: "github.com/redis/go-redis",
