@@ -112,7 +112,7 @@ func libraryProblem(f sourceFile, imported string) string {
 		case !within(imported, l.prefix):
 		case l.allows(f.pkg()):
 			return ""
-		case !f.isTest() || external(imported):
+		case !f.isTest():
 			return fmt.Sprintf("%s: %s may not import %s: %s", f.path, f.pkg(), imported, l.reason)
 		}
 	}
