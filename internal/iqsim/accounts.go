@@ -133,7 +133,7 @@ func (a *accounts) tryGrant(form url.Values) (grantAnswer, error) {
 		}
 	} else {
 		var ok bool
-		if username, ok = a.tokens.exchange(form.Get("refresh_token"), clientID); !ok {
+		if username, ok = a.tokens.exchange(form.Get("refresh_token"), clientID, a.now()); !ok {
 			return grantAnswer{}, &grantError{"invalid_grant", "the refresh token is invalid"}
 		}
 		if a.logins.isLocked(username) {

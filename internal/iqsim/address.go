@@ -85,7 +85,9 @@ func (a *addresses) byHost(label, path string, r *http.Request) (address, bool) 
 			continue
 		}
 		if stem = canonicalStem(stem); a.knows(stem) {
-			return address{e.Name, stem, path, scheme(r) + "://" + r.Host}, true
+			// The provider's hosts speak HTTPS alone, and their links say so
+			// however the request came here.
+			return address{e.Name, stem, path, "https://" + r.Host}, true
 		}
 	}
 	return address{}, false

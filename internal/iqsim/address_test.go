@@ -32,11 +32,11 @@ func TestAddresses(t *testing.T) {
 		{"localhost", "/nope/v1", address{}},
 		{"localhost", "/", address{}},
 		{"localhost", "//crm/v1", address{}},
-		{"crm.iqmetrix.net", "/v1/x", address{"production", "crm", "/v1/x", "http://crm.iqmetrix.net"}},
-		{"CRMdemo.iqmetrix.net:443", "/v1/x", address{"sandbox", "crm", "/v1/x", "http://CRMdemo.iqmetrix.net:443"}},
-		{"crmrc.iqmetrix.net.", "/", address{"rc", "crm", "/", "http://crmrc.iqmetrix.net."}},
-		{"rqdataconnectdemo.iqmetrix.net", "/session", address{"sandbox", "dataconnect", "/session", "http://rqdataconnectdemo.iqmetrix.net"}},
-		{"dataconnectrc-useast.iqmetrix.net", "/s", address{"rc", "dataconnect", "/s", "http://dataconnectrc-useast.iqmetrix.net"}},
+		{"crm.iqmetrix.net", "/v1/x", address{"production", "crm", "/v1/x", "https://crm.iqmetrix.net"}},
+		{"CRMdemo.iqmetrix.net:443", "/v1/x", address{"sandbox", "crm", "/v1/x", "https://CRMdemo.iqmetrix.net:443"}},
+		{"crmrc.iqmetrix.net.", "/", address{"rc", "crm", "/", "https://crmrc.iqmetrix.net."}},
+		{"rqdataconnectdemo.iqmetrix.net", "/session", address{"sandbox", "dataconnect", "/session", "https://rqdataconnectdemo.iqmetrix.net"}},
+		{"dataconnectrc-useast.iqmetrix.net", "/s", address{"rc", "dataconnect", "/s", "https://dataconnectrc-useast.iqmetrix.net"}},
 		{"nope.iqmetrix.net", "/crm/v1", address{}},
 		{"localhost", "/crm/v1/Companies%281%29/a%2Fb//c;d", address{"sandbox", "crm", "/v1/Companies%281%29/a%2Fb//c;d", "http://localhost/crm"}},
 	}
@@ -66,7 +66,7 @@ func TestBelowKeepsTheEscaping(t *testing.T) {
 }
 
 func TestAbsoluteForm(t *testing.T) {
-	r := httptest.NewRequest(http.MethodGet, "http://crmdemo.iqmetrix.net/v1/x%28?y", nil)
+	r := httptest.NewRequest(http.MethodGet, "https://crmdemo.iqmetrix.net/v1/x%28?y", nil)
 	a := testAddresses()
 	got, ok := a.resolve(r)
 	if !ok || got.environment != "sandbox" || got.path != "/v1/x%28" {

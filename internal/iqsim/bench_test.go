@@ -43,3 +43,18 @@ func BenchmarkNew(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkWorld is what the first request to an environment waits for: its
+// services with their data.
+func BenchmarkWorld(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		s, err := New(Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if len(s.environments["sandbox"].services()) == 0 {
+			b.Fatal("no services")
+		}
+	}
+}

@@ -91,13 +91,13 @@ func (s *retail) createPurchaseOrder(r *http.Request, c captures) answer {
 		id = s.newID()
 	}
 	if rec, ok := s.purchaseOrders.get(companyOf(c, in), id); ok {
-		return replyRaw(http.StatusOK, rec.raw)
+		return replyRaw(http.StatusOK, rec.raw())
 	}
 	rec, err := s.purchaseOrders.put(companyOf(c, in), id, in.with(document{"Id": id, "State": "Created", "CreatedUtc": stamp(s.o.Now())}))
 	if err != nil {
 		return refusal(err)
 	}
-	return replyRaw(http.StatusCreated, rec.raw)
+	return replyRaw(http.StatusCreated, rec.raw())
 }
 
 func (s *retail) getPurchaseOrder(_ *http.Request, c captures) answer {
@@ -105,5 +105,5 @@ func (s *retail) getPurchaseOrder(_ *http.Request, c captures) answer {
 	if !ok {
 		return notFound()
 	}
-	return replyRaw(http.StatusOK, rec.raw)
+	return replyRaw(http.StatusOK, rec.raw())
 }

@@ -3,6 +3,7 @@ package iqsim
 import (
 	"net/http"
 	"slices"
+	"strconv"
 )
 
 // availability serves stock. Its quirks are documented: a wrong entity is a
@@ -17,8 +18,8 @@ func (s *retail) availability() *router {
 	rt.handle(http.MethodGet, entity+"/CatalogItems", s.atEntity(s.listStock))
 	rt.handle(http.MethodGet, entity+"/CatalogItems({item})", s.atEntity(s.getStock))
 	rt.handle(http.MethodGet, entity+"/CatalogItems({item})/SerialNumbers", s.atEntity(emptyList))
-	rt.handle(http.MethodGet, entity+"/CatalogItems({item})/Lots", s.atEntity(emptyList))
-	rt.handle(http.MethodGet, company+"/CatalogItems({item})/Lots", emptyList)
+	rt.handle(http.MethodGet, entity+"/CatalogItems({item})/Lots", s.atEntity(s.lots))
+	rt.handle(http.MethodGet, company+"/CatalogItems({item})/Lots", s.lotsEverywhere)
 	rt.handle(http.MethodGet, company+"/CatalogItems({item})/Availability", s.stockEverywhere)
 	rt.handle(http.MethodGet, supplier+"/SupplierSkus", s.supplierSkus)
 	rt.handle(http.MethodPost, supplier+"/BulkSupplierAvailability", s.bulkSupplierAvailability)
@@ -71,7 +72,7 @@ func (s *retail) getStock(_ *http.Request, c captures) answer {
 		return message(http.StatusNotFound, "InventoryAvailability resource with EntityId "+c["entity"]+
 			" and ProductId "+c["item"]+" cannot be found, nor is there availability in the tree branch.")
 	}
-	return replyRaw(http.StatusOK, rec.raw)
+	return replyRaw(http.StatusOK, rec.raw())
 }
 
 func (s *retail) stockEverywhere(_ *http.Request, c captures) answer {
@@ -82,6 +83,38 @@ func (s *retail) stockEverywhere(_ *http.Request, c captures) answer {
 		}
 	}
 	return replyRaw(http.StatusOK, appendArray(nil, found))
+}
+
+// lots serves the deliveries that an item's stock at a location came in.
+func (s *retail) lots(_ *http.Request, c captures) answer {
+	return replyJSON(http.StatusOK, s.lotsAt(c["company"], c["entity"], c["item"]))
+}
+
+func (s *retail) lotsEverywhere(_ *http.Request, c captures) answer {
+	found := []document{}
+	for _, location := range s.locations.list(c["company"]) {
+		found = append(found, s.lotsAt(c["company"], location.id, c["item"])...)
+	}
+	return replyJSON(http.StatusOK, found)
+}
+
+// lotsAt divides what is in stock among three lots.
+func (s *retail) lotsAt(company, entity, item string) []document {
+	lots := []document{}
+	rec, ok := s.stock.get(scopeOf(company, entity), item)
+	if !ok {
+		return lots
+	}
+	left, _ := rec.fields.whole("Quantity")
+	for n, share := range []int{3, 2, 1} {
+		quantity := left / share
+		left -= quantity
+		lots = append(lots, document{
+			"Id": seedID("lot of "+entity+" "+rec.id, n), "CatalogItemId": rec.id, "CompanyId": atoi(company), "EntityId": atoi(entity),
+			"LotNumber": "LOT-" + entity + "-" + strconv.Itoa(n+1), "Quantity": quantity, "DateReceivedUtc": stamp(seedTime(n)),
+		})
+	}
+	return lots
 }
 
 func emptyList(*http.Request, captures) answer {

@@ -54,7 +54,7 @@ func (s *retail) getItem(_ *http.Request, c captures) answer {
 	if !ok {
 		return itemNotFound()
 	}
-	return replyRaw(http.StatusOK, rec.raw)
+	return replyRaw(http.StatusOK, rec.raw())
 }
 
 func (s *retail) itemDetails(_ *http.Request, c captures) answer {

@@ -52,7 +52,7 @@ func (s *retail) getCustomer(r *http.Request, c captures) answer {
 	if !ok {
 		return notFound()
 	}
-	return one(r, http.StatusOK, customerHref(c), rec.raw)
+	return one(r, http.StatusOK, customerHref(c), rec.raw())
 }
 
 func (s *retail) createCustomer(r *http.Request, c captures) answer {
@@ -64,7 +64,7 @@ func (s *retail) createCustomer(r *http.Request, c captures) answer {
 	if err != nil {
 		return refusal(err)
 	}
-	return one(r, http.StatusCreated, customersHref(c["company"])+"("+rec.id+")", rec.raw)
+	return one(r, http.StatusCreated, customersHref(c["company"])+"("+rec.id+")", rec.raw())
 }
 
 // addCustomer stores a new customer; the fields that it does not name get
@@ -108,7 +108,7 @@ func (s *retail) changeCustomer(r *http.Request, c captures, by func(document) (
 	if !found {
 		return notFound()
 	}
-	return one(r, http.StatusOK, customerHref(c), rec.raw)
+	return one(r, http.StatusOK, customerHref(c), rec.raw())
 }
 
 // searchCustomers serves CustomerSearch?$filter=Criteria eq 'x': names and

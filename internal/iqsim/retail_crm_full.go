@@ -5,8 +5,7 @@ import (
 	"strconv"
 )
 
-// customerFull is the customer with everything that it owns. The record's raw
-// form is left out: whoever writes it encodes it.
+// customerFull is the customer with everything that it owns.
 func (s *retail) customerFull(company string, rec *record) *record {
 	parts := document{"MemberOf": []document{}, "RelatedCustomers": []document{}}
 	for _, kind := range customerPartKinds() {
@@ -79,6 +78,6 @@ func (s *retail) replyFull(r *http.Request, status int, company string, rec *rec
 		return refusal(err)
 	}
 	version, _ := rec.fields.whole("Version")
-	a := one(r, status, "Companies("+company+")/CustomerFull("+rec.id+")", full.raw)
+	a := one(r, status, "Companies("+company+")/CustomerFull("+rec.id+")", full.raw())
 	return a.with("Etag", `"`+strconv.Itoa(version)+`"`)
 }

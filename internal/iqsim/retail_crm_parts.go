@@ -20,7 +20,7 @@ func (s *retail) customerPartRoutes(rt *router, path, kind string) {
 		if !ok {
 			return notFound()
 		}
-		return one(r, http.StatusOK, partHref(c, kind, rec.id), rec.raw)
+		return one(r, http.StatusOK, partHref(c, kind, rec.id), rec.raw())
 	})
 	rt.handle(http.MethodPut, path+"({part})", func(r *http.Request, c captures) answer {
 		return s.putPart(r, c, kind)
@@ -31,7 +31,7 @@ func (s *retail) customerPartRoutes(rt *router, path, kind string) {
 			return notFound()
 		}
 		s.touchCustomer(c["company"], c["customer"])
-		return one(r, http.StatusOK, partHref(c, kind, rec.id), rec.raw)
+		return one(r, http.StatusOK, partHref(c, kind, rec.id), rec.raw())
 	})
 }
 
@@ -48,7 +48,7 @@ func (s *retail) createPart(r *http.Request, c captures, kind string) answer {
 		return refusal(err)
 	}
 	s.touchCustomer(c["company"], c["customer"])
-	return one(r, http.StatusCreated, partHref(c, kind, rec.id), rec.raw)
+	return one(r, http.StatusCreated, partHref(c, kind, rec.id), rec.raw())
 }
 
 func (s *retail) putPart(r *http.Request, c captures, kind string) answer {
@@ -66,7 +66,7 @@ func (s *retail) putPart(r *http.Request, c captures, kind string) answer {
 		return notFound()
 	}
 	s.touchCustomer(c["company"], c["customer"])
-	return one(r, http.StatusOK, partHref(c, kind, rec.id), rec.raw)
+	return one(r, http.StatusOK, partHref(c, kind, rec.id), rec.raw())
 }
 
 func (s *retail) addPart(company, customer, kind string, in document) (*record, error) {

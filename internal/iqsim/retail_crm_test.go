@@ -14,7 +14,7 @@ const (
 	crmFull      = "/crm/v1/Companies(14146)/CustomerFull"
 )
 
-func TestCustomers(t *testing.T) {
+func TestCustomerList(t *testing.T) {
 	runCases(t, []retailCase{
 		{
 			name:   "a page is 50",
@@ -60,6 +60,11 @@ func TestCustomers(t *testing.T) {
 			target: crmCustomers + "?$filter=PrimaryName%20eq", accept: typeJSON, status: 400,
 			claims: []string{"Message=Error while extracting the request query: filter ends too early"},
 		},
+	})
+}
+
+func TestCustomer(t *testing.T) {
+	runCases(t, []retailCase{
 		{name: "one", target: crmFirst, accept: typeJSON, status: 200, claims: []string{"FamilyName=Smith", "_links=<none>"}},
 		{
 			name:   "one, escaped and in other case",

@@ -35,7 +35,7 @@ func entity(from *records, in, id string) answer {
 	if !ok {
 		return message(http.StatusNotFound, "Entity not found")
 	}
-	return replyRaw(http.StatusOK, rec.raw)
+	return replyRaw(http.StatusOK, rec.raw())
 }
 
 // companyTree nests the locations, as they are now, below the company.
@@ -81,7 +81,7 @@ func (s *retail) createLocation(r *http.Request, c captures) answer {
 	if err != nil {
 		return refusal(err)
 	}
-	return replyRaw(http.StatusCreated, rec.raw)
+	return replyRaw(http.StatusCreated, rec.raw())
 }
 
 func (s *retail) putLocation(r *http.Request, c captures) answer {
@@ -102,5 +102,5 @@ func (s *retail) putLocation(r *http.Request, c captures) answer {
 	if !found {
 		return message(http.StatusNotFound, "Entity not found")
 	}
-	return replyRaw(http.StatusOK, rec.raw)
+	return replyRaw(http.StatusOK, rec.raw())
 }

@@ -90,7 +90,7 @@ func many(r *http.Request, href string, list []*record, w window) answer {
 		if i > 0 {
 			embedded = append(embedded, ',')
 		}
-		embedded = appendHAL(embedded, rec.raw, selfLink(href+"("+rec.id+")"))
+		embedded = appendHAL(embedded, rec.raw(), selfLink(href+"("+rec.id+")"))
 	}
 	embedded = append(embedded, `]}}`...)
 	return replyRaw(http.StatusOK, appendHAL(nil, embedded, pageLinks(href, w, len(list))...)).as(typeHAL)
@@ -117,7 +117,7 @@ func appendArray(out []byte, items []*record) []byte {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = append(out, rec.raw...)
+		out = append(out, rec.raw()...)
 	}
 	return append(out, ']')
 }
@@ -126,7 +126,7 @@ func appendArray(out []byte, items []*record) []byte {
 func sizeOf(items []*record) int {
 	size := 4
 	for _, rec := range items {
-		size += len(rec.raw) + 1
+		size += len(rec.raw()) + 1
 	}
 	return size
 }

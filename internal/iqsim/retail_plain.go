@@ -16,6 +16,8 @@ type plainService struct {
 	versionTag bool
 	// accepted: POST is taken with 202 in place of 201.
 	accepted bool
+	// resources that have data of their own.
+	resources []plainResource
 }
 
 // plainCatalogue lists them with what documentation and captures say of each.
@@ -24,26 +26,61 @@ func plainCatalogue() []plainService {
 		{stem: "authproxyatt"},
 		{stem: "carrierservices", hal: true},
 		{stem: "commission", hal: true},
-		{stem: "cost"},
+		{stem: "cost", resources: costResources()},
 		{stem: "curation"},
 		{stem: "dropship", accepted: true},
-		{stem: "generalledger", hal: true, versionTag: true},
+		{stem: "generalledger", hal: true, versionTag: true, resources: ledgerResources()},
 		{stem: "inventoryadjustment"},
 		{stem: "invoice"},
 		{stem: "iqloyalty"},
-		{stem: "iqtaxprovider", hal: true},
+		{stem: "iqtaxprovider", hal: true, resources: taxResources()},
 		{stem: "paymentreporting"},
 		{stem: "payments"},
 		{stem: "platformepc"},
-		{stem: "pointofsale"},
-		{stem: "posreports"},
+		{stem: "pointofsale", resources: saleResources()},
+		{stem: "posreports", resources: saleReportResources()},
 		{stem: "punchclock", hal: true},
 		{stem: "purchaseorder", hal: true},
-		{stem: "reasoncode"},
+		{stem: "reasoncode", resources: reasonResources()},
 		{stem: "reporting"},
 		{stem: "shippingaggregator", accepted: true},
 		{stem: "tradeinreporting"},
 	}
+}
+
+// plainResource is a kind of document of a plain service.
+type plainResource struct {
+	// name is the last segment of its paths, without the id.
+	name string
+	// otherForm: it is HAL where the rest of the service is plain JSON, and the
+	// other way round.
+	otherForm bool
+	// document returns the data of the n-th, n from 0 to plainDocuments-1.
+	document func(n int) document
+}
+
+// plainDocuments is how many different documents a resource has; higher ids
+// begin again.
+const plainDocuments = 10_000
+
+// plainSeeded is how many documents of each resource its list shows.
+const plainSeeded = 12
+
+// resource returns the resource that a path names last, nil if it has no data.
+func (p plainService) resource(path string) *plainResource {
+	name, _, _ := strings.Cut(path[strings.LastIndexByte(path, '/')+1:], "(")
+	for i := range p.resources {
+		if strings.EqualFold(p.resources[i].name, name) {
+			return &p.resources[i]
+		}
+	}
+	return nil
+}
+
+// halAt tells whether a path is served as HAL.
+func (p plainService) halAt(path string) bool {
+	res := p.resource(path)
+	return p.hal != (res != nil && res.otherForm)
 }
 
 func (s *retail) plainServices() map[string]http.Handler {
@@ -83,11 +120,39 @@ func (s *retail) plainGet(r *http.Request, p plainService, written *records) ans
 	if rec, ok := written.get(plainScope, plainPath(r)); ok {
 		return s.plainReply(r, http.StatusOK, p, rec)
 	}
-	rec, err := newRecord(plainPath(r), s.echo(r, p))
+	if res := p.resource(plainPath(r)); res != nil && !strings.HasSuffix(plainPath(r), ")") {
+		return s.plainList(r, p, written)
+	}
+	rec, err := newRecord(plainPath(r), s.echo(plainPath(r), p))
 	if err != nil {
 		return refusal(err)
 	}
 	return s.plainReply(r, http.StatusOK, p, rec)
+}
+
+// plainList serves the documents of a resource: those of the seed, as callers
+// changed them, and those that callers added.
+func (s *retail) plainList(r *http.Request, p plainService, written *records) answer {
+	path := plainPath(r)
+	list := make([]*record, 0, plainSeeded)
+	for n := range plainSeeded {
+		id := strconv.Itoa(n + 1)
+		rec := &record{id: id, fields: s.echo(path+"("+id+")", p)}
+		if changed, ok := written.get(plainScope, path+"("+id+")"); ok {
+			rec = &record{id: id, fields: changed.fields}
+		}
+		list = append(list, rec)
+	}
+	for _, rec := range written.list(plainScope) {
+		id, below := strings.CutPrefix(rec.id, path+"(")
+		if id = strings.TrimSuffix(id, ")"); below && (atoi(id) < 1 || atoi(id) > plainSeeded) {
+			list = append(list, &record{id: id, fields: rec.fields})
+		}
+	}
+	if p.halAt(path) {
+		return many(r, strings.TrimPrefix(path, "/"), list, window{0, len(list)})
+	}
+	return replyRaw(http.StatusOK, appendArray(nil, list))
 }
 
 // plainPost stores the body under a new id below the path.
@@ -114,7 +179,7 @@ func (s *retail) plainPut(r *http.Request, p plainService, written *records) ans
 	if old, ok := written.get(plainScope, plainPath(r)); ok {
 		version, _ = old.fields.whole("Version")
 	}
-	return s.plainStore(r, http.StatusOK, p, written, plainPath(r), s.echo(r, p).with(in, document{"Version": version + 1}))
+	return s.plainStore(r, http.StatusOK, p, written, plainPath(r), s.echo(plainPath(r), p).with(in, document{"Version": version + 1}))
 }
 
 func (s *retail) plainStore(r *http.Request, status int, p plainService, written *records, path string, d document) answer {
@@ -129,10 +194,10 @@ func (s *retail) plainStore(r *http.Request, status int, p plainService, written
 }
 
 // echo is the document of a path that nobody wrote: Companies(1)/Accounts(7)
-// gives {"Companies":"1","Accounts":"7",…}.
-func (s *retail) echo(r *http.Request, p plainService) document {
+// gives {"Companies":"1","Accounts":"7",…} and the data of the seventh account.
+func (s *retail) echo(path string, p plainService) document {
 	d := document{"Service": p.stem, "Environment": s.o.Environment, "Version": plainVersion}
-	for segment := range strings.SplitSeq(strings.Trim(r.URL.Path, "/"), "/") {
+	for segment := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
 		name, rest, ok := strings.Cut(segment, "(")
 		if ok && name != "" {
 			d[name] = unquote(strings.TrimSuffix(rest, ")"))
@@ -141,13 +206,16 @@ func (s *retail) echo(r *http.Request, p plainService) document {
 		}
 		d["Resource"] = segment
 	}
+	if res := p.resource(path); res != nil {
+		return d.with(res.document(max(0, atoi(d.text("Id"))) % plainDocuments))
+	}
 	return d
 }
 
 func (s *retail) plainReply(r *http.Request, status int, p plainService, rec *record) answer {
-	a := replyRaw(status, rec.raw)
-	if p.hal {
-		a = one(r, status, strings.TrimPrefix(rec.id, "/"), rec.raw)
+	a := replyRaw(status, rec.raw())
+	if p.halAt(rec.id) {
+		a = one(r, status, strings.TrimPrefix(rec.id, "/"), rec.raw())
 	}
 	if p.versionTag && strings.HasSuffix(rec.id, ")") {
 		version, _ := rec.fields.whole("Version")

@@ -32,6 +32,25 @@ func TestPlainServices(t *testing.T) {
 	}
 }
 
+func TestPlainResources(t *testing.T) {
+	const codes = "/reasoncode/Companies(14146)/ReasonCodes"
+	s := startRetail(t)
+	s.json(http.MethodGet, codes, "").want(200, "#=12", "0.Id=1", "0.Name=Stolen", "11.Id=12")
+	s.json(http.MethodGet, codes+"(12)", "").want(200, "Id=12", "Name=Damaged")
+	s.json(http.MethodGet, codes+"(-7)", "").want(200, "Id=-7", "Name=Damaged")
+	s.json(http.MethodGet, codes+"(99999999999999999999)", "").want(200)
+
+	id := s.json(http.MethodPost, codes, `{"Name":"Expired"}`).want(201).value("Id")
+	s.json(http.MethodPut, codes+"(2)", `{"Name":"Lost"}`).want(200)
+	s.json(http.MethodGet, codes, "").want(200, "#=13", "1.Name=Lost", "12.Name=Expired", "12.Id="+id)
+	s.json(http.MethodGet, "/reasoncode/Companies(1)/ReasonCodes", "").want(200, "#=12", "1.Name=Found")
+
+	s.send(http.MethodGet, "/iqtaxprovider/v1/Companies(1)/TaxRates", "").
+		want(200, "_embedded.self.#=12", "_embedded.self.4._links.self.href=v1/Companies(1)/TaxRates(5)")
+	s.json(http.MethodGet, "/pointofsale/Companies(1)/Sales(b3bde561-72db-4c95-bfde-c4dad7edb5b6)", "").
+		want(200, "Sales=b3bde561-72db-4c95-bfde-c4dad7edb5b6", "Products.#=3")
+}
+
 func TestPlainServiceIsBounded(t *testing.T) {
 	world := newRetail(worldOptions{Now: retailTime})
 	written := &records{}

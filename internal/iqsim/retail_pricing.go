@@ -74,7 +74,7 @@ func (s *retail) setPrice(r *http.Request, c captures) answer {
 	if err != nil {
 		return message(http.StatusInternalServerError, pricingFailed)
 	}
-	return one(r, http.StatusCreated, pricingHref(c)+"("+rec.id+")", rec.raw)
+	return one(r, http.StatusCreated, pricingHref(c)+"("+rec.id+")", rec.raw())
 }
 
 func (s *retail) deletePrice(r *http.Request, c captures) answer {
@@ -82,7 +82,7 @@ func (s *retail) deletePrice(r *http.Request, c captures) answer {
 	if !ok {
 		return message(http.StatusNotFound, pricingNoMatch)
 	}
-	return one(r, http.StatusOK, pricingHref(c)+"("+rec.id+")", rec.raw)
+	return one(r, http.StatusOK, pricingHref(c)+"("+rec.id+")", rec.raw())
 }
 
 // locationPrices serves every price of a location in one answer.
@@ -120,6 +120,6 @@ func priceSetting(kind string) operation {
 		if err != nil {
 			return refusal(err)
 		}
-		return one(r, http.StatusOK, "Companies("+c["company"]+")/"+kind+"(78)", rec.raw)
+		return one(r, http.StatusOK, "Companies("+c["company"]+")/"+kind+"(78)", rec.raw())
 	}
 }

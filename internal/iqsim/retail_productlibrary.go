@@ -47,7 +47,7 @@ func (s *retail) getProduct(_ *http.Request, c captures) answer {
 	if !ok {
 		return message(http.StatusNotFound, "Product not found")
 	}
-	return replyRaw(http.StatusOK, rec.raw)
+	return replyRaw(http.StatusOK, rec.raw())
 }
 
 // bulkProducts serves Products/GetBulk?Slugs=a,b: the products that exist, by

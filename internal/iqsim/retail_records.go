@@ -8,9 +8,26 @@ import (
 
 // record is one stored document. It is immutable.
 type record struct {
-	id     string
-	fields document
-	raw    []byte // fields as JSON, encoded once when written
+	id      string
+	fields  document
+	once    sync.Once
+	encoded []byte // what raw returns, once it was asked for
+}
+
+// raw returns the fields as JSON, encoded once. What callers write is encoded
+// when it is written, and refused there; the seed when it is first read, as
+// most of it never is.
+func (r *record) raw() []byte {
+	r.once.Do(func() {
+		if r.encoded != nil {
+			return
+		}
+		var err error
+		if r.encoded, err = encodeJSON(r.fields); err != nil {
+			panic("iqsim: a document of the seed cannot be encoded: " + err.Error()) // constants of this package
+		}
+	})
+	return r.encoded
 }
 
 // records keeps the documents of one kind, in order of creation, apart by
@@ -30,12 +47,13 @@ type scope struct {
 // scopeOf names the scope below the given ids.
 func scopeOf(ids ...string) string { return strings.ToLower(strings.Join(ids, "/")) }
 
+// newRecord returns a record that is encoded already.
 func newRecord(id string, fields document) (*record, error) {
 	raw, err := encodeJSON(fields)
 	if err != nil {
 		return nil, fmt.Errorf("encode document %q: %w", id, err)
 	}
-	return &record{id, fields, raw}, nil
+	return &record{id: id, fields: fields, encoded: raw}, nil
 }
 
 // list returns the scope's records, oldest first.

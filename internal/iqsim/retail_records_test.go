@@ -53,6 +53,24 @@ func TestRecords(t *testing.T) {
 	}
 }
 
+// Many readers of one record of the seed share what the first one encoded.
+func TestRecordIsEncodedOnce(t *testing.T) {
+	var s records
+	s.seed("x", "1", document{"N": 1})
+	rec, _ := s.get("x", "1")
+	read := make([][]byte, 8)
+	var wg sync.WaitGroup
+	for n := range read {
+		wg.Go(func() { read[n] = rec.raw() })
+	}
+	wg.Wait()
+	for n, raw := range read {
+		if string(raw) != `{"N":1}` || &raw[0] != &read[0][0] {
+			t.Errorf("reader %d got %s of its own", n, raw)
+		}
+	}
+}
+
 func TestRecordsChange(t *testing.T) {
 	var s records
 	s.seed("x", "a", document{"N": 1})
@@ -68,8 +86,8 @@ func TestRecordsChange(t *testing.T) {
 		t.Error("a document that cannot be encoded was taken")
 	}
 	rec, _, err := s.change("x", "a", func(old document) (document, error) { return old.with(document{"N": 2}), nil })
-	if err != nil || string(rec.raw) != `{"N":2}` {
-		t.Errorf("change = %s, %v", rec.raw, err)
+	if err != nil || string(rec.raw()) != `{"N":2}` {
+		t.Errorf("change = %s, %v", rec.raw(), err)
 	}
 	if before[0].fields["N"] != 1 {
 		t.Error("a reader's document was changed under its hands")

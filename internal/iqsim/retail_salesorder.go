@@ -32,7 +32,7 @@ func (s *retail) createSale(kind, prefix string) operation {
 		if err != nil {
 			return refusal(err)
 		}
-		return one(r, http.StatusAccepted, saleHref(c["company"], printable), rec.raw)
+		return one(r, http.StatusAccepted, saleHref(c["company"], printable), rec.raw())
 	}
 }
 
@@ -40,11 +40,11 @@ func (s *retail) createSale(kind, prefix string) operation {
 // ask here for either.
 func (s *retail) getSale(r *http.Request, c captures) answer {
 	if rec, ok := s.sales.get(c["company"], c["printable"]); ok {
-		return one(r, http.StatusOK, saleHref(c["company"], rec.id), rec.raw)
+		return one(r, http.StatusOK, saleHref(c["company"], rec.id), rec.raw())
 	}
 	for _, rec := range s.orders.list(c["company"]) {
 		if rec.fields.text("PrintableId") == c["printable"] {
-			return one(r, http.StatusOK, saleHref(c["company"], c["printable"]), rec.raw)
+			return one(r, http.StatusOK, saleHref(c["company"], c["printable"]), rec.raw())
 		}
 	}
 	return notFound()

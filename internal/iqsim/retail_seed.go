@@ -38,9 +38,9 @@ func seedTime(n int) time.Time {
 
 // seed stores a document of the seed.
 func (s *records) seed(in, id string, fields document) {
-	if _, err := s.put(in, id, fields); err != nil {
-		panic("iqsim: a document of the seed cannot be encoded: " + err.Error()) // constants of this file
-	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open(in).put(&record{id: id, fields: fields})
 }
 
 // pick takes the n-th of a list, going round.

@@ -261,7 +261,17 @@ func TestAvailability(t *testing.T) {
 			target: company + "/Entities(1)/CatalogItems(" + seedItemID + ")", status: 500,
 			claims: []string{"Message=Entity is not related to company"},
 		},
-		{name: "lots", target: company + "/CatalogItems(x)/Lots", status: 200, claims: []string{"#=0"}},
+		{name: "lots of an unknown item", target: company + "/CatalogItems(x)/Lots", status: 200, claims: []string{"#=0"}},
+		{
+			name:   "lots of an item everywhere",
+			target: company + "/CatalogItems(" + seedItemID + ")/Lots", status: 200,
+			claims: []string{"#=18", "0.EntityId=14202", "17.EntityId=14207"},
+		},
+		{
+			name:   "lots add up to the stock",
+			target: company + "/Entities(14202)/CatalogItems(" + seedItemID + ")/Lots", status: 200,
+			claims: []string{"#=3", "0.Quantity=5", "1.Quantity=5", "2.Quantity=5", "0.LotNumber=LOT-14202-1"},
+		},
 		{
 			name:   "serial numbers",
 			target: company + "/Entities(14202)/CatalogItems(x)/SerialNumbers", status: 200,

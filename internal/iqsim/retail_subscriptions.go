@@ -92,15 +92,17 @@ func (s *retail) putSubscribableList(r *http.Request, c captures) answer {
 	return s.storeList(http.StatusOK, c["list"], in)
 }
 
-// storeList creates the list or replaces the whole of its products.
+// storeList creates the list, or replaces the whole of its products. The page
+// has both at the same address: a new list needs no Products, and a body
+// without them does not empty one that is there.
 func (s *retail) storeList(status int, id string, in document) answer {
 	if err := s.checkList(in); err != nil {
 		return refusal(err)
 	}
-	if in.empty("Name") {
-		return message(http.StatusBadRequest, "Name"+subscriptionEmpty)
-	}
 	rec, found, err := s.lists.change(listScope, id, func(old document) (document, error) {
+		if in["Products"] == nil {
+			return nil, refusedError{http.StatusBadRequest, "Products" + subscriptionEmpty}
+		}
 		version, _ := old.whole("Version")
 		return listDocument(old, in).with(document{"Version": version + 1}), nil
 	})
@@ -121,11 +123,16 @@ func (s *retail) checkList(in document) error {
 	if _, ok := s.entities.get("Suppliers", in.text("EntityId")); !ok {
 		return refusedError{http.StatusBadRequest, subscriptionForeign}
 	}
-	for _, product := range in.objects("Products") {
-		for _, field := range []string{"ProductName", "VendorSku"} {
-			if product.empty(field) {
-				return refusedError{http.StatusBadRequest, field + subscriptionEmpty}
-			}
+	if in.empty("Name") {
+		return refusedError{http.StatusBadRequest, "Name" + subscriptionEmpty}
+	}
+	products := in.objects("Products")
+	if list, isList := in["Products"].([]any); in["Products"] != nil && (!isList || len(list) != len(products)) {
+		return refusedError{http.StatusBadRequest, messageInvalid}
+	}
+	for _, product := range products {
+		if product.empty("VendorSku") { // it alone: ProductName is optional
+			return refusedError{http.StatusBadRequest, "VendorSku" + subscriptionEmpty}
 		}
 	}
 	return nil

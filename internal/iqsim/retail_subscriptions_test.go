@@ -38,9 +38,16 @@ func TestProductSubscriptions(t *testing.T) {
 			claims: []string{"Version=1", "CountOfProducts=0", "Dropshippable=false", "Id=0d1e2f30-0000-4000-8000-000000000001"},
 		},
 		{
+			name:   "PUT products without a name",
+			method: "PUT", target: callersList,
+			body:   `{"EntityId":14107,"Name":"N","Products":[{"VendorSku":"S0"}]}`,
+			status: 200,
+			claims: []string{"Version=2", "Products.0.VendorSku=S0", "Products.0.ProductName=<none>"},
+		},
+		{
 			name:   "PUT products",
 			method: "PUT", target: callersList, body: one, status: 200,
-			claims: []string{"Version=2", "CountOfProducts=1", "Products.0.Version=1", "Products.0.ProductSlugs.#=0", "Products.0.Price=24.90"},
+			claims: []string{"Version=3", "CountOfProducts=1", "Products.0.Version=1", "Products.0.ProductSlugs.#=0", "Products.0.Price=24.90"},
 		},
 		{
 			name:   "PUT replaces the whole list",
@@ -52,7 +59,12 @@ func TestProductSubscriptions(t *testing.T) {
 		{
 			name:   "the replaced products are gone",
 			target: callersList, status: 200,
-			claims: []string{"Name=M", "Products.#=1", "Version=3"},
+			claims: []string{"Name=M", "Products.#=1", "Version=4"},
+		},
+		{
+			name:   "PUT of no products empties the list",
+			method: "PUT", target: callersList, body: `{"EntityId":14107,"Name":"M","Products":[]}`, status: 200,
+			claims: []string{"CountOfProducts=0", "Version=5"},
 		},
 		{
 			name:   "slugs and versions are carried over by SKU",
@@ -102,6 +114,30 @@ func TestProductSubscriptionErrors(t *testing.T) {
 			body:   `{"EntityId":14107,"Name":"N","Products":[{"ProductName":"P"}]}`,
 			status: 400,
 			claims: []string{"Message=VendorSku should not be empty"},
+		},
+		{
+			name:   "error 2: products are missing",
+			method: "PUT", target: seededList, body: `{"EntityId":14107,"Name":"N"}`, status: 400,
+			claims: []string{"Message=Products should not be empty"},
+		},
+		{
+			name:   "error 2: products are null",
+			method: "PUT", target: seededList, body: `{"EntityId":14107,"Name":"N","Products":null}`, status: 400,
+			claims: []string{"Message=Products should not be empty"},
+		},
+		{
+			name:   "products are no list",
+			method: "PUT", target: seededList, body: `{"EntityId":14107,"Name":"N","Products":{}}`, status: 400,
+			claims: []string{"Message=The request is invalid."},
+		},
+		{
+			name:   "a product is no object",
+			method: "PUT", target: seededList, body: `{"EntityId":14107,"Name":"N","Products":["S1"]}`, status: 400,
+		},
+		{
+			name:   "what was refused changed nothing",
+			target: seededList, status: 200,
+			claims: []string{"CountOfProducts=12", "Version=2", "Name=Nozama's Product List"},
 		},
 		{name: "PUT of no JSON", method: "PUT", target: callersList, body: `x`, status: 400},
 	})

@@ -23,7 +23,7 @@ func (s *retail) userManager() *router {
 		if !ok {
 			return notFound()
 		}
-		return replyRaw(http.StatusOK, rec.raw)
+		return replyRaw(http.StatusOK, rec.raw())
 	})
 	rt.handle(http.MethodPut, "/v1/Users({user})", s.putUser)
 	rt.handle(http.MethodDelete, "/v1/Users({user})", s.setUser("IsActive", false))
@@ -93,5 +93,5 @@ func (s *retail) changeUser(c captures, by func(document) (document, error)) ans
 	case !found:
 		return notFound()
 	}
-	return replyRaw(http.StatusOK, rec.raw)
+	return replyRaw(http.StatusOK, rec.raw())
 }

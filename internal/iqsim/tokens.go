@@ -4,6 +4,7 @@ import (
 	crand "crypto/rand"
 	"encoding/base64"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -13,12 +14,21 @@ import (
 type token struct {
 	serial   int
 	text     string
-	refresh  string
+	refresh  string // the text of the refresh token that came with it
 	account  string
 	clientID string
 	expires  time.Time
 	revoked  bool
 }
+
+// refreshToken outlives the access token that it came with.
+type refreshToken struct {
+	access  *token
+	expires time.Time
+}
+
+// refreshLifetime of refresh tokens. The provider documents seven days.
+const refreshLifetime = 7 * 24 * time.Hour
 
 // tokens holds the tokens of one environment: a token of one is unknown in
 // every other. It is safe for concurrent use.
@@ -27,11 +37,14 @@ type tokens struct {
 	random    io.Reader
 	serial    int
 	byText    map[string]*token
-	byRefresh map[string]*token
+	byRefresh map[string]refreshToken
+	sweepAt   int // how many of either are reason to look for expired ones
 }
 
 func newTokens(random io.Reader) *tokens {
-	return &tokens{random: random, byText: map[string]*token{}, byRefresh: map[string]*token{}}
+	return &tokens{
+		random: random, byText: map[string]*token{}, byRefresh: map[string]refreshToken{}, sweepAt: sweepTokensAt,
+	}
 }
 
 // tokenBytes makes tokens of 100 characters, as the provider's are.
@@ -60,7 +73,7 @@ func (t *tokens) issue(account, clientID string, now time.Time, lifetime time.Du
 		serial: t.serial, text: t.text(), refresh: t.text(),
 		account: account, clientID: clientID, expires: now.Add(lifetime),
 	}
-	t.byText[k.text], t.byRefresh[k.refresh] = k, k
+	t.byText[k.text], t.byRefresh[k.refresh] = k, refreshToken{k, now.Add(refreshLifetime)}
 	return *k
 }
 
@@ -72,34 +85,34 @@ func (t *tokens) text() string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// sweepTokensAt bounds the store: above it expired tokens are dropped.
+// sweepTokensAt is from how many tokens on expired ones are dropped.
 const sweepTokensAt = 10_000
 
+// sweep drops what has expired, access and refresh tokens each in their time.
+// The next one waits until there are twice as many as stayed, so that a store
+// full of live tokens is not searched with every new one.
 func (t *tokens) sweep(now time.Time) {
-	if len(t.byText) < sweepTokensAt {
+	if max(len(t.byText), len(t.byRefresh)) < t.sweepAt {
 		return
 	}
-	for text, k := range t.byText {
-		if !now.Before(k.expires) {
-			delete(t.byText, text)
-			delete(t.byRefresh, k.refresh)
-		}
-	}
+	maps.DeleteFunc(t.byText, func(_ string, k *token) bool { return !now.Before(k.expires) })
+	maps.DeleteFunc(t.byRefresh, func(_ string, r refreshToken) bool { return !now.Before(r.expires) })
+	t.sweepAt = max(sweepTokensAt, 2*max(len(t.byText), len(t.byRefresh)))
 }
 
 // exchange takes a refresh token of a client out of circulation and revokes
 // the access token that it came with. It reports whether the refresh token
-// was good.
-func (t *tokens) exchange(refresh, clientID string) (account string, ok bool) {
+// was good at now.
+func (t *tokens) exchange(refresh, clientID string, now time.Time) (account string, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	k := t.byRefresh[refresh]
-	if k == nil || k.clientID != clientID {
+	r, ok := t.byRefresh[refresh]
+	if !ok || r.access.clientID != clientID || !now.Before(r.expires) {
 		return "", false
 	}
-	k.revoked = true
+	r.access.revoked = true
 	delete(t.byRefresh, refresh)
-	return k.account, true
+	return r.access.account, true
 }
 
 // valid returns the token with this text when it may be used at now.
