@@ -27,12 +27,12 @@ func newHTTP1(conn net.Conn) *http1 {
 // Close implements client.
 func (c *http1) Close() error { return c.conn.Close() }
 
-func (c *http1) play(s Step, vars map[string]string) (result, error) {
+func (c *http1) play(s Step, vars map[string]string, limit time.Duration) (result, error) {
 	message, err := s.Bytes(vars)
 	if err != nil {
 		return result{}, err
 	}
-	if err := c.conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := c.conn.SetDeadline(time.Now().Add(limit)); err != nil {
 		return result{}, err
 	}
 	c.conn.seen.Reset()
@@ -60,7 +60,7 @@ func (c *http1) answers(s Step, method string) (result, error) {
 		status, body, err := c.answer(method)
 		if status == 0 {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
-				return r, errors.New("no answer in time")
+				return r, errLate
 			}
 			r.outcomes, r.bodies, r.closed = append(r.outcomes, "none"), append(r.bodies, nil), true
 			continue

@@ -2,8 +2,10 @@ package rawcase
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,8 +46,8 @@ func newHTTP2(conn net.Conn) (*http2Client, error) {
 // Close implements client.
 func (c *http2Client) Close() error { return c.conn.Close() }
 
-func (c *http2Client) play(s Step, vars map[string]string) (result, error) {
-	if err := c.conn.SetDeadline(time.Now().Add(patience)); err != nil {
+func (c *http2Client) play(s Step, vars map[string]string, limit time.Duration) (result, error) {
+	if err := c.conn.SetDeadline(time.Now().Add(limit)); err != nil {
 		return result{}, err
 	}
 	c.conn.seen.Reset()
@@ -55,7 +57,14 @@ func (c *http2Client) play(s Step, vars map[string]string) (result, error) {
 			return result{}, fmt.Errorf("%q: %w", line, err)
 		}
 	}
-	r := result{closed: c.read()}
+	err := c.read()
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded): // the server says nothing
+		return result{}, errLate
+	case err != nil:
+		c.endAll(0)
+	}
+	r := result{closed: err != nil}
 	for _, st := range c.streams {
 		r.outcomes, r.bodies = append(r.outcomes, st.outcome), append(r.bodies, st.body)
 		r.raw = append(r.raw, st.body...)
@@ -119,16 +128,15 @@ func (c *http2Client) writeHeaders(id uint32, end bool, fields []string, vars ma
 }
 
 // read takes frames until every stream has ended, or the connection.
-func (c *http2Client) read() (closed bool) {
+func (c *http2Client) read() error {
 	for slices.ContainsFunc(c.streams, func(s *stream) bool { return s.outcome == "" }) {
 		frame, err := c.framer.ReadFrame()
 		if err != nil {
-			c.endAll(0)
-			return true
+			return err
 		}
 		c.take(frame)
 	}
-	return false
+	return nil
 }
 
 func (c *http2Client) take(frame http2.Frame) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"errors"
 	"maps"
 	"net"
 	"slices"
@@ -12,10 +13,6 @@ import (
 	"testing"
 	"time"
 )
-
-// patience bounds every wait for the other side. What takes longer is a
-// failure, so it may be generous.
-const patience = 10 * time.Second
 
 // Target is the server under test and what is known about it.
 type Target struct {
@@ -46,19 +43,29 @@ func Run(t testing.TB, c Case, target Target) {
 	if target.Upstream != nil {
 		target.Upstream.begin(script(t, c, target.Vars))
 	}
-	r := runner{TB: t, target: target}
+	r := runner{TB: t, target: target, patience: target.patience()}
 	defer r.disconnect()
 	for i, s := range c.Steps {
 		r.step(i+1, s)
 	}
 	if target.Upstream != nil {
-		received, err := target.Upstream.Settle(patience)
+		limit, end := r.patience.begin()
+		received, err := target.Upstream.Settle(limit)
+		end()
 		if err != nil {
 			t.Error(err)
 		}
 		checkUpstream(t, c, received, target.Vars)
 		checkInvariants(t, target, received)
 	}
+}
+
+// patience is shared by all cases that are played with one upstream double.
+func (t Target) patience() *patience {
+	if t.Upstream == nil {
+		return new(patience)
+	}
+	return &t.Upstream.patience
 }
 
 func script(t testing.TB, c Case, vars map[string]string) []scripted {
@@ -76,10 +83,13 @@ func script(t testing.TB, c Case, vars map[string]string) []scripted {
 
 // client is one connection to the server under test.
 type client interface {
-	// play sends a step and returns what came of it: one outcome per answer.
-	play(s Step, vars map[string]string) (result, error)
+	// play sends a step and returns what came of it within limit: one outcome
+	// per answer. Having to wait longer is an error, errLate.
+	play(s Step, vars map[string]string, limit time.Duration) (result, error)
 	Close() error
 }
+
+var errLate = errors.New("no answer in time")
 
 // result is what a step got back.
 type result struct {
@@ -92,9 +102,10 @@ type result struct {
 type runner struct {
 	testing.TB
 
-	target Target
-	client client
-	last   Connection
+	target   Target
+	patience *patience
+	client   client
+	last     Connection
 }
 
 func (r *runner) step(number int, s Step) {
@@ -105,7 +116,9 @@ func (r *runner) step(number int, s Step) {
 	vars := maps.Clone(r.target.Vars)
 	nonce := rand.Text()
 	vars["nonce"] = nonce
-	got, err := r.client.play(s, vars)
+	limit, end := r.patience.begin()
+	got, err := r.client.play(s, vars, limit)
+	end()
 	if err != nil {
 		r.Fatalf("step %d: %v", number, err)
 	}
@@ -153,7 +166,9 @@ func (r *runner) disconnect() {
 }
 
 func (r *runner) dial(to Connection) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	limit, end := r.patience.begin()
+	defer end()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", r.target.Addr)
 	if err != nil || r.target.TLS == nil {

@@ -153,6 +153,30 @@ func TestRunReports(t *testing.T) {
 	}
 }
 
+// A server that hangs fails every case, of either protocol, and soon quickly.
+func TestRunOutlivesSilence(t *testing.T) {
+	target := setup(t)
+	mute, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mute.Close()
+	target.Addr, target.TLS = mute.Addr().String(), nil
+	rawcase.LosePatience(target.Upstream)
+	since := time.Now()
+	for _, text := range []string{
+		ask("/good", "status none"),
+		"case a\nconnect h2\nsend\n  headers 1 end :method=GET :scheme=https :authority=${host} :path=/good\nstatus reset",
+	} {
+		if got := failures(t, text, target); !strings.Contains(got, "no answer in time") {
+			t.Errorf("got %q", got)
+		}
+	}
+	if took := time.Since(since); took > 10*time.Second {
+		t.Errorf("two cases took %v", took)
+	}
+}
+
 // A connection that still waits to be read belongs to the case that made it.
 func TestSettleWaitsForWhatWasSent(t *testing.T) {
 	target := setup(t)

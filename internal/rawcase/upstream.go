@@ -23,6 +23,7 @@ type Received struct {
 type Upstream struct {
 	listener net.Listener
 	done     sync.WaitGroup
+	patience patience
 
 	mu       sync.Mutex
 	changed  *sync.Cond
@@ -72,9 +73,9 @@ func (u *Upstream) begin(script []scripted) {
 
 // Settle waits until everything that was sent so far has been read and
 // answered, and returns all requests since the last Reset or case.
-func (u *Upstream) Settle(patience time.Duration) ([]Received, error) {
+func (u *Upstream) Settle(limit time.Duration) ([]Received, error) {
 	// Connections are accepted in order: once this one is, all are.
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	marker, err := new(net.Dialer).DialContext(ctx, "tcp", u.Addr())
 	if err != nil {
@@ -85,7 +86,7 @@ func (u *Upstream) Settle(patience time.Duration) ([]Received, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	late := false
-	alarm := time.AfterFunc(patience, func() {
+	alarm := time.AfterFunc(limit, func() {
 		u.mu.Lock()
 		defer u.mu.Unlock()
 		late = true
@@ -107,7 +108,7 @@ func (u *Upstream) Settle(patience time.Duration) ([]Received, error) {
 		all[i] = *r
 	}
 	if late {
-		return all, fmt.Errorf("a request to the upstream is still under way after %v", patience)
+		return all, fmt.Errorf("a request to the upstream is still under way after %v", limit)
 	}
 	return all, nil
 }
