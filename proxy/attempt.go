@@ -129,7 +129,8 @@ func (a *attempts) begin(r *http.Request) (*run, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
-	n.ctx, n.cancel, n.trace.cancel = ctx, cancel, cancel
+	n.ctx, n.cancel = ctx, cancel
+	n.trace.cancel, n.trace.method = cancel, r.Method
 	n.out = n.outgoing(ctx, r, authorizer)
 	n.out.URL = wire
 	return n, nil

@@ -21,9 +21,11 @@ var errTooManyInterim = errors.New("the upstream sent too many or too long inter
 // goroutines of the transport.
 type connTrace struct {
 	cancel context.CancelCauseFunc
+	method string
 
 	mu           sync.Mutex
 	conn         *countedConn // nil when the transport is not one of ours
+	http1        *http1Conn   // nil with HTTP/2
 	mark         int64        // bytes written on conn when we got it
 	connections  int
 	reused       bool // the last connection had served before
@@ -51,6 +53,9 @@ func (t *connTrace) gotConn(info httptrace.GotConnInfo) {
 	}
 	t.connections++
 	t.reused, t.wrote = info.Reused, false
+	if t.http1, _ = info.Conn.(*http1Conn); t.http1 != nil {
+		t.http1.claim(t.method)
+	}
 	t.conn, t.mark = countedUnder(info.Conn), 0
 	if t.conn != nil {
 		t.mark = t.conn.written.Load()
@@ -83,8 +88,12 @@ func (t *connTrace) gotInterim(_ int, header textproto.MIMEHeader) error {
 
 // sentOnLast reports whether any byte may have gone out on the last
 // connection. The counter below TLS is exact but for frames that HTTP/2 sends
-// for others, which can only turn the answer into a cautious yes.
+// for others, which can only turn the answer into a cautious yes. Over HTTP/1 it
+// would also count the alert with which TLS ends a connection that took nothing.
 func (t *connTrace) sentOnLast() bool {
+	if t.http1 != nil && !t.http1.hasBegun() {
+		return false
+	}
 	if t.conn != nil {
 		return t.conn.written.Load() > t.mark
 	}

@@ -41,8 +41,8 @@ func newDialer(target *url.URL, resolver string, timeout time.Duration) *dialer 
 	return d
 }
 
-// dial implements the DialContext of an [http.Transport].
-func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
+// dial connects, if address is the destination.
+func (d *dialer) dial(ctx context.Context, network, address string) (*countedConn, error) {
 	if address != d.destination {
 		return nil, fmt.Errorf("%w: %s is not the configured %s", errProhibited, address, d.destination)
 	}
@@ -50,7 +50,7 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	return &countedConn{Conn: conn}, nil
+	return newCountedConn(conn), nil
 }
 
 // checkDialled judges the very address that is about to be connected to, after

@@ -3,7 +3,9 @@ package proxy
 import (
 	"crypto/tls"
 	"net"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -16,6 +18,36 @@ const writeStall = 30 * time.Second
 type countedConn struct {
 	net.Conn
 	written atomic.Int64
+
+	// Both are used between reads only.
+	impatient bool       // reads fail instead of waiting
+	records   *recordEnd // of what was read, once there is TLS above
+
+	control syscall.RawConn // nil where there is no file descriptor
+	peek    sync.Mutex      // guards what follows
+	look    func(fd uintptr)
+	one     [1]byte
+	found   bool
+}
+
+func newCountedConn(conn net.Conn) *countedConn {
+	c := &countedConn{Conn: conn}
+	if s, ok := conn.(syscall.Conn); ok {
+		c.control, _ = s.SyscallConn() // without it readable says no
+	}
+	return c
+}
+
+// Read implements [net.Conn].
+func (c *countedConn) Read(p []byte) (int, error) {
+	if c.impatient && !c.readable() {
+		return 0, errNothingYet
+	}
+	n, err := c.Conn.Read(p)
+	if c.records != nil {
+		c.records.pass(p[:n])
+	}
+	return n, err
 }
 
 // Write implements [net.Conn].
@@ -28,13 +60,30 @@ func (c *countedConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// countedUnder finds the counter below any layers of TLS; nil when the
-// connection was not made by this package.
+// nothingYetError is the error of an impatient read. It is temporary, so that TLS
+// goes on afterwards where it was.
+type nothingYetError struct{}
+
+var errNothingYet net.Error = nothingYetError{}
+
+// Error implements error.
+func (nothingYetError) Error() string { return "nothing to read yet" }
+
+// Timeout implements [net.Error].
+func (nothingYetError) Timeout() bool { return true }
+
+// Temporary implements [net.Error].
+func (nothingYetError) Temporary() bool { return true }
+
+// countedUnder finds the counter below any layers of HTTP/1 and TLS; nil when
+// the connection was not made by this package.
 func countedUnder(conn net.Conn) *countedConn {
 	for {
 		switch c := conn.(type) {
 		case *countedConn:
 			return c
+		case *http1Conn:
+			return c.raw
 		case *tls.Conn:
 			conn = c.NetConn()
 		default:

@@ -104,7 +104,8 @@ type untraced struct{ next http.RoundTripper }
 
 // RoundTrip implements [http.RoundTripper].
 func (u untraced) RoundTrip(r *http.Request) (*http.Response, error) {
-	return u.next.RoundTrip(r.WithContext(passageOf(r.Context()).ctx))
+	ctx := passageOf(r.Context()).ctx
+	return u.next.RoundTrip(r.WithContext(ctx)) //nolint:contextcheck // httputil derived that of r from this very one
 }
 
 // ServeHTTP implements [http.Handler].

@@ -33,8 +33,9 @@ const (
 // TransportSettings is how connections to one upstream are made. Pools with
 // equal settings are shared by generations.
 type TransportSettings struct {
-	// Connect bounds the TCP connection and, again, the TLS handshake; 0 means
-	// no bound but the system's.
+	// Connect bounds the TCP connection and, again, what follows on it before
+	// HTTP (the egress proxy's tunnel, the TLS handshake); 0 means no bound but
+	// the system's.
 	Connect time.Duration
 	// ResponseHeader bounds the wait for an answer's header once the request
 	// is written; 0 means no bound.
@@ -88,17 +89,18 @@ func (t TransportSettings) newTransport(origin *url.URL) (*http.Transport, error
 	if err != nil {
 		return nil, err
 	}
-	destination, proxyURL := origin, (*url.URL)(nil)
+	way := &egress{origin: origin, tls: tlsConfig, timeout: t.Connect}
+	destination := origin
 	if t.ProxyURL != "" {
-		if proxyURL, err = url.Parse(t.ProxyURL); err != nil || proxyURL.Host == "" {
+		if way.proxy, err = url.Parse(t.ProxyURL); err != nil || way.proxy.Host == "" {
 			return nil, errors.New("proxy_url: not a URL with a host; write http://proxy.example.com:3128")
 		}
-		destination = proxyURL
+		destination = way.proxy
 	}
+	way.dialer = newDialer(destination, t.Resolver, t.Connect)
 	h := &http.Transport{
-		DialContext:            newDialer(destination, t.Resolver, t.Connect).dial,
-		TLSClientConfig:        tlsConfig,
-		TLSHandshakeTimeout:    t.Connect,
+		DialContext:            way.dialPlain,
+		DialTLSContext:         way.dialTLS,
 		ResponseHeaderTimeout:  t.ResponseHeader,
 		ExpectContinueTimeout:  time.Second,
 		IdleConnTimeout:        idleConnTimeout,
@@ -113,8 +115,8 @@ func (t TransportSettings) newTransport(origin *url.URL) (*http.Transport, error
 			MaxReceiveBufferPerStream: streamBuffer,
 		},
 	}
-	if proxyURL != nil {
-		h.Proxy = http.ProxyURL(proxyURL)
+	if way.proxiesPlain() {
+		h.Proxy = http.ProxyURL(way.proxy) // makes requests of the absolute form; tunnels are our own
 	}
 	return h, nil
 }

@@ -1,0 +1,135 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync"
+)
+
+// errSpoilt is what reads and writes of an HTTP/1 connection get after the
+// upstream has sent bytes that belong to no answer. Nothing is written then, so
+// that the request goes out on another connection.
+var errSpoilt = errors.New("the upstream has sent more than one answer to one request; the connection is not used again")
+
+// http1Conn is an HTTP/1 connection on which every answer belongs to the
+// request before it. net/http gives a connection back to its pool before it
+// looks at what is left behind an answer; a request that waits for a connection
+// would then be answered with whatever stands there. So what is left over never
+// gets up to net/http: bytes behind the end of an answer, or without a request,
+// spoil the connection.
+//
+// One thing no client can see: bytes that an upstream sends of its own accord
+// and that arrive only after the next request was written.
+type http1Conn struct {
+	net.Conn              // TLS, or raw itself
+	raw      *countedConn // with its records, when there is TLS above
+
+	mu      sync.Mutex
+	answer  answerEnd
+	claimed bool // a request will begin with the next write
+	method  string
+	served  bool // there was an answer
+	spoilt  bool
+}
+
+// newHTTP1Conn takes a connection of which HTTP has used nothing yet.
+func newHTTP1Conn(conn net.Conn, raw *countedConn) *http1Conn {
+	return &http1Conn{Conn: conn, raw: raw, answer: answerEnd{phase: atEnd}}
+}
+
+// claim announces a request. When the answer to the last one has not ended, as
+// far as can be told, the connection is spoilt.
+func (c *http1Conn) claim(method string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.spoilt = c.spoilt || c.answer.phase != atEnd
+	c.claimed, c.method = true, method
+}
+
+// hasBegun reports whether the request that was claimed for has been written,
+// in part at least, to the layers below.
+func (c *http1Conn) hasBegun() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.claimed
+}
+
+// Read implements [net.Conn].
+func (c *http1Conn) Read(p []byte) (int, error) {
+	if c.isSpoilt() {
+		return 0, errSpoilt
+	}
+	n, err := c.Conn.Read(p)
+	if n == 0 {
+		return 0, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	used := c.answer.pass(p[:n])
+	switch {
+	case used < n:
+		c.spoilt = true
+	case c.answer.phase == atEnd:
+		c.served = true
+		c.spoilt = err != nil || !c.isQuiet()
+	}
+	if used < n {
+		err = errSpoilt
+	}
+	return used, err
+}
+
+func (c *http1Conn) isSpoilt() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.spoilt
+}
+
+// isQuiet reports, at the end of an answer, whether nothing has come with it:
+// neither in the layers of TLS nor in the kernel.
+func (c *http1Conn) isQuiet() bool {
+	if c.Conn == net.Conn(c.raw) {
+		return !c.raw.readable()
+	}
+	c.raw.impatient = true
+	defer func() { c.raw.impatient = false }()
+	var one [1]byte
+	n, err := c.Conn.Read(one[:])
+	return n == 0 && errors.Is(err, errNothingYet) && c.raw.records.between()
+}
+
+// Write implements [net.Conn].
+func (c *http1Conn) Write(p []byte) (int, error) {
+	if err := c.beforeWrite(); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(p)
+}
+
+// beforeWrite lets a request begin, with its first write. On a TLS connection
+// that has not served yet, what can be read may be a session ticket.
+func (c *http1Conn) beforeWrite() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.claimed {
+		return nil // the rest of a request, perhaps behind an early answer
+	}
+	if (c.served || c.Conn == net.Conn(c.raw)) && c.raw.readable() {
+		c.spoilt = true
+	}
+	if c.spoilt {
+		return errSpoilt
+	}
+	c.claimed = false
+	c.answer.begin(c.method)
+	return nil
+}
+
+// ConnectionState is for net/http, which calls it for https:// only.
+func (c *http1Conn) ConnectionState() tls.ConnectionState {
+	if secure, ok := c.Conn.(*tls.Conn); ok {
+		return secure.ConnectionState()
+	}
+	return tls.ConnectionState{}
+}
