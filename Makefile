@@ -30,9 +30,13 @@ test: deps ## run all tests with the race detector, in random order
 	$(GO) test -race -shuffle=on ./...
 
 .PHONY: check
-check: lint test fuzz ## everything that CI runs
+check: lint test timing fuzz ## everything that CI runs
 	$(GO) mod tidy -diff
 	$(GO) mod verify
+
+.PHONY: timing
+timing: ## measure that refusals tell nothing by their time (not under the race detector)
+	$(GO) test -count=1 -run=RefusalTime ./auth
 
 .PHONY: lint
 lint: ## run the linters
