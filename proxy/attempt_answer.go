@@ -78,7 +78,7 @@ func classifyBody(cause error) FailureKind {
 		return FailedBody
 	case errors.Is(cause, errBodyIdle):
 		return FailedBodyIdle
-	case errors.Is(cause, errTotal), errors.Is(cause, context.DeadlineExceeded):
+	case isDeadline(cause):
 		return FailedDeadline
 	default:
 		return FailedCallerGone

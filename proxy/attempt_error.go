@@ -72,11 +72,11 @@ type evidence struct {
 // deeds come first: an aborted upload also looks like a broken connection.
 func classify(e evidence) FailureKind {
 	switch {
-	case e.body != nil:
+	case e.body != nil && !isDeadline(e.body):
 		return FailedCallerBody
 	case errors.Is(e.cause, errTooManyInterim):
 		return FailedProtocol
-	case errors.Is(e.cause, errTotal), errors.Is(e.cause, context.DeadlineExceeded):
+	case isDeadline(e.cause):
 		return FailedDeadline
 	case e.cause != nil:
 		return FailedCallerGone
@@ -87,6 +87,11 @@ func classify(e evidence) FailureKind {
 	default:
 		return classifyExchange(e.err)
 	}
+}
+
+// isDeadline reports whether a context ended because time was up.
+func isDeadline(cause error) bool {
+	return errors.Is(cause, errTotal) || errors.Is(cause, context.DeadlineExceeded)
 }
 
 // classifyConnect judges failures before there was a connection.

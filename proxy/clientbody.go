@@ -1,7 +1,10 @@
 package proxy
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"net"
 
 	"iqgateway/internal/exchange"
 )
@@ -24,7 +27,7 @@ func (e *ClientBodyError) Error() string {
 // Unwrap returns the reader's error.
 func (e *ClientBodyError) Unwrap() error { return e.Err }
 
-// Problem returns the answer to the caller. The connection is always closed:
+// Problem returns the answer to the caller. An HTTP/1 connection is closed:
 // where the body ends, and the next request begins, is not known.
 func (e *ClientBodyError) Problem() *exchange.Problem {
 	p := exchange.Refuse(e.Type, clientBodyDetail(e.Type)).Because(e)
@@ -41,4 +44,21 @@ func clientBodyDetail(t exchange.ProblemType) string {
 	default:
 		return "the request body is broken (a malformed chunk, or fewer bytes than announced)"
 	}
+}
+
+// isBodyFault reports whether err is about the body of a caller who is still
+// there: not when the body broke off because the connection did.
+func isBodyFault(err error) bool {
+	if p, ok := errors.AsType[*exchange.Problem](err); ok && p.Type == exchange.BodyTooLarge {
+		return true
+	}
+	fault, ok := errors.AsType[*ClientBodyError](err)
+	if !ok {
+		return false
+	}
+	if fault.Type != exchange.MalformedRequest {
+		return true
+	}
+	_, lost := errors.AsType[net.Error](fault.Err)
+	return !lost && !errors.Is(fault.Err, io.ErrUnexpectedEOF) && !errors.Is(fault.Err, io.EOF)
 }

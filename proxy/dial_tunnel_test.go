@@ -31,11 +31,11 @@ func egressHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "CAN_AT", http.StatusBadGateway)
 		return
 	}
-	w.WriteHeader(http.StatusOK)
 	here, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return
 	}
+	_, _ = io.WriteString(here, "HTTP/1.1 200 OK\r\n\r\n")
 	splice(here, there)
 }
 

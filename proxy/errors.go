@@ -90,10 +90,15 @@ func (e *Errors) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // callerLeft reports whether nobody waits for an answer any more. A passed
-// deadline is not leaving.
+// deadline is not leaving. net/http also ends the context of an HTTP/1 request
+// when reading its body fails, be it by a deadline of our own: what is known to
+// be wrong with the body comes first.
 func callerLeft(ctx context.Context, err error) bool {
-	if errors.Is(err, ErrCallerGone) {
+	switch {
+	case errors.Is(err, ErrCallerGone):
 		return true
+	case isBodyFault(err):
+		return false
 	}
 	return errors.Is(context.Cause(ctx), context.Canceled)
 }
@@ -145,12 +150,16 @@ func retrySeconds(d time.Duration) int64 {
 }
 
 // mustClose reports whether the connection cannot carry another request. Over
-// HTTP/2 an unread body costs nothing, its stream is reset alone.
+// HTTP/2 that is so for tunnels alone: everything else ends with its stream, and
+// the requests beside it have done nothing wrong.
 func mustClose(r *http.Request, p *exchange.Problem) bool {
+	if r.ProtoMajor >= 2 {
+		return p.Close && p.Type == exchange.ConnectNotSupported
+	}
 	if p.Close {
 		return true
 	}
-	if r.ProtoMajor >= 2 || r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
 		return false
 	}
 	consumed, ok := r.Body.(interface{ Consumed() bool })

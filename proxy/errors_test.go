@@ -101,6 +101,8 @@ func TestRefusalFields(t *testing.T) {
 	method.Header = http.Header{"allow": {"GET"}}
 	closing := exchange.Refuse(exchange.MalformedRequest, "")
 	closing.Close = true
+	tunnel := exchange.Refuse(exchange.ConnectNotSupported, "")
+	tunnel.Close = true
 	tests := map[string]struct {
 		request *http.Request
 		problem *exchange.Problem
@@ -114,7 +116,9 @@ func TestRefusalFields(t *testing.T) {
 		"unread body":          {body("POST", "1", strings.NewReader("a")), method, "Connection", []string{"close"}},
 		"unread body, HTTP/2":  {body("POST", "2", strings.NewReader("a")), method, "Connection", nil},
 		"no body":              {getRequest(t), method, "Connection", nil},
-		"close, even HTTP/2":   {body("GET", "2", strings.NewReader("")), closing, "Connection", []string{"close"}},
+		"close":                {body("GET", "1", strings.NewReader("")), closing, "Connection", []string{"close"}},
+		"close, HTTP/2":        {body("GET", "2", strings.NewReader("")), closing, "Connection", nil},
+		"tunnel, HTTP/2":       {body("CONNECT", "2", strings.NewReader("")), tunnel, "Connection", []string{"close"}},
 		"nothing of another's": {getRequest(t), method, "Content-Encoding", nil},
 		"no stale validator":   {getRequest(t), method, "Etag", nil},
 	}

@@ -124,11 +124,12 @@ func (f *forward) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.options.Errors.Refuse(w, r, tooLarge(limit))
 		return
 	}
+	control := http.NewResponseController(w)
 	if r.ProtoMajor == 1 && r.ContentLength != 0 {
 		// Otherwise the server swallows the rest of the body as soon as an early
 		// answer is written, and the upstream sees the request break off. A
 		// writer that cannot do it (not net/http's) does not swallow either.
-		_ = http.NewResponseController(w).EnableFullDuplex()
+		_ = control.EnableFullDuplex()
 	}
 	ctx := r.Context()
 	if total := service.options.Total; total > 0 {
@@ -139,7 +140,13 @@ func (f *forward) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p := &passage{service: service, in: r}
 	ctx = context.WithValue(ctx, passageKey{}, p)
 	p.ctx = ctx
-	f.proxy.ServeHTTP(w, r.WithContext(ctx))
+	in := r.WithContext(ctx)
+	if in.Body != nil && in.Body != http.NoBody && in.ContentLength != 0 {
+		body := &requestBody{ReadCloser: in.Body, limit: service.options.MaxBody, ctx: ctx, interrupt: control.SetReadDeadline}
+		in.Body = body
+		defer context.AfterFunc(ctx, body.expire)()
+	}
+	f.proxy.ServeHTTP(w, in)
 }
 
 // rewrite implements httputil.ReverseProxy.Rewrite.

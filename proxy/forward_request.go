@@ -25,17 +25,16 @@ func (s *Service) rewrite(pr *httputil.ProxyRequest, t *exchange.Target) {
 	if len(dropped) > 0 {
 		exchange.From(pr.In.Context()).Dropped = dropped
 	}
-	s.rewriteBody(out)
+	rewriteBody(out)
 }
 
 // rewriteBody keeps the framing of the caller's body: the same length, or
 // chunked where the length is unknown.
-func (s *Service) rewriteBody(out *http.Request) {
+func rewriteBody(out *http.Request) {
 	if out.Body == nil || out.Body == http.NoBody {
 		out.Body, out.ContentLength, out.TransferEncoding = nil, 0, nil
 		return
 	}
-	out.Body = &requestBody{ReadCloser: out.Body, limit: s.options.MaxBody}
 	out.TransferEncoding = nil
 	if out.ContentLength < 0 {
 		out.TransferEncoding = []string{"chunked"}

@@ -124,8 +124,8 @@ func (s stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer gw.finish()
 
 	form, problem := s.check(r)
-	if problem == nil && mustBeEmpty(r) && gw.body != nil && !gw.body.isEmpty() {
-		problem = unexpectedBody(r)
+	if problem == nil && mustBeEmpty(r) && gw.body != nil {
+		problem = gw.body.checkEmpty(r)
 	}
 	if problem != nil {
 		s.refuse(gw, r, problem)
@@ -144,8 +144,9 @@ func (s stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // refuse answers a request that is not served. On HTTP/1 the connection ends:
 // whoever sent this may disagree with us about where the next request begins.
+// On HTTP/2 it ends with a tunnel alone.
 func (s *sanitizer) refuse(w *responseGuard, r *http.Request, p *exchange.Problem) {
-	if r.ProtoMajor == 1 || p.Type == exchange.ConnectNotSupported || !knownMethod(r.Method) {
+	if r.ProtoMajor == 1 || p.Type == exchange.ConnectNotSupported {
 		p.Close = true
 		w.closeAfter = true
 	}

@@ -22,6 +22,7 @@ type bodyGuard struct {
 	control *http.ResponseController
 	idle    watchdog
 	state   atomic.Int32
+	stalled atomic.Bool
 }
 
 // The states of a bodyGuard.
@@ -40,7 +41,10 @@ func (s *sanitizer) guardBody(w http.ResponseWriter, r *http.Request, c *http.Re
 		b.src = http.MaxBytesReader(w, r.Body, s.MaxBody)
 	}
 	b.idle.idle = s.BodyIdleTimeout
-	b.idle.fire = func() { _ = c.SetReadDeadline(passed()) }
+	b.idle.fire = func() {
+		b.stalled.Store(true) // net/http hides the error of a trailer's end
+		_ = c.SetReadDeadline(passed())
+	}
 	return b
 }
 
@@ -61,14 +65,25 @@ func (b *bodyGuard) Read(p []byte) (int, error) {
 	case errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
 		b.state.CompareAndSwap(bodyOpen, bodyEOF)
 		return n, io.EOF
+	case b.stalled.Load():
+		return n, &ClientBodyError{exchange.RequestTimeout, err}
 	}
 	return n, clientBodyError(err)
 }
 
-// isEmpty waits for the end of a body that must have no bytes.
-func (b *bodyGuard) isEmpty() bool {
+// checkEmpty waits for the end of a body that must have no bytes.
+func (b *bodyGuard) checkEmpty(r *http.Request) *exchange.Problem {
 	n, err := b.Read(make([]byte, 1))
-	return n == 0 && errors.Is(err, io.EOF)
+	fault, broken := errors.AsType[*ClientBodyError](err)
+	switch {
+	case n > 0:
+		return unexpectedBody(r)
+	case broken && fault.Type == exchange.RequestTimeout:
+		return exchange.Refuse(exchange.RequestTimeout, "the end of the request (END_STREAM) did not come").Because(fault)
+	case broken:
+		return fault.Problem()
+	}
+	return nil
 }
 
 func clientBodyError(err error) *ClientBodyError {
