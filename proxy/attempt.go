@@ -130,7 +130,7 @@ func (a *attempts) begin(r *http.Request) (*run, error) {
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	n.ctx, n.cancel = ctx, cancel
-	n.trace.cancel, n.trace.method = cancel, r.Method
+	n.trace.cancel = cancel
 	n.out = n.outgoing(ctx, r, authorizer)
 	n.out.URL = wire
 	return n, nil

@@ -21,7 +21,6 @@ var errTooManyInterim = errors.New("the upstream sent too many or too long inter
 // goroutines of the transport.
 type connTrace struct {
 	cancel context.CancelCauseFunc
-	method string
 
 	mu           sync.Mutex
 	conn         *countedConn // nil when the transport is not one of ours
@@ -53,9 +52,7 @@ func (t *connTrace) gotConn(info httptrace.GotConnInfo) {
 	}
 	t.connections++
 	t.reused, t.wrote = info.Reused, false
-	if t.http1, _ = info.Conn.(*http1Conn); t.http1 != nil {
-		t.http1.claim(t.method)
-	}
+	t.http1, _ = info.Conn.(*http1Conn)
 	t.conn, t.mark = countedUnder(info.Conn), 0
 	if t.conn != nil {
 		t.mark = t.conn.written.Load()

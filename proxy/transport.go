@@ -3,6 +3,7 @@ package proxy
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"sync"
@@ -99,19 +100,33 @@ func (p *Pool) For(credential string) (http.RoundTripper, error) {
 	found := p.byCredential[credential]
 	p.mu.RUnlock()
 	if found != nil {
-		return found, nil
+		return claiming{found}, nil
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if found = p.byCredential[credential]; found != nil {
-		return found, nil
+		return claiming{found}, nil
 	}
 	made, err := p.settings.newTransport(p.origin)
 	if err != nil {
 		return nil, err
 	}
 	p.byCredential[credential] = made
-	return made, nil
+	return claiming{made}, nil
+}
+
+// claiming tells each connection whose answer is to come next: what an HTTP/1
+// connection delivers without that belongs to nobody.
+type claiming struct{ *http.Transport }
+
+// RoundTrip implements [http.RoundTripper].
+func (c claiming) RoundTrip(r *http.Request) (*http.Response, error) {
+	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+		if conn, ok := info.Conn.(*http1Conn); ok {
+			conn.claim(r.Method)
+		}
+	}}
+	return c.Transport.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
 }
 
 // Close gives up one Open. After the last one idle connections end; requests
