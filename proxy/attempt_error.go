@@ -37,14 +37,14 @@ const (
 )
 
 // failure is the private cause of a problem that an attempt returns: its kind,
-// for metrics and Proxy-Status, and the error of net/http, for the log.
+// for metrics and Proxy-Status, and the error of net/http, which is for errors.As alone.
 type failure struct {
 	kind FailureKind
 	err  error
 }
 
-// Error implements error.
-func (f *failure) Error() string { return string(f.kind) + ": " + f.err.Error() }
+// Error implements error. Its text is the gateway's own: see describe.
+func (f *failure) Error() string { return string(f.kind) + ": " + describe(f.err) }
 
 // Unwrap returns the cause.
 func (f *failure) Unwrap() error { return f.err }

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net"
 
@@ -19,9 +18,21 @@ type ClientBodyError struct {
 	Err  error                // what the server's reader said
 }
 
-// Error implements error.
+// Error implements error. It repeats nothing of the reader's error, which may
+// quote the body.
 func (e *ClientBodyError) Error() string {
-	return fmt.Sprintf("caller's request body: %v", e.Err)
+	text := "malformed"
+	switch {
+	case errors.Is(e.Err, errSlowUpload):
+		text = errSlowUpload.Error()
+	case e.Type == exchange.BodyTooLarge:
+		text = "too large"
+	case e.Type == exchange.RequestTimeout:
+		text = "no progress"
+	case !isBodyFault(e):
+		text = "the connection ended"
+	}
+	return "caller's request body: " + text
 }
 
 // Unwrap returns the reader's error.

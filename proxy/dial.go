@@ -2,10 +2,10 @@ package proxy
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -44,7 +44,7 @@ func newDialer(target *url.URL, resolver string, timeout time.Duration) *dialer 
 // dial connects, if address is the destination.
 func (d *dialer) dial(ctx context.Context, network, address string) (*countedConn, error) {
 	if address != d.destination {
-		return nil, fmt.Errorf("%w: %s is not the configured %s", errProhibited, address, d.destination)
+		return nil, notConfigured(address, d.destination)
 	}
 	conn, err := d.dialer.DialContext(ctx, network, address)
 	if err != nil {
@@ -53,12 +53,16 @@ func (d *dialer) dial(ctx context.Context, network, address string) (*countedCon
 	return newCountedConn(conn), nil
 }
 
+func notConfigured(address, configured string) error {
+	return &prohibitedError{address + " is not the configured " + configured}
+}
+
 // checkDialled judges the very address that is about to be connected to, after
 // name resolution, so that no second lookup can give another answer.
 func checkDialled(address string, policy addressPolicy) error {
 	ap, err := netip.ParseAddrPort(address)
 	if err != nil {
-		return fmt.Errorf("%w: %q is not an address: %w", errProhibited, address, err)
+		return &prohibitedError{strconv.Quote(address) + " is not an address"}
 	}
 	return checkAddress(ap.Addr(), policy)
 }

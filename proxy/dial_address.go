@@ -2,12 +2,20 @@ package proxy
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 )
 
 // errProhibited is found in every refusal of a destination.
 var errProhibited = errors.New("destination prohibited")
+
+// prohibitedError is such a refusal.
+type prohibitedError struct{ text string }
+
+// Error implements error.
+func (e *prohibitedError) Error() string { return errProhibited.Error() + ": " + e.text }
+
+// Is makes it an errProhibited.
+func (*prohibitedError) Is(target error) bool { return target == errProhibited }
 
 // addressPolicy says which addresses a host may resolve to.
 type addressPolicy struct {
@@ -43,7 +51,7 @@ func checkAddress(ip netip.Addr, policy addressPolicy) error {
 }
 
 func prohibited(ip netip.Addr, why string) error {
-	return fmt.Errorf("%w: %s %s", errProhibited, ip, why)
+	return &prohibitedError{ip.String() + " " + why}
 }
 
 // isMetadata knows the well-known metadata addresses outside of link-local:

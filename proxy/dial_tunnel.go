@@ -4,12 +4,11 @@ import (
 	"bufio"
 	"context"
 	"encoding/base64"
-	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"golang.org/x/net/proxy"
 )
@@ -25,7 +24,7 @@ func (e *egress) tunnel(ctx context.Context, network, address string) (conn net.
 		return raw, raw, err
 	}
 	if address != hostPort(e.origin) {
-		return nil, nil, fmt.Errorf("%w: %s is not the configured %s", errProhibited, address, hostPort(e.origin))
+		return nil, nil, notConfigured(address, hostPort(e.origin))
 	}
 	if raw, err = e.dialer.dial(ctx, network, e.dialer.destination); err != nil {
 		return nil, nil, proxyError(err)
@@ -82,9 +81,9 @@ func connectHTTP(_ context.Context, conn net.Conn, via *url.URL, address string)
 	case err != nil:
 		return err
 	case res.StatusCode != http.StatusOK:
-		return fmt.Errorf("the egress proxy answered CONNECT with status %d", res.StatusCode)
+		return egressError("the egress proxy answered CONNECT with status " + strconv.Itoa(res.StatusCode))
 	case in.Buffered() > 0:
-		return errors.New("the egress proxy sent bytes before the tunnel was used")
+		return egressError("the egress proxy sent bytes before the tunnel was used")
 	}
 	return nil
 }
@@ -104,8 +103,10 @@ func connectSOCKS(ctx context.Context, conn net.Conn, via *url.URL, address stri
 		DialWithConn(ctx context.Context, c net.Conn, network, address string) (net.Addr, error)
 	})
 	if !ok {
-		return errors.New("SOCKS5 over a connection that stands is not supported by the library")
+		return egressError("SOCKS5 over a connection that stands is not supported by the library")
 	}
-	_, err = over.DialWithConn(ctx, conn, "tcp", address)
+	if _, err = over.DialWithConn(ctx, conn, "tcp", address); err != nil && !isTimeout(err) {
+		return egressError("the egress proxy refused the login or the tunnel (SOCKS5)")
+	}
 	return err
 }

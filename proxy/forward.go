@@ -146,6 +146,7 @@ func (f *forward) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		in.Body = body
 		defer context.AfterFunc(ctx, body.expire)()
 	}
+	w.Header()["Content-Type"] = nil // an answer without one gets none made up by net/http
 	f.proxy.ServeHTTP(w, in)
 }
 

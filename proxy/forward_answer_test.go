@@ -53,6 +53,7 @@ func TestHostileAnswers(t *testing.T) {
 		"status 999":          {"HTTP/1.1 999 Odd\r\nContent-Length: 2\r\n\r\nok", 502, "", nil},
 		"status 600":          {"HTTP/1.1 600 Odd\r\nContent-Length: 2\r\n\r\nok", 502, "", nil},
 		"status 1000":         {"HTTP/1.1 1000 Odd\r\nContent-Length: 2\r\n\r\nok", 502, "", nil},
+		"407":                 {"HTTP/1.1 407 Who\r\nProxy-Authenticate: Basic\r\nContent-Length: 2\r\n\r\nok", 502, "", []string{"Proxy-Authenticate"}},
 		"status 099":          {"HTTP/1.1 099 Odd\r\nContent-Length: 2\r\n\r\nok", 502, "", nil},
 		"garbage":             {"\x00\x01\x02 \x1b[2J nonsense CAN_AT\r\n\r\n", 502, "", []string{"nonsense", "CAN_AT"}},
 		"unsolicited 101":     {"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\nraw", 502, "", []string{"raw", "Upgrade"}},
@@ -145,6 +146,7 @@ func TestAnswerHeader(t *testing.T) {
 		for _, name := range []string{
 			"Set-Cookie", "Server", "X-Powered-By", "X-AspNet-Version", "Arr-Disable-Session-Affinity", "Alt-Svc",
 			"Access-Control-Allow-Origin", "Proxy-Status", "Strict-Transport-Security", "X-Request-Id", "X-Quota-Source",
+			"Authorization", "Www-Authenticate", "Proxy-Authenticate", "Authentication-Info", "Proxy-Authentication-Info",
 		} {
 			w.Header().Set(name, "upstream")
 		}
@@ -203,6 +205,9 @@ func TestRefusedCredentialNeverReachesTheCaller(t *testing.T) {
 			t.Errorf("%s: status %d, want %d", authentication, res.StatusCode, want)
 		}
 		if want == http.StatusUnauthorized {
+			if res.Header.Get("Www-Authenticate") != `Basic realm="upstream"` {
+				t.Errorf("%s: the challenge is lost: %v", authentication, res.Header)
+			}
 			continue
 		}
 		if strings.Contains(body, "CAN_AT") || res.Header.Get("Www-Authenticate") != "" ||

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/pem"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -42,6 +43,8 @@ type gate struct {
 	Form      exchange.Form
 	// Write overrides what the harness takes as an unsafe request.
 	Write func(*http.Request) bool
+	// Limits are the timeouts of the server.
+	Limits proxy.ServerOptions
 	// Wrap puts stages in front of the gate; nil puts none.
 	Wrap func(http.Handler) http.Handler
 
@@ -76,6 +79,11 @@ func newGate(t *testing.T, origin string, change func(*gate)) *gate {
 		handler = g.Wrap(handler)
 	}
 	g.Server = httptest.NewUnstartedServer(handler)
+	if g.Limits.Handler = handler; g.Limits.IdleTimeout != 0 {
+		g.Limits.Logger = slog.New(slog.DiscardHandler)
+		g.Config = proxy.NewServer(g.Limits)
+		g.Config.Protocols = nil // httptest's choice
+	}
 	if g.HTTP2 {
 		g.EnableHTTP2 = true
 		g.StartTLS()

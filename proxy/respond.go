@@ -26,7 +26,11 @@ func (f *forward) modifyResponse(res *http.Response) error {
 	if err := checkStatus(res, ex.Target); err != nil {
 		return err
 	}
+	challenge := res.Header["Www-Authenticate"]
 	cleanHeader(res.Header)
+	if challenge != nil && res.StatusCode == http.StatusUnauthorized { // of a service to which callers themselves log in
+		res.Header["Www-Authenticate"] = challenge
+	}
 	res.Trailer = nil // an answer's trailer would slip past every rule above
 	if f.options.Locations != nil {
 		f.options.Locations.rewriteHeader(res.Header, ex, in)
@@ -43,9 +47,10 @@ func checkStatus(res *http.Response, t *exchange.Target) error {
 	case status == http.StatusUnauthorized && t.Authentication != "none":
 		// 401 is only ever about the caller's own credentials.
 		return credentialRejected(t)
-	case status < http.StatusOK || status > 599:
+	case status < http.StatusOK || status > 599, status == http.StatusProxyAuthRequired:
+		// 407 would tell a client that its key for this gateway is wrong.
 		p := exchange.Refuse(exchange.UpstreamProtocol,
-			"the upstream answered with status "+strconv.Itoa(status)+", which is not one that ends a request")
+			"the upstream answered with status "+strconv.Itoa(status)+", which is not one that a service may give")
 		if t.Write {
 			p.Outcome = exchange.OutcomeUnknown
 		}
@@ -74,12 +79,13 @@ func cleanHeader(h http.Header) {
 }
 
 // isUpstreamOnly reports whether an answer's field stays inside the gateway:
-// the upstream's session and fingerprints, what it says to browsers about its
+// the upstream's session and fingerprints, how it knows the gateway, what it says to browsers about its
 // own origin (which is not the gateway's), and what only the gateway may say.
 func isUpstreamOnly(name string) bool {
 	switch name {
 	case "Set-Cookie", "Set-Cookie2",
 		"Server", "X-Powered-By", "X-Aspnet-Version", "X-Aspnetmvc-Version",
+		"Authorization", "Www-Authenticate", "Authentication-Info",
 		"Alt-Svc", "Strict-Transport-Security", "Clear-Site-Data", "Nel", "Report-To", "Reporting-Endpoints",
 		"Upgrade", "Trailer", "Keep-Alive",
 		"X-Request-Id", "X-Quota-Source", "Server-Timing":

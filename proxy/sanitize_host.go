@@ -37,6 +37,9 @@ func (s *sanitizer) checkAbsolute(r *http.Request, t rawTarget) (exchange.Form, 
 	if r.ProtoMajor != 1 {
 		return 0, malformed(errTargetForm)
 	}
+	if strings.Contains(t.authority, "@") {
+		return 0, malformed(errTargetUser)
+	}
 	host, err := canonicalHost(t.authority)
 	if err != nil {
 		return 0, malformed(err)

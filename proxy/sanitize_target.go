@@ -40,6 +40,7 @@ func splitTarget(target string) rawTarget {
 // The reasons for which a target is refused; the texts are public.
 var (
 	errTargetForm      = errors.New("the request target must be a path that begins with /")
+	errTargetUser      = errors.New("the URL has user information (user:password@); remove it and send your key as the gateway's documentation says")
 	errTargetSlashes   = errors.New("the path begins with two slashes; remove one")
 	errTargetByte      = errors.New(`the request target has a raw space, control byte, # or \; percent-encode spaces, remove the rest`)
 	errTargetBackslash = errors.New(`the path has a backslash (\ or %5c); no iQmetrix path needs one`)
