@@ -18,9 +18,10 @@ import (
 // generation is one configuration and the pipeline built from it. It holds
 // parameters; what it looks up by key in the stores outlives it.
 type generation struct {
-	cfg    *config.Config
-	router *proxy.Router
-	policy *auth.Policy
+	cfg     *config.Config
+	callers []auth.Caller
+	router  *proxy.Router
+	policy  *auth.Policy
 	// server serves the data listener, absolute the one for HTTP_PROXY clients.
 	server   http.Handler
 	absolute http.Handler
@@ -31,7 +32,8 @@ type generation struct {
 
 // newGeneration builds a whole pipeline or nothing.
 func newGeneration(cfg *config.Config, st *stores, o pipelineOptions) (*generation, error) {
-	g := &generation{cfg: cfg, policy: auth.NewPolicy(callers(cfg))}
+	g := &generation{cfg: cfg, callers: callers(cfg)}
+	g.policy = auth.NewPolicy(g.callers)
 	if err := g.build(st, o); err != nil {
 		g.close()
 		return nil, err
@@ -281,7 +283,7 @@ func (s stack) authenticate() auth.AuthenticateOptions {
 		headers[i] = string(name)
 	}
 	return auth.AuthenticateOptions{
-		Callers: callers(s.generation.cfg), KeyHeaders: headers, Refuse: s.errors.Refuse, Now: s.options.now,
+		Callers: s.generation.callers, KeyHeaders: headers, Refuse: s.errors.Refuse, Now: s.options.now,
 	}
 }
 

@@ -20,14 +20,14 @@ import (
 
 // Use uses them.
 func Use(r io.Reader, u *url.URL) {
-	_ = http.DefaultClient                           // want forbidigo
-	_ = http.DefaultTransport                        // want forbidigo
-	_ = http.DefaultServeMux                         // want forbidigo
-	_ = http.ProxyFromEnvironment                    // want forbidigo
-	_, _ = http.Get(u.String())                      // want forbidigo
-	_ = httputil.NewSingleHostReverseProxy(u)        // want forbidigo
-	_ = &httputil.ReverseProxy{Director: nil}        // want staticcheck
+	_ = http.DefaultClient                              // want forbidigo
+	_ = http.DefaultTransport                           // want forbidigo
+	_ = http.DefaultServeMux                            // want forbidigo
+	_ = http.ProxyFromEnvironment                       // want forbidigo
+	_, _ = http.Get(u.String())                         // want forbidigo
+	_ = httputil.NewSingleHostReverseProxy(u)           // want forbidigo
+	_ = &httputil.ReverseProxy{Director: nil}           // want staticcheck
 	_ = &tls.Config{InsecureSkipVerify: rand.Int() > 0} // want gosec
-	_, _ = io.ReadAll(r)                             // want forbidigo
-	time.Sleep(time.Second)                          // want forbidigo
+	_, _ = io.ReadAll(r)                                // want forbidigo
+	time.Sleep(time.Second)                             // want forbidigo
 }
