@@ -21,17 +21,28 @@ var imports = map[string][]string{
 	"proxy":         nil,
 	"tokencache":    nil,
 
+	"internal/fleet":            nil,
+	"internal/redisconn":        nil,
+	"internal/redistest":        nil,
+	"internal/fleet/redisstore": {"internal/fleet", "internal/redisconn"},
+	"proxy/redisstore":          {"proxy", "internal/redisconn"},
+	"tokencache/redisstore":     {"tokencache", "internal/redisconn"},
+
 	"internal/archtest":      nil,
 	"internal/iqsim":         nil,
 	"internal/iqsim/simtest": {"internal/iqsim"}, // starts it for tests
 	"internal/rawcase":       nil,
+	"tokencache/storetest":   {"tokencache"}, // the acceptance suite of its stores
 
 	"cmd/gateway": {anyOfOurs}, // the only place that knows everything
 	"cmd/iqsim":   {"internal/iqsim"},
 }
 
 // testImports may be imported by the tests of every package.
-var testImports = []string{"internal/iqsim", "internal/iqsim/simtest", "internal/rawcase"}
+var testImports = []string{
+	"internal/iqsim", "internal/iqsim/simtest", "internal/rawcase", "internal/redistest",
+	"tokencache/storetest",
+}
 
 // testLibraries may be imported by the tests of every package. Beside them,
 // tests may import the heavy libraries of their own package.
@@ -46,7 +57,7 @@ var testLibraries = []string{
 var libraries = []library{
 	{
 		prefix: "github.com/redis/go-redis",
-		places: []string{"internal/redisconn", "*/redisstore"},
+		places: []string{"internal/redisconn", "internal/redistest", "*/redisstore"},
 		reason: "one client with one set of timeouts, one breaker and one way to seal values",
 	},
 	{

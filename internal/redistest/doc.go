@@ -1,0 +1,3 @@
+// Package redistest starts real Redis servers for tests: one alone, a trio
+// watched by sentinels, a cluster of three.
+package redistest
