@@ -88,10 +88,11 @@ trap 'cat start-*.log >&2; kill -INT "${pids[@]}"; for p in "${pids[@]}"; do wai
 start() {
   log=start-$#-$RANDOM.log
   "$@" > $log 2>&1 &
-  pids+=($!)
+  local pid=$! # the process substitution below changes $!
+  pids+=($pid)
   for _ in $(seq 400); do
     grep -qE '"msg":"serving"|listens on|http://127' $log && return 0
-    kill -0 $! 2>/dev/null || break
+    kill -0 $pid 2>/dev/null || break
     read -rt 0.05 <> <(:) || true
   done
   cat $log
