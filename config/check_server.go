@@ -104,6 +104,10 @@ func (c *checker) stores() {
 		c.errorf("redis.addresses", "is empty: name at least one server")
 	case r.Mode == "sentinel" && r.MasterName == "":
 		c.errorf("redis.master_name", "is missing: mode sentinel needs the master's name")
+	case r.Mode == "single" && len(r.Addresses) > 1:
+		c.errorf("redis.addresses", "has %d servers, mode single has one: use mode sentinel, cluster or auto", len(r.Addresses))
+	case len(r.EncryptionKeys) > 0 && !r.NameKey.Set():
+		c.errorf("redis.name_key", "is missing: without it the names of keys would tell which callers and credentials there are; make one with `openssl rand -base64 32` and never change it")
 	case r.KeyPrefix == "" || strings.ContainsAny(r.KeyPrefix, "{} *?"):
 		c.errorf("redis.key_prefix", "%q cannot begin key names: use letters, digits, - and :", r.KeyPrefix)
 	}

@@ -80,5 +80,34 @@ func checkSecret(text string) error {
 	return nil
 }
 
+// Reread follows a ${file:…} reference again, so that a rotated file takes
+// effect without a reload. Literals and ${env:…} stay what they are. The error
+// names the file, never its content; files nil = the machine's.
+func (s Secret) Reread(files Files) (Secret, error) {
+	if !s.Rotates() {
+		return s, nil
+	}
+	if files == nil {
+		files = OSFiles{}
+	}
+	return sources{files: files}.resolve(s.Reference)
+}
+
+// Rotates reports whether the secret is in a file, which may change while the
+// gateway runs.
+func (s Secret) Rotates() bool { return strings.HasPrefix(s.Reference, "${file:") }
+
+// Reread is [Secret.Reread] for a key, which it also checks.
+func (k Key) Reread(files Files) (Key, error) {
+	fresh, err := k.Secret.Reread(files)
+	if err != nil {
+		return Key{}, err
+	}
+	if _, err := decodeKey(fresh.Reveal()); err != nil && fresh.Set() {
+		return Key{}, fmt.Errorf("%s: %w", k.Reference, err)
+	}
+	return Key{fresh}, nil
+}
+
 // Set reports whether there is a secret, or a reference that was not followed.
 func (s Secret) Set() bool { return !s.IsZero() || s.Reference != "" }

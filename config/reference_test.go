@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"iqgateway/internal/secret"
 )
 
 const canary = "c4n4ry-0f-a-p4ssw0rd"
@@ -176,5 +178,41 @@ func TestProxyURL(t *testing.T) {
 		if strings.Contains(printed.String(), "pw") || strings.HasPrefix(tt.text, "$") && !strings.Contains(printed.String(), tt.text) {
 			t.Errorf("%s is printed as\n%s", tt.text, printed.String())
 		}
+	}
+}
+
+// A file that rotates is read again, with the same rules; nothing else is.
+func TestReread(t *testing.T) {
+	files := fakeFiles{"/secret": "new\r\n", "/empty": "\n"}
+	tests := []struct {
+		reference, want, problem string
+	}{
+		{"${file:/secret}", "new", ""},
+		{"${file:/empty}", "", "refers to file /empty, which is empty"},
+		{"${file:/gone}", "", "refers to file /gone, which cannot be read"},
+		{"${env:NAME}", "old", ""},
+		{"", "old", ""},
+	}
+	for _, tt := range tests {
+		s := Secret{Text: secret.New("old"), Reference: tt.reference}
+		got, err := s.Reread(files)
+		switch {
+		case tt.problem != "" && (err == nil || !strings.Contains(err.Error(), tt.problem) || strings.Contains(err.Error(), "old")):
+			t.Errorf("%s: error %v, want %s", tt.reference, err, tt.problem)
+		case tt.problem == "" && (err != nil || got.Reveal() != tt.want || got.Reference != tt.reference):
+			t.Errorf("%s: %q, %v", tt.reference, got.Reveal(), err)
+		}
+	}
+}
+
+func TestRereadOfKeysChecksThem(t *testing.T) {
+	good := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{1}, keyBytes))
+	files := fakeFiles{"/good": good + "\n", "/short": canary}
+	if k, err := (Key{Secret{Reference: "${file:/good}"}}).Reread(files); err != nil || len(k.Bytes()) != keyBytes {
+		t.Errorf("good key: %d bytes, %v", len(k.Bytes()), err)
+	}
+	_, err := Key{Secret{Reference: "${file:/short}"}}.Reread(files)
+	if err == nil || strings.Contains(err.Error(), canary) {
+		t.Errorf("short key: %v", err)
 	}
 }
