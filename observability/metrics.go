@@ -23,12 +23,14 @@ type Metrics struct {
 	registry *prometheus.Registry
 	provider *sdkmetric.MeterProvider
 
-	server  metric.Float64Histogram
-	client  metric.Float64Histogram
-	active  metric.Int64UpDownCounter
-	byWhom  metric.Int64Counter
-	panics  metric.Int64Counter
-	fetches metric.Float64Histogram
+	server metric.Float64Histogram
+	client metric.Float64Histogram
+	active metric.Int64UpDownCounter
+	byWhom metric.Int64Counter
+	panics metric.Int64Counter
+	tokens tokenInstruments
+	stores storeInstruments
+	meter  metric.Meter // for what is observed at each scrape
 
 	// Attribute sets are made once per combination: their values come from the
 	// configuration, so there are few.
@@ -65,11 +67,19 @@ func NewMetrics(build BuildInfo) (*Metrics, error) {
 	registry.MustRegister(info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
 	m := &Metrics{registry: registry, provider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter))}
-	return m, m.instruments(m.provider.Meter("iqgateway"))
+	m.meter = m.provider.Meter("iqgateway")
+	if err := m.instruments(m.meter); err != nil {
+		return nil, err
+	}
+	if m.tokens, err = newTokenInstruments(m.meter); err != nil {
+		return nil, err
+	}
+	m.stores, err = newStoreInstruments(m.meter)
+	return m, err
 }
 
 func (m *Metrics) instruments(meter metric.Meter) error {
-	var errs [6]error
+	var errs [5]error
 	seconds, buckets := metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(durationBuckets()...)
 	m.server, errs[0] = meter.Float64Histogram("http.server.request.duration", seconds, buckets,
 		metric.WithDescription("Duration of caller requests, from the first byte read to the last byte written."))
@@ -81,8 +91,6 @@ func (m *Metrics) instruments(meter metric.Meter) error {
 		metric.WithDescription("Caller requests by caller, service and how they ended."))
 	m.panics, errs[4] = meter.Int64Counter("iqgw.panics", metric.WithUnit("{panic}"),
 		metric.WithDescription("Panics that were turned into an error answer."))
-	m.fetches, errs[5] = meter.Float64Histogram("iqgw.token.fetch.duration", seconds, buckets,
-		metric.WithDescription("Duration of calls to the token endpoint, by outcome."))
 	for _, err := range errs {
 		if err != nil {
 			return fmt.Errorf("metrics instrument: %w", err)
@@ -213,17 +221,6 @@ func clientAttributes(k setKey) []attribute.KeyValue {
 		attrs = append(attrs, attribute.Int("http.response.status_code", k.status))
 	}
 	return withError(k, attrs)
-}
-
-// TokenFetched records a call to a token endpoint; outcome is bounded.
-func (m *Metrics) TokenFetched(ctx context.Context, credential, outcome string, d time.Duration) {
-	if m == nil {
-		return
-	}
-	k := setKey{kind: 't', credential: credential, errorType: outcome}
-	m.fetches.Record(ctx, d.Seconds(), m.set(k, func(k setKey) []attribute.KeyValue {
-		return []attribute.KeyValue{attribute.String("credential", k.credential), attribute.String("outcome", k.errorType)}
-	}))
 }
 
 func (m *Metrics) panicked(ctx context.Context) {

@@ -45,13 +45,11 @@ func TestMetricsNameWhatHappened(t *testing.T) {
 		Method: http.MethodGet, Environment: "sandbox", Service: "crm", Credential: "retail",
 		Host: "crmdemo.iqmetrix.net", Port: 443, Status: 418, Duration: 30 * time.Millisecond,
 	})
-	metrics.TokenFetched(t.Context(), "retail", "ok", time.Second)
 	text := scrape(t, metrics)
 	for _, want := range []string{
 		`http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="418",http_route="/sandbox/crm/**",url_scheme="http"} 1`,
 		`http_client_request_duration_seconds_bucket{credential="retail",environment="sandbox",http_request_method="GET",http_response_status_code="418",server_address="crmdemo.iqmetrix.net",server_port="443",service="crm",le="0.05"} 1`,
 		`iqgw_exchanges_total{caller="storefront",environment="sandbox",outcome="ok",service="crm"} 1`,
-		`iqgw_token_fetch_duration_seconds_sum{credential="retail",outcome="ok"} 1`,
 		`http_server_active_requests 0`,
 		`iqgw_build_info{goversion="",revision="",version="test"} 1`,
 	} {
@@ -88,7 +86,14 @@ func TestCallersCannotMakeSeries(t *testing.T) {
 func TestNilMetricsMeasureNothing(t *testing.T) {
 	var m *observability.Metrics
 	m.Attempted(t.Context(), observability.Attempt{})
-	m.TokenFetched(t.Context(), "", "", 0)
+	m.TokenFetched(t.Context(), observability.TokenFetch{})
+	m.TokenWaited(t.Context(), "", "", 0)
+	m.TokenAdopted(t.Context(), "", "")
+	m.TokenRolledBack(t.Context(), "", "")
+	m.TokenRejected(t.Context(), "", "", "")
+	m.SecretUnread(t.Context(), "", "")
+	m.StoreCalled(t.Context(), "", "", "", 0)
+	m.StoreRejected(t.Context(), "", "", "")
 	w := httptest.NewRecorder()
 	observability.Observe(observability.ObserveOptions{})(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
 	if w.Code != http.StatusNotFound {

@@ -50,7 +50,10 @@ func (s *stores) tokenHooks() tokencache.Hooks {
 }
 
 func (s *stores) tokenFetched(info tokencache.FetchInfo) {
-	s.metrics.TokenFetched(context.Background(), info.ID.Credential, string(info.Outcome), info.Duration)
+	s.metrics.TokenFetched(context.Background(), observability.TokenFetch{
+		Environment: info.ID.Environment, Credential: info.ID.Credential,
+		Reason: string(info.Reason), Outcome: string(info.Outcome), Duration: info.Duration,
+	})
 	attrs := []slog.Attr{
 		slog.String("environment", info.ID.Environment), slog.String("credential", info.ID.Credential),
 		slog.String("reason", string(info.Reason)), slog.String("outcome", string(info.Outcome)),
