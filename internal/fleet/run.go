@@ -1,0 +1,119 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+)
+
+// leaveTimeout bounds the farewell of a replica that ends.
+const leaveTimeout = time.Second
+
+// Run takes part in the fleet until ctx ends and then leaves it. It must be
+// called once.
+func (f *Fleet) Run(ctx context.Context) {
+	if f.o.Store == nil {
+		<-ctx.Done()
+		return
+	}
+	defer f.leave(ctx)
+	var executing sync.WaitGroup
+	defer executing.Wait()
+	busy, finished := false, make(chan struct{}, 1)
+	next := time.NewTimer(0)
+	defer next.Stop()
+	for {
+		// Beats go on while commands are being executed: a slow handler must
+		// not make this replica look dead.
+		select {
+		case <-ctx.Done():
+			return
+		case <-next.C:
+		case <-finished: // tell so at once: a sender waits for it
+			busy = false
+		}
+		if commands := f.beat(ctx, !busy); len(commands) > 0 {
+			busy = true
+			executing.Go(func() {
+				f.follow(ctx, commands)
+				finished <- struct{}{}
+			})
+		}
+		next.Reset(f.o.Interval)
+	}
+}
+
+// beat makes the one trip and returns the commands that are new.
+func (f *Fleet) beat(ctx context.Context, want bool) []Command {
+	f.mu.Lock()
+	self := f.self
+	self.Failed = slices.Clone(self.Failed)
+	f.mu.Unlock()
+	news, err := f.o.Store.Beat(ctx, Beat{Member: self, Age: time.Since(f.born), Want: want})
+	if err != nil {
+		if ctx.Err() == nil {
+			f.o.Hooks.beaten(0, err)
+		}
+		return nil
+	}
+	f.members.Store(int64(max(news.Members, 1)))
+	f.o.Hooks.beaten(news.Members, nil)
+	if news.Missed {
+		f.o.Hooks.missed()
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.self.Started = news.Started
+	f.self.Done = max(f.self.Done, idAt(news.Started))
+	if news.Missed && len(news.Commands) == 0 {
+		f.self.Done = max(f.self.Done, news.Latest)
+	}
+	return news.Commands
+}
+
+// follow executes commands in their order.
+func (f *Fleet) follow(ctx context.Context, commands []Command) {
+	for _, c := range commands {
+		if ctx.Err() != nil {
+			return
+		}
+		if c.ID <= f.done() {
+			continue // at most once, whatever the store says
+		}
+		var err error
+		if c.From != f.o.Replica || c.Err != nil { // Send has executed its own
+			err = f.execute(ctx, c)
+		}
+		f.finish(c.ID, err)
+	}
+}
+
+func (f *Fleet) done() ID {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.self.Done
+}
+
+// finish notes what the next beat tells about a command.
+func (f *Fleet) finish(id ID, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.self.Done = id
+	if err == nil {
+		return
+	}
+	f.self.Failed = append(f.self.Failed, id)
+	if n := len(f.self.Failed) - Kept; n > 0 {
+		f.self.Failed = slices.Delete(f.self.Failed, 0, n)
+	}
+}
+
+func (f *Fleet) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+	defer cancel()
+	if err := f.o.Store.Leave(ctx, f.o.Replica); err != nil {
+		f.o.Hooks.beaten(0, errors.Join(errors.New("leaving the fleet"), err))
+	}
+}
