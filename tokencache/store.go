@@ -38,9 +38,11 @@ type Store interface {
 // has claimed, nothing that this one writes has an effect.
 type Claim interface {
 	// Grant shares a granted token and what is to be remembered with it, and
-	// returns its generation, which is higher than all before. The error is
-	// ErrClaimLost when another replica has claimed since. It may be repeated
-	// after any other error.
+	// returns its generation, which is higher than all before. (A store that
+	// may lose its state counts from its clock: generations that start again
+	// from 1 look like a rollback to replicas that have seen later ones, and
+	// cost each of them a call.) The error is ErrClaimLost when another
+	// replica has claimed since. It may be repeated after any other error.
 	Grant(ctx context.Context, token SharedToken, history History) (generation uint64, err error)
 
 	// Fail shares what is to be remembered of an attempt that brought no
@@ -77,6 +79,12 @@ type Shared struct {
 	Token      SharedToken // may have expired
 	Accepted   bool        // an upstream has taken Token
 	History    History
+
+	// Forgiven is when [Store.Forget] last dropped the history, zero when it
+	// never did or that is no longer known. Replicas drop what they remember
+	// of before that moment, which the mere lack of a history in a store that
+	// has just lost its state must not make them do.
+	Forgiven time.Time
 }
 
 // SharedToken is a token as replicas share it.
