@@ -1,0 +1,54 @@
+package redisconn
+
+import "time"
+
+const (
+	// failuresToOpen in a row mean that the server is away. One may be a lost
+	// connection.
+	failuresToOpen = 3
+	// stalledCalls may wait for a server that has fallen silent; at 500
+	// requests per second many more would start before the first times out.
+	stalledCalls = 8
+)
+
+// breaker judges one client by the results of its calls. It only ever opens: a
+// server that was lost is met again with a new client, so that no connection
+// to a demoted master or through a dead path survives. Not safe for concurrent
+// use.
+type breaker struct {
+	// patience is how long a server with waiting calls may say nothing.
+	patience time.Duration
+
+	failures int
+	waiting  int
+	silent   time.Time // last answer, or the start of waiting if that is later
+}
+
+// enter reports whether one more call may be sent.
+func (b *breaker) enter(now time.Time) bool {
+	if b.waiting >= stalledCalls && now.Sub(b.silent) > b.patience {
+		return false
+	}
+	if b.waiting == 0 {
+		b.silent = now
+	}
+	b.waiting++
+	return true
+}
+
+// leave records the result of a call that entered, and reports whether the
+// server is away.
+func (b *breaker) leave(now time.Time, v verdict) (away bool) {
+	b.waiting--
+	switch v {
+	case verdictFine:
+		b.failures = 0
+		b.silent = now
+	case verdictWeak:
+		b.failures++
+	case verdictGone:
+		b.failures = failuresToOpen
+	case verdictNeutral:
+	}
+	return b.failures >= failuresToOpen
+}

@@ -1,0 +1,39 @@
+package redisconn
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+)
+
+// nameBytes of the HMAC are kept: 128 bits, 22 characters.
+const nameBytes = 16
+
+// Key is the name of one stored thing. Its fields are Redis keys that share
+// one cluster slot, so one script may use them together.
+type Key struct{ base string }
+
+// Key names a thing by its kind (a word of ours, readable in the name) and the
+// parts that tell it apart (names, URLs: hidden by an HMAC).
+func (c *Conn) Key(kind string, parts ...string) Key {
+	mac := hmac.New(sha256.New, c.nameKey)
+	mac.Write(lengthPrefixed(nil, kind))
+	for _, p := range parts {
+		mac.Write(lengthPrefixed(nil, p))
+	}
+	name := base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:nameBytes])
+	return Key{base: c.options.KeyPrefix + ":" + kind + ":{" + name + "}"}
+}
+
+// Field is the Redis key of one field of the thing; field is a word of ours.
+func (k Key) Field(field string) string { return k.base + ":" + field }
+
+// String is the name without a field.
+func (k Key) String() string { return k.base }
+
+// lengthPrefixed appends s so that no two lists of strings give the same bytes.
+func lengthPrefixed(b []byte, s string) []byte {
+	b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
+	return append(b, s...)
+}

@@ -1,0 +1,37 @@
+package redisconn
+
+import (
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// session is one client for as long as the server behind it is well. Results
+// that come after it was lost change nothing.
+type session struct {
+	client redis.UniversalClient
+
+	mu      sync.Mutex
+	breaker breaker
+}
+
+// patienceParts of a timeout is how long a server may keep many calls waiting
+// without any answer.
+const patienceParts = 4
+
+func newSession(client redis.UniversalClient, timeout time.Duration) *session {
+	return &session{client: client, breaker: breaker{patience: timeout / patienceParts}}
+}
+
+func (s *session) enter(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.breaker.enter(now)
+}
+
+func (s *session) leave(now time.Time, v verdict) (away bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.breaker.leave(now, v)
+}
