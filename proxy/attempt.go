@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"time"
 
 	"iqgateway/internal/exchange"
@@ -18,7 +19,7 @@ type AttemptInfo struct {
 	Environment string
 	Service     string
 	Credential  string // "" when it went out without one
-	Host        string // of the upstream
+	Host        string // that was asked: the upstream's, or the one that it prefers
 	Method      string
 	Route       string
 	Status      int // 0 when no answer came
@@ -40,6 +41,8 @@ type AttemptHooks struct {
 type AttemptOptions struct {
 	// Services are the upstreams; required.
 	Services Services
+	// Sessions holds cookies and preferred hosts; nil = none are kept.
+	Sessions *Sessions
 	// Hooks are called about every attempt.
 	Hooks AttemptHooks
 	// Now is the clock of durations; default [time.Now].
@@ -71,7 +74,9 @@ type run struct {
 	exchange  *exchange.Exchange
 	request   *http.Request // as it was given to the stage
 	out       *http.Request // as it is sent
+	wire      *url.URL      // of out
 	service   *Service
+	session   visit
 	transport http.RoundTripper
 	ctx       context.Context //nolint:containedctx // the attempt's own; ends with it
 	cancel    context.CancelCauseFunc
@@ -112,27 +117,23 @@ func (a *attempts) begin(r *http.Request) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	wire, err := wireURL(r.URL, service.options.Pool.plainProxied())
-	if err != nil {
-		return nil, err
-	}
 	n := &run{hooks: a.options.Hooks, now: a.options.Now, exchange: ex, request: r, service: service}
 	n.info = AttemptInfo{
-		Environment: ex.Target.Environment, Service: ex.Target.Service, Route: ex.Target.Route,
-		Host: ex.Target.Upstream.Host, Method: r.Method,
+		Environment: ex.Target.Environment, Service: ex.Target.Service, Route: ex.Target.Route, Method: r.Method,
 	}
 	authorizer := exchange.AuthorizerFrom(r.Context())
 	if authorizer != nil {
 		n.info.Credential = ex.Credential
 	}
-	if n.transport, err = service.options.Pool.For(n.info.Credential); err != nil {
+	n.session = n.visit(a.options.Sessions, a.options.Services)
+	if err := n.direct(); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	n.ctx, n.cancel = ctx, cancel
 	n.trace.cancel = cancel
 	n.out = n.outgoing(ctx, r, authorizer)
-	n.out.URL = wire
+	n.address()
 	return n, nil
 }
 

@@ -65,6 +65,9 @@ func (n *run) send() (*http.Response, error) {
 			(body == nil || body.Revoke()) {
 			continue
 		}
+		if err != nil && n.fallBack(body) {
+			continue
+		}
 		if body != nil {
 			body.Finish()
 		}
@@ -97,7 +100,9 @@ func (n *run) fail(err error) error {
 	if n.ctx.Err() != nil {
 		e.cause = context.Cause(n.ctx)
 	}
-	n.end(classify(e))
+	kind := classify(e)
+	n.session.broken(kind, n.trace.onReused())
+	n.end(kind)
 	n.exchange.Attempts += n.info.Resends
 	return e.problem(n.info.Service)
 }
@@ -105,6 +110,7 @@ func (n *run) fail(err error) error {
 // answer returns res with a body whose end is the end of the attempt. It is a
 // copy, so that trailers which arrive with the body stay on the original.
 func (n *run) answer(res *http.Response) *http.Response {
+	n.answered(res)
 	n.info.Status = res.StatusCode
 	n.info.HTTP2 = res.ProtoMajor == 2
 	n.info.HeaderTime = n.now().Sub(n.start)

@@ -111,6 +111,13 @@ func (t *connTrace) connected() bool {
 	return t.connections > 0
 }
 
+// onReused reports whether the last connection had served before.
+func (t *connTrace) onReused() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.reused
+}
+
 // stale reports whether the last connection came from the pool and took
 // nothing: it had died there.
 func (t *connTrace) stale() bool {

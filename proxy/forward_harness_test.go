@@ -120,16 +120,19 @@ func (g *gate) handler(t *testing.T) http.Handler {
 		Services: services,
 		Hooks:    proxy.AttemptHooks{Done: func(_ context.Context, i proxy.AttemptInfo) { g.attempts <- i }},
 	})
-	forward := proxy.NewForward(proxy.ForwardOptions{
-		Transport: attempt, Services: services, Errors: errors, Locations: g.Locations, Headers: g.Mode,
+	outbound := tripper(func(r *http.Request) (*http.Response, error) { // in place of the token stage
+		if g.Token != "" {
+			r = r.WithContext(exchange.WithAuthorizer(r.Context(), bearer(g.Token)))
+		}
+		return attempt.RoundTrip(r)
 	})
-	forward = proxy.NewSession(proxy.SessionOptions{Transport: attempt, Errors: errors})(forward)
+	forward := proxy.NewForward(proxy.ForwardOptions{
+		Transport: outbound, Services: services, Errors: errors, Locations: g.Locations, Headers: g.Mode,
+	})
+	forward = proxy.NewSession(proxy.SessionOptions{Transport: outbound, Services: services, Errors: errors})(forward)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ex := &exchange.Exchange{ID: "r1-test", Target: g.route(r), Credential: "retail", Form: g.Form}
 		ctx := exchange.With(r.Context(), ex)
-		if g.Token != "" {
-			ctx = exchange.WithAuthorizer(ctx, bearer(g.Token))
-		}
 		defer func() { g.exchanges <- ex }()
 		forward.ServeHTTP(w, r.WithContext(ctx))
 	})

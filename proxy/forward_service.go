@@ -34,6 +34,8 @@ type ServiceOptions struct {
 	// TrustedTracing lets traceparent, tracestate and baggage go upstream. Only
 	// for upstreams of one's own: they tell a third party what calls what.
 	TrustedTracing bool
+	// Session says what of the upstream's session is kept.
+	Session ServiceSession
 	// Pool holds the connections; required.
 	Pool *Pool
 }

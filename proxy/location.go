@@ -60,12 +60,23 @@ type callerView struct {
 	scheme string // of the caller's own request
 	host   string // that it asked for, with its port
 	target *exchange.Target
+	asked  *url.URL // where the attempt went; nil = target.Upstream
+}
+
+// key is hostKey, but the host that the upstream's session prefers is the
+// upstream's own.
+func (v callerView) key(scheme, authority string) string {
+	key, up := hostKey(scheme, authority), v.target.Upstream
+	if v.asked != nil && key == hostKey(v.asked.Scheme, v.asked.Host) {
+		return hostKey(up.Scheme, up.Host)
+	}
+	return key
 }
 
 // rewriteHeader rewrites the two fields that refer to other resources. Links
 // in bodies (HAL) are relative and left alone.
 func (l *Locations) rewriteHeader(h http.Header, ex *exchange.Exchange, in *http.Request) {
-	view := callerView{form: ex.Form, scheme: "http", host: in.Host, target: ex.Target}
+	view := callerView{form: ex.Form, scheme: "http", host: in.Host, target: ex.Target, asked: ex.Upstream}
 	if in.TLS != nil {
 		view.scheme = "https"
 	}
@@ -104,7 +115,7 @@ func (l *Locations) rewrite(location string, view callerView) (string, bool) {
 		if ref.scheme == "" {
 			ref.scheme = view.target.Upstream.Scheme
 		}
-		if origin, below, known := l.find(hostKey(ref.scheme, ref.authority), ref.rest); known {
+		if origin, below, known := l.find(view.key(ref.scheme, ref.authority), ref.rest); known {
 			return absoluteReference(origin, below, location, view), true
 		}
 		return location, true

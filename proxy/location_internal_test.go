@@ -47,9 +47,15 @@ func TestLocation(t *testing.T) {
 	crm := target("production", "crm", "https://crm.iqmetrix.net", "/customers")
 	cova := target("production", "covaorderintake", "https://api.iqmetrix.net/covaorderintake", "/production/covaorderintake")
 	sim := target("sim", "crm", "http://127.0.0.1:8081/crm", "/crm")
-	path := func(t *exchange.Target) callerView { return callerView{exchange.FormPath, "https", "", t} }
-	native := func(t *exchange.Target) callerView { return callerView{exchange.FormNative, "https", "", t} }
-	absolute := func(t *exchange.Target) callerView { return callerView{exchange.FormAbsolute, "http", "", t} }
+	path := func(t *exchange.Target) callerView {
+		return callerView{form: exchange.FormPath, scheme: "https", host: "", target: t}
+	}
+	native := func(t *exchange.Target) callerView {
+		return callerView{form: exchange.FormNative, scheme: "https", host: "", target: t}
+	}
+	absolute := func(t *exchange.Target) callerView {
+		return callerView{form: exchange.FormAbsolute, scheme: "http", host: "", target: t}
+	}
 	const dropped = ""
 	tests := []struct {
 		view     callerView
@@ -148,7 +154,7 @@ func FuzzLocation(f *testing.F) {
 		f.Add(seed)
 	}
 	l := testLocations()
-	view := callerView{exchange.FormPath, "https", "", target("production", "crm", "https://crm.iqmetrix.net", "/crm")}
+	view := callerView{form: exchange.FormPath, scheme: "https", host: "", target: target("production", "crm", "https://crm.iqmetrix.net", "/crm")}
 	f.Fuzz(func(t *testing.T, in string) {
 		out, keep := l.rewrite(in, view)
 		if !keep {
@@ -185,7 +191,7 @@ func TestLocationKeepsTheCallersPort(t *testing.T) {
 		{"crm.native.test:8443", "http://order.native.test:29900/v1/x", "https://order.native.test:8443/v1/x"},
 		{"crm.native.test", "/v1/x", "/v1/x"},
 	} {
-		got, keep := l.rewrite(tt.location, callerView{exchange.FormNative, "https", tt.host, target})
+		got, keep := l.rewrite(tt.location, callerView{form: exchange.FormNative, scheme: "https", host: tt.host, target: target})
 		if !keep || got != tt.want {
 			t.Errorf("%s for a caller of %s: %q %v, want %q", tt.location, tt.host, got, keep, tt.want)
 		}

@@ -1,12 +1,10 @@
 package proxy
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -27,6 +25,11 @@ const sessionTimeout = 30 * time.Second
 type SessionOptions struct {
 	// Transport is the first of the outbound stages; required.
 	Transport http.RoundTripper
+	// Services are the upstreams; nil = none has a session to be kept.
+	Services Services
+	// Sessions holds what is learned; nil keeps documents for a minute and
+	// learns nothing that outlives the generation.
+	Sessions *Sessions
 	// Errors renders failures; required.
 	Errors *Errors
 	// Headers says how much the gateway adds to answers.
@@ -45,8 +48,15 @@ type sessionStage struct {
 // DataConnect's session document holds the access token, and its parameters
 // (Response, Email.To) can have it mailed out. So the caller's request is never
 // forwarded: the gateway asks by itself, without any parameter, and answers
-// with the harmless fields alone.
+// with the harmless fields alone. One call, at most one a minute, serves all
+// callers that share a credential.
+//
+// The stage also asks in the background, after requests that succeeded, which
+// host the upstream prefers.
 func NewSession(o SessionOptions) func(next http.Handler) http.Handler {
+	if o.Sessions == nil {
+		o.Sessions = NewSessions(SessionsOptions{})
+	}
 	return func(next http.Handler) http.Handler {
 		return &sessionStage{options: o, next: next}
 	}
@@ -57,6 +67,9 @@ func (s *sessionStage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ex := exchange.From(r.Context())
 	if ex.Target == nil || !ex.Target.Session {
 		s.next.ServeHTTP(w, r)
+		if ex.Target != nil {
+			s.learn(ex)
+		}
 		return
 	}
 	switch r.Method {
@@ -67,7 +80,7 @@ func (s *sessionStage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.options.Errors.Refuse(w, r, p)
 		return
 	}
-	document, err := s.fetch(r, ex.Target)
+	document, err := s.read(r.Context(), ex)
 	if err != nil {
 		s.options.Errors.Refuse(w, r, err)
 		return
@@ -82,64 +95,87 @@ func (s *sessionStage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// fetch makes the gateway's own session call.
-func (s *sessionStage) fetch(r *http.Request, t *exchange.Target) ([]byte, error) {
-	own := *t
-	own.Path, own.RawQuery, own.HasQuery = "/session", "", false
-	ctx, cancel := context.WithTimeoutCause(r.Context(), sessionTimeout, errTotal)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "", nil)
-	if err != nil {
-		return nil, fmt.Errorf("session: %w", err)
+// read returns the session document for the caller of ex.
+func (s *sessionStage) read(ctx context.Context, ex *exchange.Exchange) ([]byte, error) {
+	key, service, shared := s.options.Services.session(ex.Target, ex.Credential)
+	call := s.call(ex)
+	if !shared { // the caller's own token: nobody else may see what it brings
+		return s.options.Sessions.private(key, ex.Target.Upstream).read(ctx, call, false)
 	}
-	req.URL, req.Host = upstreamURL(&own), own.Upstream.Host
-	req.Header = http.Header{"Accept": {"application/json"}, "User-Agent": {""}, "Via": {via}}
+	learn := service != nil && service.options.Session.PreferredEndpoint
+	return s.options.Sessions.of(key, ex.Target.Upstream).read(ctx, call, learn)
+}
 
-	res, err := s.options.Transport.RoundTrip(req)
-	if err != nil {
-		return nil, err
+// learn has the upstream asked which host it prefers, when it is time to and
+// the exchange shows that it answers.
+func (s *sessionStage) learn(ex *exchange.Exchange) {
+	if ex.UpstreamStatus == 0 || ex.Target.Authentication != authBearer || ex.Target.Policy == policyAnonymous {
+		return
 	}
-	defer func() { _ = res.Body.Close() }()
-	if err := checkStatus(res, t); err != nil {
-		return nil, err
+	key, service, ok := s.options.Services.session(ex.Target, ex.Credential)
+	if !ok || service == nil || !service.options.Session.PreferredEndpoint {
+		return
 	}
-	if res.StatusCode != http.StatusOK {
-		return nil, exchange.Refuse(exchange.UpstreamProtocol,
-			fmt.Sprintf("the upstream answered the gateway's session call with status %d", res.StatusCode))
+	doubt := isGatewayError(ex.UpstreamStatus)
+	if ex.UpstreamStatus/100 == 2 || doubt {
+		n := s.options.Sessions.of(key, ex.Target.Upstream)
+		if doubt && n.preferred() == nil {
+			return // the configured host itself is ill
+		}
+		n.refresh(s.call(ex), doubt)
 	}
-	var body bytes.Buffer
-	if _, err := body.ReadFrom(io.LimitReader(res.Body, maxSession+1)); err != nil {
-		return nil, sessionProblem(err)
+}
+
+func isGatewayError(status int) bool {
+	switch status {
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
 	}
-	return publicSession(body.Bytes())
+	return false
 }
 
 // publicSession returns the fields of a session document that callers may see.
 // What is not known to be harmless is left out, so that a new kind of token in
 // it stays here.
 func publicSession(body []byte) ([]byte, error) {
+	answer, err := readSession(body)
+	return answer.public, err
+}
+
+// readSession takes a session document apart.
+func readSession(body []byte) (sessionAnswer, error) {
 	if len(body) > maxSession {
-		return nil, sessionProblem(errors.New("longer than 64 KiB"))
+		return sessionAnswer{}, sessionProblem(errors.New("longer than 64 KiB"))
 	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(body, &fields); err != nil {
 		// The decoder's text quotes the body; only its kind is kept.
-		return nil, sessionProblem(fmt.Errorf("no JSON object (%T)", err))
+		return sessionAnswer{}, sessionProblem(fmt.Errorf("no JSON object (%T)", err))
 	}
+	var answer sessionAnswer
 	public := make(map[string]any, len(fields))
 	for name, value := range fields {
-		if known := publicField(name); known != "" && isScalar(value) {
-			public[known] = value
+		known := publicField(name)
+		if known == "" || !isScalar(value) {
+			continue
+		}
+		public[known] = value
+		if known == preferredField {
+			_ = json.Unmarshal(value, &answer.preferred) // what is no text names no host
 		}
 	}
-	return append(encodeJSON(public), '\n'), nil
+	answer.public = append(encodeJSON(public), '\n')
+	return answer, nil
 }
+
+// preferredField names the host that the upstream prefers.
+const preferredField = "PreferredEndpoint"
 
 // publicField returns the documented spelling of a harmless field, "" for all
 // others: access_token, basic_token, what may be added, and Username, which is
 // half of the shared account's login.
 func publicField(name string) string {
-	for _, known := range []string{"isValid", "ParentEntityId", "RQEmployeeId", "PreferredEndpoint"} {
+	for _, known := range []string{"isValid", "ParentEntityId", "RQEmployeeId", preferredField} {
 		if strings.EqualFold(known, name) {
 			return known
 		}

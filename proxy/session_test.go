@@ -33,12 +33,12 @@ func newSession(t *testing.T, answer http.HandlerFunc) (*gate, <-chan *http.Requ
 }
 
 func TestSessionIsTheGatewaysOwnCall(t *testing.T) {
-	g, seen := newSession(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Set-Cookie", "session=CAN_RT")
-		_, _ = io.WriteString(w, sessionDocument)
-	})
 	const want = `{"ParentEntityId":14146,"PreferredEndpoint":"https://dataconnect-useast.iqmetrix.net","RQEmployeeId":"7","isValid":true}` + "\n"
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodHead} {
+		g, seen := newSession(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Set-Cookie", "session=CAN_RT")
+			_, _ = io.WriteString(w, sessionDocument)
+		})
 		var body io.Reader
 		if method == http.MethodPost {
 			body = strings.NewReader("Response=Csv.Email&Email.To=evil@evil.test")
@@ -62,6 +62,7 @@ func TestSessionIsTheGatewaysOwnCall(t *testing.T) {
 			t.Errorf("%s: %d %v", method, res.StatusCode, res.Header)
 		}
 	}
+	g, seen := newSession(t, func(http.ResponseWriter, *http.Request) {})
 	res, _ := g.do(t, http.MethodDelete, "/svc/session", nil, nil)
 	if res.StatusCode != http.StatusMethodNotAllowed || res.Header.Get("Allow") == "" || len(seen) > 0 {
 		t.Errorf("DELETE: %d, %v", res.StatusCode, res.Header)

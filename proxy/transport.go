@@ -78,6 +78,8 @@ type Pool struct {
 
 	mu           sync.RWMutex
 	byCredential map[string]*http.Transport
+	neighbours   []*Pool // see beside; last used last
+	closed       bool
 }
 
 func newPool(owner *Transports, key PoolKey, settings TransportSettings) (*Pool, error) {
@@ -135,11 +137,16 @@ func (p *Pool) Close() {
 	if !p.owner.release(p) {
 		return
 	}
-	p.mu.RLock()
-	defer p.mu.RUnlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
 	for _, t := range p.byCredential {
 		t.CloseIdleConnections()
 	}
+	for _, n := range p.neighbours {
+		n.Close()
+	}
+	p.neighbours = nil
 }
 
 // plainProxied reports whether requests go in absolute form to an egress

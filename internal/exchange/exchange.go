@@ -48,6 +48,7 @@ type Exchange struct {
 	Class      string  // interactive, batch or background; set by authorize
 
 	Attempts       int      // requests sent upstream
+	Upstream       *url.URL // where the last attempt went: the target's, or the host that its session prefers
 	UpstreamStatus int      // of the last attempt; 0 when it gave no answer
 	Replays        int      // attempts repeated with a new token after a 401
 	Dropped        []string // names of request fields that did not go upstream

@@ -1,0 +1,168 @@
+package proxy
+
+import (
+	"net/http"
+	"net/url"
+
+	"iqgateway/internal/exchange"
+)
+
+// ServiceSession says what of an upstream's session the gateway keeps on behalf
+// of callers. The zero value keeps nothing.
+type ServiceSession struct {
+	// Cookies keeps the upstream's cookies and sends them with later requests
+	// of the same credential to the same host.
+	Cookies bool
+	// PreferredEndpoint sends the requests of a credential to the host that the
+	// upstream's session document names for it, as far as that host belongs to
+	// the environment.
+	PreferredEndpoint bool
+	// Accounts names, by credential, something that changes when the credential
+	// stands for another account; what it is does not matter, and it must be no
+	// secret. A credential that is not in it (callers that bring their own
+	// token) has no session. nil = all have one.
+	Accounts map[string]string
+}
+
+// session returns the key of a credential's session with the service of t; ok
+// is false when there is no such session. The service may be nil all the same.
+func (s Services) session(t *exchange.Target, credential string) (key SessionKey, service *Service, ok bool) {
+	key = SessionKey{Environment: t.Environment, Service: t.Service, Upstream: t.Upstream.String(), Credential: credential}
+	service = s[ServiceName{t.Environment, t.Service}]
+	if service == nil {
+		return key, nil, true
+	}
+	key.Account, ok = service.options.Session.Accounts[credential]
+	return key, service, ok || service.options.Session.Accounts == nil
+}
+
+// visit is an attempt's part in the upstream's session; its zero value is that
+// of an attempt without one.
+type visit struct {
+	session *session // nil = none
+	keeps   bool     // cookies
+	origin  *url.URL // preferred host in use; nil = the configured one
+	sent    []cookie
+}
+
+// visit joins the session that the attempt belongs to. It may wait, once per
+// session, for what the other replicas know.
+func (n *run) visit(sessions *Sessions, services Services) visit {
+	o := n.service.options.Session
+	if sessions == nil || !o.Cookies && !o.PreferredEndpoint || n.info.Credential == "" {
+		return visit{}
+	}
+	t := n.exchange.Target
+	key, _, ok := services.session(t, n.info.Credential)
+	if !ok {
+		return visit{}
+	}
+	v := visit{session: sessions.of(key, t.Upstream), keeps: o.Cookies}
+	v.session.ready(n.request.Context())
+	if o.PreferredEndpoint {
+		v.origin = v.session.preferred()
+	}
+	return v
+}
+
+// direct points the attempt at the preferred host, or else at the configured
+// one.
+func (n *run) direct() error {
+	if n.session.origin != nil {
+		if n.aim(n.session.origin) == nil {
+			return nil
+		}
+		n.session.origin = nil // the generation has ended, and its pools with it
+	}
+	return n.aim(nil)
+}
+
+// aim chooses the connections for origin, nil for the configured host, and the
+// URL to go with them.
+func (n *run) aim(origin *url.URL) error {
+	pool, target, to := n.service.options.Pool, *n.request.URL, n.exchange.Target.Upstream
+	if origin != nil {
+		var err error
+		if pool, err = pool.beside(origin); err != nil {
+			return err
+		}
+		moved := *to
+		moved.Scheme, moved.Host = origin.Scheme, origin.Host
+		target.Scheme, target.Host, to = origin.Scheme, origin.Host, &moved
+	}
+	wire, err := wireURL(&target, pool.plainProxied())
+	if err != nil {
+		return err
+	}
+	transport, err := pool.For(n.info.Credential)
+	if err != nil {
+		return err
+	}
+	n.transport, n.wire = transport, wire
+	n.exchange.Upstream, n.info.Host = to, to.Host
+	return nil
+}
+
+// address writes into the request what belongs to the host that it goes to.
+func (n *run) address() {
+	n.out.URL = n.wire
+	if n.out.Host = n.request.Host; n.session.origin != nil {
+		n.out.Host = n.session.origin.Host
+	}
+	delete(n.out.Header, "Cookie")
+	if !n.session.keeps {
+		return
+	}
+	field, sent := n.session.session.cookies(n.wire, n.requestPath())
+	n.session.sent = sent
+	if field != "" {
+		n.out.Header["Cookie"] = []string{field}
+	}
+}
+
+func (n *run) requestPath() string {
+	if raw := n.request.URL.RawPath; raw != "" {
+		return raw
+	}
+	return n.request.URL.EscapedPath()
+}
+
+// fallBack turns an attempt that got no connection to the preferred host to the
+// configured one: nothing was sent. The others do not try that host either.
+func (n *run) fallBack(body *sentBody) bool {
+	origin := n.session.origin
+	if origin == nil || n.trace.connected() || n.ctx.Err() != nil || body != nil && !body.Revoke() {
+		return false
+	}
+	n.session.session.dropEndpoint(origin, DropConnect)
+	n.session.origin = nil
+	if n.aim(nil) != nil {
+		return false
+	}
+	n.address()
+	return true
+}
+
+// broken drops a preferred host on whose new connection no answer came. A kept
+// connection may die between two requests, and a slow report is no fault.
+func (v visit) broken(kind FailureKind, reused bool) {
+	if v.origin != nil && !reused && (kind == FailedReset || kind == FailedProtocol) {
+		v.session.dropEndpoint(v.origin, DropBroken)
+	}
+}
+
+// answered takes from an answer what is the session's.
+func (n *run) answered(res *http.Response) {
+	fields := takeSetCookie(res.Header)
+	v := n.session
+	if v.origin != nil && n.exchange.Target.Session && endsPreference(res.StatusCode) {
+		v.session.dropEndpoint(v.origin, DropStatus)
+	}
+	switch {
+	case !v.keeps:
+	case res.StatusCode == http.StatusUnauthorized:
+		v.session.rejected(n.wire, v.sent)
+	default:
+		v.session.learnCookies(n.wire, n.requestPath(), fields)
+	}
+}
