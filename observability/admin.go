@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"iqgateway/internal/secret"
 )
 
 // Check is one condition of readiness, or one thing worth showing beside it.
@@ -27,17 +29,26 @@ type AdminOptions struct {
 	// Hosts are names that the server answers to beside loopback names and IP
 	// addresses; "*" = any name. It keeps other web pages out (DNS rebinding).
 	Hosts []string
+	// API serves everything under /api/, see [API]; nil = nothing is there. It
+	// is asked only for what Token and ReadToken allow.
+	API http.Handler
+	// Token allows to read and change; absent = nothing can be changed.
+	Token secret.Text
+	// ReadToken allows to read. With neither, everybody who reaches the server
+	// may read.
+	ReadToken secret.Text
 }
 
 // Admin returns the handler of the admin server: /livez, /readyz[?verbose],
-// /metrics and /version.
+// /metrics, /version, and /api/ for those who may.
 func Admin(o AdminOptions) http.Handler {
 	mux := http.NewServeMux()
 	probes(mux, o)
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, o.Version)
 	})
-	return guard(mux, o.Hosts)
+	api := apiGuard{api: o.API, token: newCredential(o.Token), read: newCredential(o.ReadToken)}
+	return guard(api.wrap(mux), o.Hosts)
 }
 
 // Status returns the handler of the status listener: what probes and scrapers
@@ -87,13 +98,21 @@ func guard(next http.Handler, hosts []string) http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		switch {
 		case !hostAllowed(r.Host, hosts):
-			writeText(w, http.StatusForbidden, "this server does not answer to that host name; add it to admin.hosts\n")
+			forbid(w, r, "this server does not answer to that host name; add it to admin.hosts")
 		case r.Header.Get("Origin") != "":
-			writeText(w, http.StatusForbidden, "requests of web pages from elsewhere are refused\n")
+			forbid(w, r, "requests of web pages from elsewhere are refused")
 		default:
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+func forbid(w http.ResponseWriter, r *http.Request, detail string) {
+	if underAPI(r.URL) {
+		WriteProblem(w, http.StatusForbidden, detail)
+		return
+	}
+	writeText(w, http.StatusForbidden, detail+"\n")
 }
 
 // hostAllowed accepts IP addresses and localhost, which no attacker's DNS name
