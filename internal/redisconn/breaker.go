@@ -24,6 +24,13 @@ type breaker struct {
 	silent   time.Time // last answer, or the start of waiting if that is later
 }
 
+// patienceParts of a timeout is how long many calls may wait without any answer.
+const patienceParts = 4
+
+func newBreaker(timeout time.Duration) breaker {
+	return breaker{patience: timeout / patienceParts}
+}
+
 // enter reports whether one more call may be sent.
 func (b *breaker) enter(now time.Time) bool {
 	if b.waiting >= stalledCalls && now.Sub(b.silent) > b.patience {

@@ -38,23 +38,18 @@ func (c *Conn) Call(ctx context.Context, operation string, f func(ctx context.Co
 		c.called(operation, string(ReasonStalled), 0)
 		return &Error{Operation: operation, Reason: ReasonStalled}
 	}
-	reason := ReasonCaller // of a panic in f
+	result := result{reason: ReasonCaller, verdict: verdictNeutral} // of a panic in f
 	defer func() {
 		now := c.options.Now()
-		if s.leave(now, verdictOf(reason)) {
-			c.lose(s, &Error{Operation: operation, Reason: reason})
+		if s.leave(now, result.verdict) {
+			c.lose(s, &Error{Operation: operation, Reason: result.reason})
 		}
-		outcome := string(reason)
-		if reason == "" {
-			outcome = outcomeOK
-		}
-		c.called(operation, outcome, now.Sub(began))
+		c.called(operation, string(result.reason), now.Sub(began))
 	}()
 	bounded, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
-	err := f(bounded, s.client)
-	reason, err = c.judge(ctx, operation, err)
-	return err
+	result = c.judge(ctx, operation, f(bounded, s.client))
+	return result.err
 }
 
 // CallIdempotent is Call for an f that may run twice: it is run once more, in
@@ -63,36 +58,44 @@ func (c *Conn) Call(ctx context.Context, operation string, f func(ctx context.Co
 func (c *Conn) CallIdempotent(ctx context.Context, operation string, f func(ctx context.Context, r redis.UniversalClient) error) error {
 	return c.Call(ctx, operation, func(ctx context.Context, r redis.UniversalClient) error {
 		err := f(ctx, r)
-		var failed *Error
-		if errors.As(err, &failed) && failed.Reason == ReasonClosed && ctx.Err() == nil {
+		if failed, ok := errors.AsType[*Error](err); ok && failed.Reason == ReasonClosed && ctx.Err() == nil {
 			return f(ctx, r)
 		}
 		return err
 	})
 }
 
-// judge says what f's error means for the server and what its caller gets;
-// reason "" is an answer.
-func (c *Conn) judge(ctx context.Context, operation string, err error) (Reason, error) {
+// result is what a call means for metrics, for the server and for its caller.
+type result struct {
+	reason  Reason
+	verdict verdict
+	err     error
+}
+
+func (c *Conn) judge(ctx context.Context, operation string, err error) result {
 	if err == nil {
-		return "", nil
+		return result{reason: outcomeOK}
 	}
 	if done := callerDone(ctx, c.options.Now()); done != nil {
-		return ReasonCaller, fmt.Errorf("redis: %s: %w", operation, done)
+		return result{ReasonCaller, verdictNeutral, fmt.Errorf("redis: %s: %w", operation, done)}
 	}
-	var failed *Error
+	failed, ok := errors.AsType[*Error](err)
 	switch {
-	case errors.As(err, &failed):
+	case ok:
 	case errors.Is(err, context.DeadlineExceeded): // f waited for our bound
 		failed = &Error{Reason: ReasonTimeout}
 		err = failed
 	default:
-		return "", err // redis.Nil and f's own
+		return result{reason: outcomeOK, err: err} // redis.Nil and f's own
+	}
+	v := verdictOf(failed.Reason)
+	if failed.ofNode {
+		v = verdictNeutral
 	}
 	if err == error(failed) { //nolint:errorlint // f added nothing that must be kept
-		return failed.Reason, &Error{Operation: operation, Reason: failed.Reason}
+		return result{failed.Reason, v, &Error{Operation: operation, Reason: failed.Reason}}
 	}
-	return failed.Reason, fmt.Errorf("%s: %w", operation, err)
+	return result{failed.Reason, v, fmt.Errorf("%s: %w", operation, err)}
 }
 
 // callerDone also looks at the clock: a read ends by the deadline a little

@@ -39,24 +39,30 @@ type silent struct{}
 // Printf implements the library's logger.
 func (silent) Printf(context.Context, string, ...any) {}
 
-// newClient dials nothing yet.
-func (c *Conn) newClient(t target) redis.UniversalClient {
+// session makes a client for the target; it dials nothing yet.
+func (c *Conn) session(t target) *session {
 	o := c.clientOptions()
-	var client redis.UniversalClient
+	s := &session{breaker: newBreaker(c.options.Timeout)}
 	switch t.mode {
 	case ModeCluster:
-		cluster := o.Cluster()
-		// Without it each client asks every node for its table of commands.
-		cluster.DisableRoutingPolicies = true
-		client = redis.NewClusterClient(cluster)
+		s.client, s.nodes = c.openCluster(o.Cluster())
 	case ModeSentinel:
 		o.MasterName = t.masterName
-		client = redis.NewFailoverClient(o.Failover())
+		s.client = redis.NewFailoverClient(o.Failover())
 	default:
-		client = redis.NewClient(o.Simple())
+		s.client = redis.NewClient(o.Simple())
 	}
-	client.AddHook(reducer{})
-	return client
+	s.client.AddHook(reducer{})
+	return s
+}
+
+func (c *Conn) openCluster(o *redis.ClusterOptions) (*redis.ClusterClient, *nodes) {
+	// Else each client asks every node for its table of commands.
+	o.DisableRoutingPolicies = true
+	client := redis.NewClusterClient(o)
+	guards := &nodes{now: c.options.Now, timeout: c.options.Timeout, troubled: c.rouse, reload: client.ReloadState}
+	client.OnNewNode(guards.add)
+	return client, guards
 }
 
 func (c *Conn) clientOptions() *redis.UniversalOptions {

@@ -49,11 +49,11 @@ type Status struct {
 //
 // It turns off the client library's own log on stderr, for the whole process.
 func New(o Options) (*Conn, error) {
+	o = o.withDefaults()
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
 	redis.SetLogger(silent{})
-	o = o.withDefaults()
 	c := &Conn{
 		options:    o,
 		nameKey:    []byte(o.NameKey.Reveal()),
@@ -107,18 +107,18 @@ func (c *Conn) closeRetired() error {
 	return errors.Join(problems...)
 }
 
-// adopt makes a client that has just answered the one in use.
-func (c *Conn) adopt(client redis.UniversalClient, t target) error {
+// adopt makes a session whose server has just answered the one in use.
+func (c *Conn) adopt(s *session, t target) error {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
-		_ = client.Close()
+		_ = s.client.Close()
 		return ErrAway
 	}
 	c.target = t
 	c.status = Status{Up: true, Mode: t.mode, Since: c.options.Now(), LastError: c.status.LastError}
 	status := c.status
-	c.live.Store(newSession(client, c.options.Timeout))
+	c.live.Store(s)
 	c.mu.Unlock()
 	c.changed(status)
 	return nil

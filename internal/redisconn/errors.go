@@ -44,6 +44,9 @@ const (
 type Error struct {
 	Operation string
 	Reason    Reason
+
+	// ofNode says that the breaker of a cluster's node has counted it.
+	ofNode bool
 }
 
 // Error implements error.

@@ -36,12 +36,12 @@ func (c *Conn) Connect(ctx context.Context) error {
 	if err != nil {
 		return c.notFound(err)
 	}
-	client := c.newClient(t)
-	if err := c.probe(ctx, client); err != nil {
-		_ = client.Close()
+	s := c.session(t)
+	if err := c.probe(ctx, s.client); err != nil {
+		_ = s.client.Close()
 		return c.notFound(err)
 	}
-	return c.adopt(client, t)
+	return c.adopt(s, t)
 }
 
 func (c *Conn) knownTarget(ctx context.Context) (target, error) {
@@ -82,49 +82,59 @@ func (c *Conn) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		_ = c.closeRetired() // nothing can be done about lost connections
 		if s := c.live.Load(); s != nil {
-			pause = firstPause
 			c.watch(ctx, s)
+			pause = firstPause
 			continue
 		}
-		if !sleep(ctx, c.jittered(pause)) {
-			return
-		}
+		c.sleep(ctx, pause, nil)
 		if c.Connect(ctx) != nil {
 			pause = min(2*pause, lastPause)
 		}
 	}
 }
 
-// watch waits until the session is lost. Woken because calls pile up, it asks
-// the server itself: callers with short deadlines never would.
+// watch waits for trouble, and stays until it is over or the session lost.
 func (c *Conn) watch(ctx context.Context, s *session) {
 	select {
 	case <-ctx.Done():
-		return
 	case <-c.wake:
 	}
-	if c.live.Load() != s {
-		return
+	pause := firstPause
+	for ctx.Err() == nil && c.live.Load() == s && !c.settle(ctx, s) {
+		c.sleep(ctx, pause, c.wake)
+		pause = min(2*pause, lastPause)
 	}
+}
+
+// settle asks the server itself, as callers with short deadlines never would.
+// It reports whether there is nothing left to watch.
+func (c *Conn) settle(ctx context.Context, s *session) bool {
 	bounded, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
-	if err := c.probe(bounded, s.client); err != nil && ctx.Err() == nil {
-		c.lose(s, err)
+	if s.nodes == nil {
+		if err := c.probe(bounded, s.client); err != nil && ctx.Err() == nil {
+			c.lose(s, err)
+		}
+		return true
 	}
+	well, away := s.nodes.check(bounded)
+	if well == 0 && ctx.Err() == nil {
+		c.lose(s, &Error{Operation: "probe", Reason: ReasonUnreachable})
+	}
+	if away > 0 {
+		s.nodes.reload(ctx) // another node may have taken over
+	}
+	return away == 0
 }
 
-// jittered is between half of d and d, so that replicas do not ask together.
-func (c *Conn) jittered(d time.Duration) time.Duration {
-	return d/2 + time.Duration(c.options.Random()*float64(d/2))
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
+// sleep waits for between half of d and d, so that replicas do not ask
+// together, or until ctx or early say something.
+func (c *Conn) sleep(ctx context.Context, d time.Duration, early <-chan struct{}) {
+	timer := time.NewTimer(d/2 + time.Duration(c.options.Random()*float64(d/2)))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return false
+	case <-early:
 	case <-timer.C:
-		return true
 	}
 }

@@ -11,17 +11,10 @@ import (
 // that come after it was lost change nothing.
 type session struct {
 	client redis.UniversalClient
+	nodes  *nodes // of a cluster, else nil
 
 	mu      sync.Mutex
 	breaker breaker
-}
-
-// patienceParts of a timeout is how long a server may keep many calls waiting
-// without any answer.
-const patienceParts = 4
-
-func newSession(client redis.UniversalClient, timeout time.Duration) *session {
-	return &session{client: client, breaker: breaker{patience: timeout / patienceParts}}
 }
 
 func (s *session) enter(now time.Time) bool {
