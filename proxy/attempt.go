@@ -125,7 +125,7 @@ func (a *attempts) begin(r *http.Request) (*run, error) {
 	if authorizer != nil {
 		n.info.Credential = ex.Credential
 	}
-	n.session = n.visit(a.options.Sessions, a.options.Services)
+	n.session = n.visit(r.Context(), a.options.Sessions, a.options.Services)
 	if err := n.direct(); err != nil {
 		return nil, err
 	}

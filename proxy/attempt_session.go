@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 
@@ -47,7 +48,7 @@ type visit struct {
 
 // visit joins the session that the attempt belongs to. It may wait, once per
 // session, for what the other replicas know.
-func (n *run) visit(sessions *Sessions, services Services) visit {
+func (n *run) visit(ctx context.Context, sessions *Sessions, services Services) visit {
 	o := n.service.options.Session
 	if sessions == nil || !o.Cookies && !o.PreferredEndpoint || n.info.Credential == "" {
 		return visit{}
@@ -58,7 +59,7 @@ func (n *run) visit(sessions *Sessions, services Services) visit {
 		return visit{}
 	}
 	v := visit{session: sessions.of(key, t.Upstream), keeps: o.Cookies}
-	v.session.ready(n.request.Context())
+	v.session.ready(ctx)
 	if o.PreferredEndpoint {
 		v.origin = v.session.preferred()
 	}

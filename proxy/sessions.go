@@ -106,7 +106,7 @@ func (s *Sessions) recovered(key SessionKey) {
 	if s.options.Hooks.Panicked == nil {
 		return
 	}
-	if value := recover(); value != nil { //nolint:revive // deferred by start
+	if value := recover(); value != nil {
 		s.options.Hooks.Panicked(key, value, debug.Stack())
 	}
 }
