@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 
@@ -29,7 +30,7 @@ func (x *Trio) Failover(t testing.TB) *Server {
 	t.Helper()
 	x.Settle(t)
 	old := x.Master()
-	leader := x.running(x.sentinels)[0]
+	leader := running(x.sentinels)[0]
 	x.wait(t, "a new master", func(ctx context.Context) error {
 		return x.replace(ctx, leader, old)
 	})
@@ -45,8 +46,7 @@ func (x *Trio) replace(ctx context.Context, leader, old *Server) error {
 		if err != nil || now != old.Address() {
 			return err
 		}
-		err = r.Do(ctx, "SENTINEL", "FAILOVER", masterName).Err()
-		if err != nil && !strings.HasPrefix(err.Error(), "INPROG") {
+		if err := r.Do(ctx, "SENTINEL", "FAILOVER", masterName).Err(); err != nil {
 			return err
 		}
 		return fmt.Errorf("%s is still announced as the master", now)
@@ -68,7 +68,7 @@ func (x *Trio) KillMaster(t testing.TB) *Server {
 // agreed is the server that all running sentinels announce, if it takes writes.
 func (x *Trio) agreed(ctx context.Context) (*Server, error) {
 	var master string
-	for _, sentinel := range x.running(x.sentinels) {
+	for _, sentinel := range running(x.sentinels) {
 		var now string
 		err := sentinel.do(func(r *redis.Client) (err error) {
 			now, err = announced(ctx, r)
@@ -92,16 +92,18 @@ func (x *Trio) agreed(ctx context.Context) (*Server, error) {
 	return nil, fmt.Errorf("the sentinels announce the master %q", master)
 }
 
-// announced is the address of the master that one sentinel tells clients.
+// announced is the address of the master that one sentinel tells clients; an
+// error while it is busy replacing it.
 func announced(ctx context.Context, r *redis.Client) (string, error) {
-	reply, err := r.Do(ctx, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", masterName).StringSlice()
+	reply, err := r.Do(ctx, "SENTINEL", "MASTER", masterName).Result()
 	if err != nil {
 		return "", err
 	}
-	if len(reply) != 2 {
-		return "", fmt.Errorf("an address of %d parts", len(reply))
+	fields := pairs(reply)
+	if strings.Contains(fields["flags"], "failover_in_progress") {
+		return "", errors.New("a failover is in progress")
 	}
-	return reply[0] + ":" + reply[1], nil
+	return net.JoinHostPort(fields["ip"], fields["port"]), nil
 }
 
 // takesWrites is nil for a master: a replica refuses even a deletion that

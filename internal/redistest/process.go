@@ -16,7 +16,6 @@ import (
 type process struct {
 	command *exec.Cmd
 	ended   chan struct{} // closed when it has ended and was reaped
-	err     error         // how it ended; read it after ended
 }
 
 // launch starts redis-server with the configuration file; its output is
@@ -55,7 +54,7 @@ func (p *process) run(started chan<- error) {
 	if err != nil {
 		return
 	}
-	p.err = p.command.Wait()
+	_ = p.command.Wait() // how it ended stands in ProcessState
 }
 
 func (p *process) pid() int { return p.command.Process.Pid }

@@ -19,7 +19,15 @@ func stopped(pid int) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	// The name before the state stands in brackets and may hold anything.
-	_, rest, _ := bytes.Cut(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" "))
-	return bytes.HasPrefix(rest, []byte("T")), nil
+	return state(stat) == 'T', nil
+}
+
+// state is the third field of the file; 0 when there is none. The name before
+// it stands in brackets and may hold anything, brackets and spaces too.
+func state(stat []byte) byte {
+	rest := stat[bytes.LastIndexByte(stat, ')')+1:]
+	if len(rest) < 2 {
+		return 0
+	}
+	return rest[1]
 }

@@ -3,9 +3,7 @@ package redistest
 import (
 	"context"
 	"fmt"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -13,10 +11,10 @@ import (
 const masterName = "main"
 
 // A Trio is a master with two replicas, watched by three sentinels of which
-// two must agree. A master counts as down after one second. The sentinels look
-// more often than by default, so that a master that was replaced learns after
-// one second, not ten, that it is a replica now: until then it takes writes
-// that will be lost, as in production.
+// two must agree. A master counts as down after one second. A master that was
+// replaced while it was frozen or down takes writes when it is back, which
+// will be lost, until the sentinels make it a replica: after four seconds
+// here, eight by default.
 type Trio struct {
 	contents
 	t         testing.TB
@@ -51,7 +49,9 @@ func Sentinel(t testing.TB, o ...Option) *Trio {
 			prepare: hasten,
 		}))
 	}
+	x.publish(t, "100") // they find each other by these messages
 	x.Settle(t)
+	x.publish(t, "1000")
 	return x
 }
 
@@ -60,125 +60,19 @@ func Sentinel(t testing.TB, o ...Option) *Trio {
 // after 30 s.
 func hasten(ctx context.Context, r *redis.Client) error {
 	return r.Do(ctx, "SENTINEL", "DEBUG",
-		"info-period", "300", "publish-period", "300", "tilt-period", "1000").Err()
+		"info-period", "500", "publish-period", "1000", "tilt-period", "1000").Err()
 }
 
-// Settle waits until all sentinels announce the same master, which takes
-// writes, and all running servers follow it, known to all sentinels: a
-// failover would succeed.
-func (x *Trio) Settle(t testing.TB) {
+// publish sets how often sentinels tell each other what they know. Four times
+// as long they bear a replica that says it is a master: less than a second and
+// they would undo the promotions of each other.
+func (x *Trio) publish(t testing.TB, milliseconds string) {
 	t.Helper()
-	x.wait(t, "the sentinels", x.settled)
-}
-
-func (x *Trio) wait(t testing.TB, what string, try func(ctx context.Context) error) {
-	t.Helper()
-	ctx, cancel := bounded(t)
-	defer cancel()
-	if err := await(ctx, 20*time.Millisecond, try); err != nil {
-		t.Fatalf("redistest: wait for %s: %v", what, err)
-	}
-}
-
-func (x *Trio) settled(ctx context.Context) error {
-	master, err := x.agreed(ctx)
-	if err != nil {
-		return err
-	}
-	if err := x.follow(ctx, master); err != nil {
-		return err
-	}
-	for _, sentinel := range x.running(x.sentinels) {
-		err := sentinel.do(func(r *redis.Client) error { return x.ready(ctx, r, master) })
-		if err != nil {
-			return fmt.Errorf("sentinel %s: %w", sentinel.Address(), err)
-		}
-	}
-	return nil
-}
-
-// follow is nil when every running server but the master is its replica.
-func (x *Trio) follow(ctx context.Context, master *Server) error {
-	for _, s := range x.running(x.servers) {
-		if s == master {
-			continue
-		}
-		err := s.do(func(r *redis.Client) error {
-			info, err := r.Info(ctx, "replication").Result()
-			if err != nil {
-				return err
-			}
-			for _, want := range []string{fmt.Sprintf("master_port:%d", master.port), "master_link_status:up"} {
-				if !strings.Contains(info, want+"\r\n") {
-					return fmt.Errorf("not yet %s: %q", want, info)
-				}
-			}
-			return nil
+	for _, sentinel := range x.sentinels {
+		sentinel.must(t, "hasten", func(ctx context.Context, r *redis.Client) error {
+			return r.Do(ctx, "SENTINEL", "DEBUG", "publish-period", milliseconds).Err()
 		})
-		if err != nil {
-			return fmt.Errorf("%s: %w", s.Address(), err)
-		}
 	}
-	return nil
-}
-
-// ready is nil when the sentinel sees enough sentinels and every running
-// replica.
-func (x *Trio) ready(ctx context.Context, r *redis.Client, master *Server) error {
-	usable := fmt.Sprintf("OK %d usable", len(x.running(x.sentinels)))
-	answer, err := r.Do(ctx, "SENTINEL", "CKQUORUM", masterName).Text()
-	if err != nil {
-		return err
-	}
-	if !strings.HasPrefix(answer, usable) {
-		return fmt.Errorf("not yet %s: %s", usable, answer)
-	}
-	replicas, err := healthyReplicas(ctx, r)
-	if err != nil {
-		return err
-	}
-	for _, s := range x.running(x.servers) {
-		if s != master && !replicas[s.Address()] {
-			return fmt.Errorf("it does not see that %s is a replica", s.Address())
-		}
-	}
-	return nil
-}
-
-// healthyReplicas are the addresses of those that could become the master.
-func healthyReplicas(ctx context.Context, r *redis.Client) (map[string]bool, error) {
-	list, err := r.Do(ctx, "SENTINEL", "REPLICAS", masterName).Slice()
-	if err != nil {
-		return nil, err
-	}
-	healthy := map[string]bool{}
-	for _, entry := range list {
-		fields := pairs(entry)
-		if fields["flags"] == "slave" && fields["master-link-status"] == "ok" {
-			healthy[fields["name"]] = true
-		}
-	}
-	return healthy, nil
-}
-
-// pairs reads a reply of alternating names and values.
-func pairs(reply any) map[string]string {
-	parts, _ := reply.([]any)
-	fields := map[string]string{}
-	for i := 0; i+1 < len(parts); i += 2 {
-		fields[fmt.Sprint(parts[i])] = fmt.Sprint(parts[i+1])
-	}
-	return fields
-}
-
-func (x *Trio) running(servers []*Server) []*Server {
-	var list []*Server
-	for _, s := range servers {
-		if s.Running() {
-			list = append(list, s)
-		}
-	}
-	return list
 }
 
 // Mode is "sentinel".
