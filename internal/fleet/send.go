@@ -71,17 +71,21 @@ func (f *Fleet) alone(err error) Result {
 	return Result{Replicas: f.Size(), Alone: true, Reason: "the other replicas could not be told: " + err.Error()}
 }
 
-// await asks for the others until all have followed or patience ends.
+// await asks how far the others are until all have followed or patience ends.
 func (f *Fleet) await(ctx context.Context, id ID) Result {
 	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
 	ticker := time.NewTicker(max(f.o.Interval/pollsPerInterval, time.Millisecond))
 	defer ticker.Stop()
 	result := Result{Replicas: f.Size(), Reason: "the store of the fleet has not answered since"}
+	awaited := map[string]Member{}
 	for {
 		if members, err := f.o.Store.Members(ctx); err == nil {
+			for _, m := range members {
+				awaited[m.Replica] = m
+			}
 			var waiting bool
-			if result, waiting = f.count(members, id); !waiting {
+			if result, waiting = f.count(awaited, id); !waiting {
 				return result
 			}
 		}
@@ -94,20 +98,22 @@ func (f *Fleet) await(ctx context.Context, id ID) Result {
 }
 
 // count leaves out members that began after the command: they hold nothing
-// from before it. Those that have left meanwhile are gone with what they held.
-func (f *Fleet) count(members []Member, id ID) (result Result, waiting bool) {
+// from before it. Those that have fallen silent meanwhile count as behind:
+// whether they have ended or are only cut off, nobody can tell.
+func (f *Fleet) count(awaited map[string]Member, id ID) (result Result, waiting bool) {
 	result.Replicas = 1
-	for _, m := range members {
+	for name, m := range awaited {
 		switch {
-		case m.Replica == f.o.Replica || idAt(m.Started) >= id:
+		case name == f.o.Replica || idAt(m.Started) >= id:
 		case m.followed(id):
 			result.Replicas++
 			result.Followed++
 		default:
 			result.Replicas++
-			result.Behind = append(result.Behind, m.Replica)
+			result.Behind = append(result.Behind, name)
 			waiting = waiting || m.Done < id
 		}
 	}
+	slices.Sort(result.Behind)
 	return result, waiting
 }
