@@ -3,6 +3,7 @@ package tokencache
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -11,13 +12,28 @@ import (
 
 // Options are the settings of a [Cache]; the zero value works.
 type Options struct {
-	// FetchTimeout bounds one token call, and with it how long a caller can
-	// wait for a token; 0 = 10 s.
+	// Store shares tokens and failures with other replicas; nil = this
+	// process is alone. The cache never waits for it longer than 50 ms and
+	// goes on alone when it fails.
+	Store Store
+
+	// Replica names this process in what is shared; "" shows no name.
+	Replica string
+
+	// Dir is a directory that survives restarts: refusals of credentials are
+	// kept there (no secret, no name), so that restarts do not add up to a
+	// locked account. "" = none; do without it only where there is a Store.
+	Dir string
+
+	// FetchTimeout bounds one token call, and the wait for another replica's;
+	// 0 = 10 s. A caller waits twice as long at worst: where another replica
+	// had the right to fetch and brought nothing.
 	FetchTimeout time.Duration
 
 	// ReplaceInterval is the least time between two replacements of one
-	// credential's token after a 401; 0 = 30 s. Without it, an endpoint that
-	// answers 401 to everything would spend a login per request.
+	// credential's token after a 401, for the whole fleet; 0 = 30 s. Without
+	// it, an endpoint that answers 401 to everything would spend a login per
+	// request.
 	ReplaceInterval time.Duration
 
 	// Random gives numbers in [0,1) for jitter; nil = math/rand/v2.
@@ -40,19 +56,21 @@ func (o Options) withDefaults() Options {
 }
 
 // Cache holds the tokens of this process. It is safe for concurrent use and
-// starts nothing by itself: tokens are fetched when requests need them.
+// starts nothing by itself: tokens are fetched when requests need them, and
+// [Cache.Run] looks after what changes without requests.
 type Cache struct {
 	options Options
 	fetches sync.WaitGroup
 
 	mu      sync.Mutex
-	entries map[key]*entry
+	entries map[StoreKey]*entry // by the settings in use; not all: see entry.rotate
+	live    map[*entry]struct{}
 	closed  bool
 }
 
 // New returns an empty cache.
 func New(o Options) *Cache {
-	return &Cache{options: o.withDefaults(), entries: make(map[key]*entry)}
+	return &Cache{options: o.withDefaults(), entries: make(map[StoreKey]*entry), live: make(map[*entry]struct{})}
 }
 
 // Use returns the credentials of one configuration. The state of a credential
@@ -87,8 +105,8 @@ func (c *Cache) shareLocked(cred Credential) *entry {
 	k := cred.key()
 	e := c.entries[k]
 	if e == nil {
-		e = &entry{id: k.id, key: k, cache: c, secrets: cred.Secrets, retired: c.closed}
-		c.entries[k] = e
+		e = newEntry(c, cred, k)
+		c.entries[k], c.live[e] = e, struct{}{}
 	}
 	e.users++
 	e.configure(cred)
@@ -100,7 +118,10 @@ func (c *Cache) release(e *entry) {
 	e.users--
 	last := e.users == 0
 	if last {
-		delete(c.entries, e.key)
+		delete(c.live, e)
+		if c.entries[e.key] == e {
+			delete(c.entries, e.key)
+		}
 	}
 	c.mu.Unlock()
 	if last {
@@ -113,15 +134,18 @@ func (c *Cache) release(e *entry) {
 func (c *Cache) Close() {
 	c.mu.Lock()
 	c.closed = true
-	entries := make([]*entry, 0, len(c.entries))
-	for _, e := range c.entries {
-		entries = append(entries, e)
-	}
 	c.mu.Unlock()
-	for _, e := range entries {
+	for _, e := range c.inUse() {
 		e.retire()
 	}
 	c.fetches.Wait()
+}
+
+// inUse returns the credentials of all Sets.
+func (c *Cache) inUse() []*entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Keys(c.live))
 }
 
 // Set is the credentials of one configuration. It is safe for concurrent use.

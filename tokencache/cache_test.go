@@ -29,7 +29,7 @@ func TestOneCallForAHerd(t *testing.T) {
 							t.Errorf("a caller got no token: %v", err)
 							return
 						}
-						got.Store(tok.generation, true)
+						got.Store(tok.generation(), true)
 					})
 				}
 				callers.Wait()

@@ -71,10 +71,11 @@ type Credential struct {
 	TokenURL    string // absolute; without user, query and fragment
 	Secrets     Secrets
 
-	// Reread, when not nil, is asked for the secrets before each fetch, so
-	// that rotated files take effect without a reload. An error or an
-	// incomplete answer keeps the last good ones. It must be quick and safe
-	// for concurrent use.
+	// Reread, when not nil, is asked for the secrets before each fetch and
+	// every few seconds by [Cache.Run], so that rotated files take effect
+	// without a reload. What it gives counts once it gives the same twice. An
+	// error or an incomplete answer keeps the last good ones. It must be quick
+	// and safe for concurrent use.
 	Reread func(context.Context) (Secrets, error)
 
 	// RefreshAhead is how long before its expiry a token is renewed while it
@@ -134,13 +135,8 @@ func checkTokenURL(raw string) error {
 }
 
 // key identifies the state of a credential: while it stays the same over
-// reloads, so does the token.
-type key struct {
-	id          ID
-	fingerprint [sha256.Size]byte // of the settings, secrets included: never shown
-}
-
-func (c Credential) key() key {
+// reloads, so does the token. Its fingerprint is never shown.
+func (c Credential) key() StoreKey {
 	h := sha256.New()
 	for _, part := range []string{
 		string(c.Grant), c.TokenURL,
@@ -151,7 +147,7 @@ func (c Credential) key() key {
 		_ = binary.Write(h, binary.BigEndian, uint64(len(part)))
 		h.Write([]byte(part))
 	}
-	k := key{id: c.id()}
-	h.Sum(k.fingerprint[:0])
+	k := StoreKey{Environment: c.Environment, Credential: c.Name}
+	h.Sum(k.Fingerprint[:0])
 	return k
 }

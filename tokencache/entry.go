@@ -11,57 +11,84 @@ import (
 	"iqgateway/internal/exchange"
 )
 
-// rereadEvery is how often a refused credential looks for new secrets.
-const rereadEvery = 5 * time.Second
+// lookEvery is how often a refused credential looks for new secrets, and
+// whether an operator has asked for another attempt.
+const lookEvery = 5 * time.Second
 
 // entry is the state of one credential. No lock is held over the network, and
 // none is taken while the current token is far from its expiry.
 type entry struct {
 	id    ID
-	key   key
 	cache *Cache
 	users int // Sets that hold it; guarded by cache.mu
 
 	current atomic.Pointer[token]
+	turn    chan struct{} // holds one element while this process claims, fetches or shares
+	tending atomic.Bool   // Run is at it
 
-	mu         sync.Mutex
-	cred       Credential
-	secrets    Secrets // in use; Reread may have changed them
-	rereadAt   time.Time
-	flight     *flight // the fetch under way, nil = none
-	history    history
-	serial     uint64    // generation of the newest token
-	replacedAt time.Time // when a 401 last led to a new token
-	lastErr    *FetchError
-	lastErrAt  time.Time
-	retired    bool
+	mu      sync.Mutex
+	key     StoreKey // of the secrets in use; written under cache.mu, too
+	cred    Credential
+	secrets Secrets // in use; Reread may have changed them
+	retired bool
+	flight  *flight // the fetch under way, nil = none
+	offer   *offer  // the token that is not shared yet, nil = none
+
+	history  History
+	jitter   float64   // drawn with the last failure
+	forgiven time.Time // when an operator last forgave here
+	seen     uint64    // highest generation that the Store has shown of key
+	serial   uint64    // of the newest token
+
+	droppedAt time.Time // when an operator last dropped the token
+	lookedAt  time.Time // when a refused credential last looked around
+	verdictAt time.Time // when a look last said that the current token is not to be replaced
+	rereadAt  time.Time
+	complaint string // of the last re-reading, "" = none
+	onFile    fileState
+}
+
+// fileState is what is known of the file of refusals.
+type fileState struct {
+	read    bool
+	written bool
+}
+
+func newEntry(c *Cache, cred Credential, key StoreKey) *entry {
+	return &entry{
+		id: cred.id(), key: key, cache: c, secrets: cred.Secrets, retired: c.closed,
+		turn: make(chan struct{}, 1),
+	}
 }
 
 // flight is one fetch that any number of callers wait for.
 type flight struct {
 	reason Reason
+	wished time.Time
+	held   *token // that is to be renewed or replaced
 	cancel context.CancelFunc
-	done   chan struct{} // closed when token and err are set
-	token  *token
-	err    error
+
+	done  chan struct{} // closed when token and err are set
+	token *token
+	err   error
 }
 
 // notReadyError is why no token can be had right now.
 type notReadyError struct {
 	retryAfter time.Duration // until the next attempt
-	cause      error         // of the last failure; safe to log
+	stopped    bool          // there is none before somebody does something
+	cause      string        // of the last failure; safe to log
 }
 
 func (e *notReadyError) Error() string {
-	return fmt.Sprintf("no token before %s: %v", e.retryAfter.Round(time.Millisecond), e.cause)
+	if e.stopped {
+		return "no more attempts by itself: " + e.cause
+	}
+	return fmt.Sprintf("no token before %s: %s", e.retryAfter.Round(time.Millisecond), e.cause)
 }
 
-func (e *notReadyError) Unwrap() error { return e.cause }
-
-var (
-	errRetired  = errors.New("the credential is no longer configured")
-	errRejected = errors.New("the token was replaced a moment ago and is refused again")
-)
+// errRetired ends what a credential does that no configuration has any more.
+var errRetired = errors.New("the credential is no longer configured")
 
 func (e *entry) configure(cred Credential) {
 	e.mu.Lock()
@@ -69,13 +96,16 @@ func (e *entry) configure(cred Credential) {
 	e.cred = cred
 }
 
-// retire cancels the fetch under way and lets no other start.
+// retire cancels what is under way and lets nothing else start.
 func (e *entry) retire() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.retired = true
 	if e.flight != nil {
 		e.flight.cancel()
+	}
+	if e.offer != nil {
+		e.offer.cancel()
 	}
 }
 
@@ -125,35 +155,11 @@ func (e *entry) awaitFlight(ctx context.Context) (*token, error) {
 		}
 		f := e.flight
 		e.mu.Unlock()
-		if t, err := f.wait(ctx); err != nil || t.usable(time.Now()) {
+		// A flight that was to replace a token may have found that it must not.
+		if t, err := f.wait(ctx); err == nil && t.usable(time.Now()) || err != nil && !isKept(err) {
 			return t, err
 		}
 	}
-}
-
-// replace returns another token than the one of the generation that an
-// upstream refused. Only the current generation is replaced, and not twice
-// within ReplaceInterval: then the error is errRejected.
-func (e *entry) replace(ctx context.Context, generation uint64) (*token, error) {
-	e.mu.Lock()
-	t, now := e.current.Load(), time.Now()
-	if t == nil || t.generation != generation {
-		e.mu.Unlock()
-		return e.acquire(ctx)
-	}
-	if e.flight == nil {
-		if !e.replacedAt.IsZero() && now.Sub(e.replacedAt) < e.cache.options.ReplaceInterval {
-			e.mu.Unlock()
-			return nil, errRejected
-		}
-		if err := e.startLocked(ctx, now, ReasonRejected); err != nil {
-			e.mu.Unlock()
-			return nil, err
-		}
-	}
-	f := e.flight
-	e.mu.Unlock()
-	return f.wait(ctx)
 }
 
 func (f *flight) wait(ctx context.Context) (*token, error) {
@@ -170,13 +176,16 @@ func (e *entry) startLocked(ctx context.Context, now time.Time, reason Reason) e
 	if e.retired {
 		return errRetired
 	}
-	at := e.history.next(reason != ReasonAhead)
-	if now.Before(at) && !e.mayRereadLocked(now) {
-		return &notReadyError{retryAfter: at.Sub(now), cause: e.lastErr}
+	if err := e.readyLocked(now, reason); err != nil && !e.mayLookLocked(now) {
+		return err
 	}
-	ctx, cancel := context.WithTimeout(detached(ctx), e.cache.options.FetchTimeout)
-	f := &flight{reason: reason, cancel: cancel, done: make(chan struct{})}
+	ctx, cancel := context.WithCancel(detached(ctx))
+	e.lookedAt = now
+	f := &flight{reason: reason, wished: now, held: e.current.Load(), cancel: cancel, done: make(chan struct{})}
 	e.flight = f
+	if e.offer != nil {
+		e.offer.makeWay()
+	}
 	e.cache.fetches.Go(func() { e.fly(ctx, f) })
 	return nil
 }
@@ -189,8 +198,40 @@ func detached(ctx context.Context) context.Context {
 	return exchange.WithAuthorizer(ctx, nil)
 }
 
-// mayRereadLocked lets a refused credential find out whether its secrets have
-// been corrected.
-func (e *entry) mayRereadLocked(now time.Time) bool {
-	return now.Before(e.history.barred) && e.cred.Reread != nil && now.Sub(e.rereadAt) >= rereadEvery
+// readyLocked returns a notReadyError while failures forbid an attempt.
+func (e *entry) readyLocked(now time.Time, reason Reason) error {
+	at, stopped := e.history.next(e.urgent(now, reason), e.jitter)
+	if stopped || now.Before(at) {
+		return e.notReadyLocked(now, reason)
+	}
+	return nil
+}
+
+// urgent: callers are turned away until the attempt succeeds.
+func (e *entry) urgent(now time.Time, reason Reason) bool {
+	return reason == ReasonRejected || reason != ReasonAhead && !e.current.Load().usable(now)
+}
+
+func (e *entry) notReadyLocked(now time.Time, reason Reason) *notReadyError {
+	at, stopped := e.history.next(e.urgent(now, reason), e.jitter)
+	out := &notReadyError{retryAfter: max(at.Sub(now), 0), stopped: stopped, cause: e.history.LastError}
+	if stopped {
+		out.retryAfter = time.Minute // somebody may have repaired it by then
+	}
+	return out
+}
+
+// mayLookLocked lets a refused credential find out whether its secrets have
+// been corrected, or an operator has asked another replica for an attempt.
+func (e *entry) mayLookLocked(now time.Time) bool {
+	canChange := e.cred.Reread != nil || e.cache.options.Store != nil
+	return len(e.history.Refusals) > 0 && canChange && now.Sub(e.lookedAt) >= lookEvery
+}
+
+// setHistoryLocked draws a new jitter where the history has a new failure.
+func (e *entry) setHistoryLocked(h History) {
+	if !h.lastFailure().Equal(e.history.lastFailure()) {
+		e.jitter = e.cache.options.Random()
+	}
+	e.history = h
 }

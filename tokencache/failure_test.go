@@ -64,7 +64,8 @@ func TestSilentEndpoint(t *testing.T) {
 	})
 }
 
-// Callers ask every second for two and a half hours.
+// Callers ask every second for five hours. Six attempts are made, and no more
+// until an operator says so.
 func TestWrongPasswordStopsEarly(t *testing.T) {
 	for name, answer := range map[string]func(int) (int, string){
 		"invalid_grant":  always(400, `{"error":"invalid_grant"}`),
@@ -76,7 +77,7 @@ func TestWrongPasswordStopsEarly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			endpoint := &idp{answer: answer}
 			inBubble(t, Options{}, endpoint, nil, func(t *testing.T, e *entry, s *Set) {
-				for range 9000 {
+				for range 18000 {
 					if _, err := e.acquire(t.Context()); err == nil {
 						t.Fatal("a token")
 					}
@@ -87,10 +88,23 @@ func TestWrongPasswordStopsEarly(t *testing.T) {
 						t.Fatalf("four attempts within %s", at.Sub(endpoint.times[i-3]))
 					}
 				}
-				if n := len(endpoint.times); n < 7 {
-					t.Errorf("only %d attempts", n)
+				if n := len(endpoint.times); n != 6 {
+					t.Errorf("%d attempts", n)
 				}
-				if got := s.Status()[0]; got.State != StateRefused || got.Refusals != 3 || !got.NextAttempt.After(time.Now()) {
+				if got := s.Status()[0]; got.State != StateStopped || got.Refusals != 6 || !got.NextAttempt.IsZero() {
+					t.Errorf("status %+v", got)
+				}
+				if e.cache.Retry(t.Context(), "another") || !e.cache.Retry(t.Context(), "production/retail") {
+					t.Error("Retry knows another credential than ours")
+				}
+				for range 59 {
+					_, _ = e.acquire(t.Context())
+					<-time.After(time.Second)
+				}
+				if n := len(endpoint.times); n != 7 {
+					t.Errorf("%d attempts within a minute of Retry", n-6)
+				}
+				if got := s.Status()[0]; got.State != StateRefused || got.Refusals != 1 || !got.NextAttempt.After(time.Now()) {
 					t.Errorf("status %+v", got)
 				}
 			})

@@ -2,6 +2,7 @@ package tokencache
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"runtime/debug"
 	"time"
@@ -9,119 +10,214 @@ import (
 	"iqgateway/internal/secret"
 )
 
-// errStillRefused ends a fetch that only looked for new secrets.
-var errStillRefused = errors.New("the refused secrets have not changed")
+// job is what one fetch works with. It stays as it was when the fetch began,
+// whatever becomes of the credential meanwhile.
+type job struct {
+	*flight
+	cred    Credential
+	secrets Secrets
+	key     StoreKey
+	refresh secret.Text
+	claim   Claim // nil = none; released at the end
+}
+
+// result is what came of a job.
+type result struct {
+	token  *token
+	err    error
+	fresh  bool       // token is this process's own and not shared yet
+	called *FetchInfo // nil = the endpoint was not asked
+}
 
 // fly is one fetch from start to end, in a goroutine of its own.
 func (e *entry) fly(ctx context.Context, f *flight) {
 	defer f.cancel()
-	asked := time.Now()
-	got, err := e.fetch(ctx, asked)
-	info, called := e.land(f, asked, got, err)
-	close(f.done)
-	if called {
-		e.cache.options.Hooks.fetchDone(info)
+	if !e.takeTurn(ctx) {
+		e.finish(&job{flight: f}, result{err: errRetired})
+		return
+	}
+	j := &job{flight: f}
+	r := e.bring(ctx, j)
+	o := e.finish(j, r)
+	e.tell(r)
+	e.tidyFile()
+	e.share(ctx, o, j.claim) // gives claim and turn back
+}
+
+func (e *entry) takeTurn(ctx context.Context) bool {
+	select {
+	case e.turn <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
-// fetch returns what the endpoint grants. A panic (of a hook, of Reread) must
-// not take the process along, nor leave callers waiting.
-func (e *entry) fetch(ctx context.Context, now time.Time) (got grantedToken, err error) {
+func (e *entry) giveTurn() { <-e.turn }
+
+// bring gets a token from the Store or the endpoint. A panic (of a hook, of
+// Reread, of a store) must not take the process along, nor leave callers
+// waiting.
+func (e *entry) bring(ctx context.Context, j *job) (r result) {
 	defer func() {
 		if value := recover(); value != nil {
-			got, err = grantedToken{}, &FetchError{text: "the call panicked"}
 			e.cache.options.Hooks.panicked(e.id, value, debug.Stack())
+			r = e.failed(ctx, j, time.Now(), &FetchError{text: "the call panicked"})
 		}
 	}()
-	e.mu.Lock()
-	cred := e.cred
-	e.mu.Unlock()
-	secrets, ok := e.reread(ctx, cred, now)
-	if !ok {
-		return grantedToken{}, errStillRefused
+	e.prepare(ctx, j)
+	t, err := e.look(ctx, j)
+	if t != nil || err != nil {
+		return result{token: t, err: err}
 	}
-	refresh := secret.Text{}
-	if t := e.current.Load(); t != nil {
-		refresh = t.refresh
-	}
-	return fetchToken(ctx, cred, secrets, refresh)
-}
-
-// reread returns the secrets to use. It forgives the refusals of earlier ones
-// when they have changed; ok = false means that the credential is barred and
-// they have not.
-func (e *entry) reread(ctx context.Context, cred Credential, now time.Time) (use Secrets, ok bool) {
-	var fresh Secrets
-	var err error
-	if cred.Reread != nil {
-		fresh, err = cred.Reread(ctx)
-		if err == nil {
-			err = fresh.complete(cred.Grant)
-		}
-		if err != nil {
-			e.cache.options.Hooks.rereadFailed(e.id, err)
+	r = e.call(ctx, j)
+	if errors.Is(r.err, ErrClaimLost) {
+		t, r.err = e.look(ctx, j)
+		if r.token = t; t == nil && r.err == nil {
+			r.err = e.notReady(j)
 		}
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.rereadAt = now
-	if cred.Reread != nil && err == nil && !fresh.equal(e.secrets) {
-		e.secrets = fresh
-		e.history = history{}
-	}
-	return e.secrets, !now.Before(e.history.barred)
+	return r
 }
 
-// land records the result and ends the flight. called is false when the
-// endpoint was not asked at all.
-func (e *entry) land(f *flight, asked time.Time, got grantedToken, err error) (info FetchInfo, called bool) {
+// prepare re-reads the secrets and what is on file about them.
+func (e *entry) prepare(ctx context.Context, j *job) {
+	e.reread(ctx, settleInFetch)
+	e.readFile()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.flight = nil
-	now := time.Now()
-	info = FetchInfo{ID: e.id, Reason: f.reason, Duration: now.Sub(asked)}
-	if errors.Is(err, errStillRefused) {
-		f.err = &notReadyError{retryAfter: e.history.barred.Sub(now), cause: e.lastErr}
-		return info, false
+	j.cred, j.secrets, j.key = e.cred, e.secrets, e.key
+}
+
+// call asks the token endpoint.
+func (e *entry) call(ctx context.Context, j *job) result {
+	ctx, cancel := context.WithTimeout(ctx, e.cache.options.FetchTimeout)
+	defer cancel()
+	if t := e.current.Load(); t != nil && t.key == j.key && !t.refresh.IsZero() {
+		j.refresh = t.refresh
 	}
+	asked := time.Now()
+	got, err := fetchToken(ctx, j.cred, j.secrets, j.refresh)
 	if err != nil {
-		info.Outcome, info.Err = e.failLocked(now, err), e.lastErr
-		f.err = &notReadyError{retryAfter: e.history.next(true).Sub(now), cause: e.lastErr}
-		return info, true
+		return e.failed(ctx, j, asked, err)
 	}
-	f.token = e.storeLocked(asked, got)
-	if f.reason == ReasonRejected {
-		e.replacedAt = now
-	}
-	info.Outcome, info.Generation, info.Expires = OutcomeGranted, e.serial, f.token.life.expires
-	return info, true
+	t := e.granted(j, asked, got)
+	return result{token: t, fresh: true, called: &FetchInfo{
+		ID: e.id, Reason: j.reason, Outcome: OutcomeGranted, Duration: time.Since(asked),
+		Generation: t.serial, Expires: t.life.expires,
+	}}
 }
 
-func (e *entry) storeLocked(asked time.Time, got grantedToken) *token {
-	e.serial++
+// granted makes the endpoint's answer the current token. It serves at once;
+// the Store learns of it afterwards.
+func (e *entry) granted(j *job, asked time.Time, got grantedToken) *token {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	t := &token{
-		field:      got.field,
-		generation: e.serial,
-		life:       newLife(asked, got.lifetime, e.cred.RefreshAhead, e.cache.options.Random()),
+		field: got.field, key: j.key, holder: e.cache.options.Replica,
+		life: newLife(asked, got.lifetime, j.cred.RefreshAhead, e.cache.options.Random()),
 	}
-	if e.cred.Grant == GrantRefreshToken {
+	if j.cred.Grant == GrantRefreshToken {
 		t.refresh = got.refresh
 	}
-	e.history, e.lastErr, e.lastErrAt = history{}, nil, time.Time{}
-	e.current.Store(t)
+	if j.key == e.key {
+		h := e.history.granted()
+		if j.reason == ReasonRejected {
+			h.ReplacedAt = time.Now()
+		}
+		e.setHistoryLocked(h)
+	}
+	e.installLocked(t)
 	return t
 }
 
-func (e *entry) failLocked(now time.Time, err error) Outcome {
+func (e *entry) installLocked(t *token) {
+	e.serial++
+	t.serial = e.serial
+	e.verdictAt = time.Time{}
+	e.current.Store(t)
+}
+
+// failed notes an attempt without a token: here, on file, and in the Store,
+// before anybody hears of it.
+func (e *entry) failed(ctx context.Context, j *job, asked time.Time, err error) result {
 	fetch, ok := errors.AsType[*FetchError](err)
 	if !ok {
 		fetch = &FetchError{text: describe(err)}
 	}
-	e.lastErr, e.lastErrAt = fetch, now
+	info := &FetchInfo{ID: e.id, Reason: j.reason, Outcome: OutcomeFailed, Err: fetch, Duration: time.Since(asked)}
 	if fetch.Refused {
-		e.history = e.history.refused(now)
-		return OutcomeRefused
+		info.Outcome = OutcomeRefused
 	}
-	e.history = e.history.failed(now, fetch.retryAfter, e.cache.options.Random())
-	return OutcomeFailed
+	history, ours := e.note(j, fetch)
+	if fetch.Refused && ours {
+		e.writeFile(j.key, history.Refusals)
+	}
+	r := result{err: e.notReady(j), called: info}
+	if e.tellFailure(ctx, j, history) {
+		r.err = ErrClaimLost
+	}
+	return r
+}
+
+// note adds a failure to the history; ours is false when the secrets have
+// changed since the attempt, to whose successors it means nothing.
+func (e *entry) note(j *job, err *FetchError) (h History, ours bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := time.Now()
+	if ours = j.key == e.key; ours {
+		h = e.history
+	}
+	if err.Refused {
+		h = h.refused(Refusal{ID: rand.Text(), At: now}, err)
+	} else {
+		h = h.failed(now, err)
+	}
+	if ours {
+		e.setHistoryLocked(h)
+	}
+	return h, ours
+}
+
+func (e *entry) notReady(j *job) *notReadyError {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.notReadyLocked(time.Now(), j.reason)
+}
+
+// tell calls the hooks of an attempt.
+func (e *entry) tell(r result) {
+	if r.called == nil {
+		return
+	}
+	e.cache.options.Hooks.fetchDone(*r.called)
+	if r.called.Outcome == OutcomeRefused {
+		e.mu.Lock()
+		info := RefuseInfo{ID: e.id, Refusals: len(e.history.Refusals)}
+		info.Next, info.Stopped = barred(e.history.Refusals)
+		e.mu.Unlock()
+		e.cache.options.Hooks.refused(info)
+	}
+}
+
+// finish hands the result to those who wait. The offer is nil when there is
+// nothing to share.
+func (e *entry) finish(j *job, r result) *offer {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.flight = nil
+	j.token, j.err = r.token, r.err
+	close(j.done)
+	if isKept(r.err) {
+		e.verdictAt = time.Now()
+	}
+	if !r.fresh || e.cache.options.Store == nil {
+		return nil
+	}
+	if e.offer != nil {
+		e.offer.cancel()
+	}
+	e.offer = &offer{token: r.token, cancel: j.cancel, way: make(chan struct{}, 1)}
+	return e.offer
 }

@@ -163,15 +163,17 @@ func written(ctx context.Context) string {
 	return strings.Join(h.Values("Authorization"), "|")
 }
 
-func wantToken(t *testing.T, e *entry, generation uint64) {
+// wantToken returns the token that a request gets now.
+func wantToken(t *testing.T, e *entry, generation uint64) *token {
 	t.Helper()
 	got, err := e.acquire(t.Context())
 	if err != nil {
 		t.Fatalf("no token: %v", err)
 	}
-	if got.generation != generation {
-		t.Fatalf("token of generation %d, want %d", got.generation, generation)
+	if got.generation() != generation {
+		t.Fatalf("token of generation %d, want %d", got.generation(), generation)
 	}
+	return got
 }
 
 func withExchangeID(ctx context.Context, id string) context.Context {

@@ -11,6 +11,7 @@ const (
 	ReasonExpired  Reason = "expired"  // the last one has expired
 	ReasonAhead    Reason = "ahead"    // the current one is about to
 	ReasonRejected Reason = "rejected" // an upstream answered 401 to it
+	ReasonRotated  Reason = "rotated"  // the secrets have changed
 )
 
 // Outcome says how a fetch ended.
@@ -42,14 +43,46 @@ type RejectInfo struct {
 	Replayed   bool   // sent again with another token
 }
 
+// AdoptInfo describes a token that another replica had fetched and this one
+// took over, with no call of the token endpoint.
+type AdoptInfo struct {
+	ID         ID
+	Generation uint64
+	Holder     string // the replica that fetched it
+	Expires    time.Time
+}
+
+// RollbackInfo describes a Store that shows an older token than it has shown
+// before: it was restored, or has lost its state. What it shows is ignored.
+type RollbackInfo struct {
+	ID         ID
+	Generation uint64 // that it shows
+	Seen       uint64 // that it has shown before
+}
+
+// RefuseInfo describes a credential that the token endpoint has refused.
+type RefuseInfo struct {
+	ID       ID
+	Refusals int       // since the last success or change of the secrets
+	Next     time.Time // no attempt before
+	Stopped  bool      // no attempt until the secrets change or an operator asks for one; Next is zero
+}
+
 // Hooks are called as things happen; nil funcs are skipped. They must be safe
 // for concurrent use and must not call back into the cache's Close.
 type Hooks struct {
-	FetchDone    func(FetchInfo)
-	Rejected     func(RejectInfo)
-	RereadFailed func(ID, error)                              // secrets could not be re-read; the old ones stay
-	Panicked     func(id ID, value any, stack []byte)         // a fetch panicked and was counted as failed
-	Waited       func(id ID, waited time.Duration, err error) // a caller had to wait for a token
+	FetchDone     func(FetchInfo)
+	Rejected      func(RejectInfo)
+	Refused       func(RefuseInfo)
+	Adopted       func(AdoptInfo)
+	RolledBack    func(RollbackInfo)
+	ClaimLost     func(ID)                                     // another replica claimed while this one was fetching
+	StoreFailed   func(id ID, operation string, err error)     // operation: load, claim, grant, fail, accepted, forget; this replica went on alone
+	Rotated       func(ID)                                     // the secrets have changed
+	RereadFailed  func(ID, error)                              // secrets could not be re-read, the old ones stay; once per change of the error
+	HistoryFailed func(ID, error)                              // the file of refusals could not be read or written
+	Panicked      func(id ID, value any, stack []byte)         // a fetch or a re-reading panicked and was counted as failed
+	Waited        func(id ID, waited time.Duration, err error) // a caller had to wait for a token
 }
 
 func (h Hooks) fetchDone(info FetchInfo) {
@@ -64,9 +97,51 @@ func (h Hooks) rejected(info RejectInfo) {
 	}
 }
 
+func (h Hooks) refused(info RefuseInfo) {
+	if h.Refused != nil {
+		h.Refused(info)
+	}
+}
+
+func (h Hooks) adopted(info AdoptInfo) {
+	if h.Adopted != nil {
+		h.Adopted(info)
+	}
+}
+
+func (h Hooks) rolledBack(info RollbackInfo) {
+	if h.RolledBack != nil {
+		h.RolledBack(info)
+	}
+}
+
+func (h Hooks) claimLost(id ID) {
+	if h.ClaimLost != nil {
+		h.ClaimLost(id)
+	}
+}
+
+func (h Hooks) storeFailed(id ID, operation string, err error) {
+	if h.StoreFailed != nil {
+		h.StoreFailed(id, operation, err)
+	}
+}
+
+func (h Hooks) rotated(id ID) {
+	if h.Rotated != nil {
+		h.Rotated(id)
+	}
+}
+
 func (h Hooks) rereadFailed(id ID, err error) {
 	if h.RereadFailed != nil {
 		h.RereadFailed(id, err)
+	}
+}
+
+func (h Hooks) historyFailed(id ID, err error) {
+	if h.HistoryFailed != nil {
+		h.HistoryFailed(id, err)
 	}
 }
 

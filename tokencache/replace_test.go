@@ -10,40 +10,50 @@ import (
 func TestReplace(t *testing.T) {
 	endpoint := &idp{delay: time.Second}
 	inBubble(t, Options{}, endpoint, nil, func(t *testing.T, e *entry, _ *Set) {
-		replace := func(generation, want uint64, calls int) {
+		replace := func(refused *token, want any, calls int) {
 			t.Helper()
-			got, err := e.replace(t.Context(), generation)
-			switch {
-			case want == 0 && !errors.Is(err, errRejected):
-				t.Errorf("replacing %d: %v", generation, err)
-			case want != 0 && (err != nil || got.generation != want):
-				t.Errorf("replacing %d: %v, want %d", generation, err, want)
+			got, err := e.replace(t.Context(), refused)
+			if why, isErr := want.(error); isErr && !errors.Is(err, why) {
+				t.Errorf("replacing %d: %v, want %v", refused.generation(), err, why)
+			}
+			if generation, ok := want.(int); ok && (err != nil || got.generation() != uint64(generation)) {
+				t.Errorf("replacing %d: %v, want %d", refused.generation(), err, want)
 			}
 			if endpoint.count() != calls {
-				t.Errorf("replacing %d: %d calls, want %d", generation, endpoint.count(), calls)
+				t.Errorf("replacing %d: %d calls, want %d", refused.generation(), endpoint.count(), calls)
 			}
 		}
-		wantToken(t, e, 1)
-		replace(1, 2, 2) // the current one
-		replace(1, 2, 2) // a late 401 of the one before
-		replace(0, 2, 2) // an attempt that carried none
-		replace(2, 0, 2) // again, too soon
+		first := wantToken(t, e, 1)
+		replace(first, errNeverAccepted, 1)
+		e.accept(t.Context(), first)
+		replace(first, 2, 2) // the current one
+		replace(first, 2, 2) // a late 401 of the one before
+		replace(nil, 2, 2)   // an attempt that carried none
+		second := wantToken(t, e, 2)
+		pass(time.Minute)
+		replace(second, errNeverAccepted, 2)
+		e.accept(t.Context(), second)
+		replace(second, 3, 3)
+		third := wantToken(t, e, 3)
+		e.accept(t.Context(), third)
+		replace(third, errReplacedLately, 3)
 		pass(29 * time.Second)
-		replace(2, 0, 2)
+		replace(third, errReplacedLately, 3)
 		pass(time.Second)
-		replace(2, 3, 3)
-		replace(1, 3, 3)
+		replace(third, 4, 4)
+		replace(first, 4, 4)
 	})
 }
 
 func TestReplaceHerd(t *testing.T) {
 	endpoint := &idp{delay: time.Second}
 	inBubble(t, Options{}, endpoint, nil, func(t *testing.T, e *entry, _ *Set) {
-		wantToken(t, e, 1)
+		first := wantToken(t, e, 1)
+		e.accept(t.Context(), first)
 		var callers sync.WaitGroup
 		for range 200 {
 			callers.Go(func() {
-				if got, err := e.replace(t.Context(), 1); err != nil || got.generation != 2 {
+				if got, err := e.replace(t.Context(), first); err != nil || got.generation() != 2 {
 					t.Errorf("%+v, %v", got, err)
 				}
 			})
@@ -60,15 +70,16 @@ func TestReplaceHerd(t *testing.T) {
 func TestFailedReplacementKeepsTheToken(t *testing.T) {
 	endpoint := &idp{}
 	inBubble(t, Options{}, endpoint, nil, func(t *testing.T, e *entry, _ *Set) {
-		wantToken(t, e, 1)
+		first := wantToken(t, e, 1)
+		e.accept(t.Context(), first)
 		endpoint.behave(always(503, ""))
-		if _, err := e.replace(t.Context(), 1); err == nil || errors.Is(err, errRejected) {
+		if _, err := e.replace(t.Context(), first); err == nil || isKept(err) {
 			t.Errorf("replaced by a dead endpoint: %v", err)
 		}
 		wantToken(t, e, 1)
 		endpoint.behave(nil)
 		pass(time.Second)
-		if got, err := e.replace(t.Context(), 1); err != nil || got.generation != 2 {
+		if got, err := e.replace(t.Context(), first); err != nil || got.generation() != 2 {
 			t.Errorf("after recovery: %+v, %v", got, err)
 		}
 	})
@@ -77,9 +88,10 @@ func TestFailedReplacementKeepsTheToken(t *testing.T) {
 func TestNoReplacementAfterRelease(t *testing.T) {
 	endpoint := &idp{}
 	inBubble(t, Options{}, endpoint, nil, func(t *testing.T, e *entry, s *Set) {
-		wantToken(t, e, 1)
+		first := wantToken(t, e, 1)
+		e.accept(t.Context(), first)
 		s.Release()
-		if _, err := e.replace(t.Context(), 1); !errors.Is(err, errRetired) || endpoint.count() != 1 {
+		if _, err := e.replace(t.Context(), first); !errors.Is(err, errRetired) || endpoint.count() != 1 {
 			t.Errorf("%v after %d calls", err, endpoint.count())
 		}
 	})

@@ -78,6 +78,9 @@ func (s *stage) attempt(req *http.Request, ex *exchange.Exchange, e *entry, t *t
 	tape, body := record(req.Body, s.buffer)
 	first := &ticket{entry: e, held: t}
 	resp, err := s.next.RoundTrip(prepare(req, first, body))
+	if err == nil {
+		first.answered(req.Context(), resp.StatusCode)
+	}
 	if err != nil || resp.StatusCode != http.StatusUnauthorized {
 		tape.stop()
 		return resp, err
@@ -87,12 +90,12 @@ func (s *stage) attempt(req *http.Request, ex *exchange.Exchange, e *entry, t *t
 	t, err = e.replace(req.Context(), refused)
 	replayed := false
 	defer func() {
-		s.set.cache.options.Hooks.rejected(RejectInfo{ID: e.id, Service: ex.Target.Service, Generation: refused, Replayed: replayed})
+		s.set.cache.options.Hooks.rejected(RejectInfo{ID: e.id, Service: ex.Target.Service, Generation: refused.generation(), Replayed: replayed})
 	}()
 	if err != nil {
 		tape.abandon()
-		if errors.Is(err, errRejected) {
-			return nil, rejectedProblem(e.id, ex, "its token was replaced moments ago, so it was not replaced again").Because(err)
+		if isKept(err) {
+			return nil, rejectedProblem(e.id, ex, whyKept(e.id, err)).Because(err)
 		}
 		return nil, problemOf(req.Context(), e.id, err)
 	}
@@ -102,17 +105,20 @@ func (s *stage) attempt(req *http.Request, ex *exchange.Exchange, e *entry, t *t
 		return nil, rejectedProblem(e.id, ex, "the token has been replaced, but this request's body is too large to be sent twice: repeat the request")
 	}
 	ex.Replays++
-	return s.replay(prepare(req, &ticket{entry: e, held: t}, body), ex, e.id)
+	return s.replay(req, ex, &ticket{entry: e, held: t}, body)
 }
 
 // replay is the second and last attempt.
-func (s *stage) replay(req *http.Request, ex *exchange.Exchange, id ID) (*http.Response, error) {
-	resp, err := s.next.RoundTrip(req)
+func (s *stage) replay(req *http.Request, ex *exchange.Exchange, second *ticket, body io.ReadCloser) (*http.Response, error) {
+	resp, err := s.next.RoundTrip(prepare(req, second, body))
+	if err == nil {
+		second.answered(req.Context(), resp.StatusCode)
+	}
 	if err != nil || resp.StatusCode != http.StatusUnauthorized {
 		return resp, err
 	}
 	discard(resp)
-	return nil, rejectedProblem(id, ex, "also after its token was replaced")
+	return nil, rejectedProblem(second.entry.id, ex, "also after its token was replaced")
 }
 
 // prepare returns a copy of req for one attempt. GetBody goes, so that the
@@ -146,8 +152,20 @@ func problemOf(ctx context.Context, id ID, err error) error {
 	p.Outcome = exchange.NotExecuted
 	if wait, ok := errors.AsType[*notReadyError](err); ok {
 		p.RetryAfter = max(wait.retryAfter, time.Second)
+		if wait.stopped {
+			p.Detail += fmt.Sprintf(" Its account has been refused too often to be tried again by itself: once it is repaired, change its secrets or run `gateway token retry %s`.", id.Credential)
+		}
 	}
 	return p.Because(err)
+}
+
+// whyKept continues "… answered 401 to the gateway's credential".
+func whyKept(id ID, err error) string {
+	if errors.Is(err, errNeverAccepted) {
+		return fmt.Sprintf("as every upstream has to its present token, so that the account and not the token is at fault: "+
+			"repair the account, then run `gateway token invalidate %s`", id.Credential)
+	}
+	return "its token was replaced moments ago, so it was not replaced again"
 }
 
 func rejectedProblem(id ID, ex *exchange.Exchange, why string) *exchange.Problem {

@@ -85,6 +85,16 @@ func staged(t *testing.T, o Options, u http.RoundTripper, endpoint *idp, f func(
 
 type sender func(body io.Reader, change func(*exchange.Exchange)) (*http.Response, *exchange.Exchange, error)
 
+// acceptCurrent has the credential's token accepted by another service.
+func acceptCurrent(t *testing.T, s *Set) {
+	t.Helper()
+	e, tok, err := s.acquire(t.Context(), testCredential(nil).id())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.accept(t.Context(), tok)
+}
+
 func bearer(generation string) string { return "Bearer " + canaryToken + "-" + generation }
 
 func wantProblem(t *testing.T, err error, kind exchange.ProblemType) exchange.Problem {
@@ -103,9 +113,10 @@ func wantProblem(t *testing.T, err error, kind exchange.ProblemType) exchange.Pr
 func TestStage(t *testing.T) {
 	long := strings.Repeat("x", 17)
 	cases := map[string]struct {
-		status []int
-		body   string
-		target func(*exchange.Target)
+		status   []int
+		body     string
+		target   func(*exchange.Target)
+		accepted bool // the first token, before
 
 		want    int // status; 0 = a problem of kind
 		kind    exchange.ProblemType
@@ -122,28 +133,34 @@ func TestStage(t *testing.T) {
 		"403":             {status: []int{403}, body: "b", want: 403, fields: []string{bearer("1")}, bodies: []string{"b"}, fetches: 1},
 		"500":             {status: []int{500}, body: "b", want: 500, fields: []string{bearer("1")}, bodies: []string{"b"}, fetches: 1},
 		"401 once": {
-			status: []int{401, 200}, want: 200, fields: []string{bearer("1"), bearer("2")}, bodies: []string{"", ""}, fetches: 2, replays: 1,
+			accepted: true, status: []int{401, 200}, want: 200, fields: []string{bearer("1"), bearer("2")}, bodies: []string{"", ""}, fetches: 2, replays: 1,
 		},
 		"401 once, with a body": {
-			status: []int{401, 201}, body: "0123456789abcdef", want: 201, fetches: 2, replays: 1,
+			accepted: true, status: []int{401, 201}, body: "0123456789abcdef", want: 201, fetches: 2, replays: 1,
 			fields: []string{bearer("1"), bearer("2")}, bodies: []string{"0123456789abcdef", "0123456789abcdef"},
 		},
 		"401 after more than can be kept": {
-			status: []int{401, 200}, body: long, kind: exchange.UpstreamCredentialRejected, fetches: 2,
+			accepted: true, status: []int{401, 200}, body: long, kind: exchange.UpstreamCredentialRejected, fetches: 2,
 			fields: []string{bearer("1")}, bodies: []string{long},
 		},
 		"401 twice": {
-			status: []int{401, 401}, body: "b", kind: exchange.UpstreamCredentialRejected, fetches: 2, replays: 1,
+			accepted: true, status: []int{401, 401}, body: "b", kind: exchange.UpstreamCredentialRejected, fetches: 2, replays: 1,
 			fields: []string{bearer("1"), bearer("2")}, bodies: []string{"b", "b"},
 		},
+		"401 of a token that nobody has accepted": {
+			status: []int{401}, body: "b", kind: exchange.UpstreamCredentialRejected, fetches: 1, fields: []string{bearer("1")}, bodies: []string{"b"},
+		},
 		"401, then 403": {
-			status: []int{401, 403}, want: 403, fields: []string{bearer("1"), bearer("2")}, bodies: []string{"", ""}, fetches: 2, replays: 1,
+			accepted: true, status: []int{401, 403}, want: 403, fields: []string{bearer("1"), bearer("2")}, bodies: []string{"", ""}, fetches: 2, replays: 1,
 		},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			api, endpoint := &upstream{status: statuses(c.status...)}, &idp{}
-			staged(t, Options{}, api, endpoint, func(t *testing.T, send sender, _ *Set) {
+			staged(t, Options{}, api, endpoint, func(t *testing.T, send sender, s *Set) {
+				if c.accepted {
+					acceptCurrent(t, s)
+				}
 				var body io.Reader
 				if c.body != "" {
 					body = strings.NewReader(c.body)
@@ -220,8 +237,9 @@ func TestCallerLeavesWhileWaiting(t *testing.T) {
 	})
 }
 
-// An endpoint that says 401 to everything spends a login every half minute,
-// not one per request; other requests are not troubled.
+// An endpoint that says 401 to everything, while another service accepts the
+// tokens, spends a login every half minute, not one per request; other
+// requests are not troubled.
 func TestAlways401DoesNotBurnTokens(t *testing.T) {
 	api := &upstream{status: statuses(401)}
 	endpoint := &idp{}
@@ -229,11 +247,12 @@ func TestAlways401DoesNotBurnTokens(t *testing.T) {
 	o := Options{Hooks: Hooks{Rejected: func(i RejectInfo) { rejects = append(rejects, i) }}}
 	staged(t, o, api, endpoint, func(t *testing.T, send sender, s *Set) {
 		for range 600 {
+			acceptCurrent(t, s)
 			_, _, err := send(nil, nil)
 			wantProblem(t, err, exchange.UpstreamCredentialRejected)
 			pass(100 * time.Millisecond)
 		}
-		if got := endpoint.count(); got > 4 {
+		if got := endpoint.count(); got < 3 || got > 4 {
 			t.Errorf("%d logins in a minute", got)
 		}
 		if got := s.Status()[0]; got.State != StateValid {
@@ -241,6 +260,39 @@ func TestAlways401DoesNotBurnTokens(t *testing.T) {
 		}
 		if len(rejects) != 600 || !rejects[0].Replayed || rejects[1].Replayed || rejects[0].Service != "crm" || rejects[0].Generation != 1 {
 			t.Errorf("%d rejects, first %+v", len(rejects), rejects[0])
+		}
+	})
+}
+
+// A token that no upstream has ever accepted is not replaced at all: the
+// account is at fault, and the caller is told what to do.
+func TestNeverAcceptedTokenIsKept(t *testing.T) {
+	api := &upstream{status: statuses(401)}
+	endpoint := &idp{}
+	staged(t, Options{}, api, endpoint, func(t *testing.T, send sender, s *Set) {
+		for range 3600 {
+			_, ex, err := send(nil, nil)
+			p := wantProblem(t, err, exchange.UpstreamCredentialRejected)
+			if !strings.Contains(p.Detail, "gateway token invalidate retail") || ex.Replays != 0 {
+				t.Fatalf("%q after %d replays", p.Detail, ex.Replays)
+			}
+			pass(time.Second)
+		}
+		if endpoint.count() != 1 {
+			t.Errorf("%d logins in an hour", endpoint.count())
+		}
+		api.status = statuses(500) // an answer to somebody it knows
+		if resp, _, err := send(nil, nil); err != nil || resp.StatusCode != http.StatusInternalServerError || !s.Status()[0].Accepted {
+			t.Errorf("%v, %v, status %+v", resp, err, s.Status()[0])
+		}
+		api.status = func(_ int, field string) int {
+			if field == bearer("1") {
+				return 401
+			}
+			return 200
+		}
+		if resp, _, err := send(nil, nil); err != nil || resp.StatusCode != http.StatusOK || endpoint.count() != 2 {
+			t.Errorf("%v, %v after %d logins", resp, err, endpoint.count())
 		}
 	})
 }
@@ -255,7 +307,8 @@ func TestRevokedTokenUnderLoad(t *testing.T) {
 		return 200
 	}}
 	endpoint := &idp{delay: time.Second}
-	staged(t, Options{}, api, endpoint, func(t *testing.T, send sender, _ *Set) {
+	staged(t, Options{}, api, endpoint, func(t *testing.T, send sender, s *Set) {
+		acceptCurrent(t, s)
 		var callers sync.WaitGroup
 		for i := range 200 {
 			callers.Go(func() {
@@ -299,6 +352,7 @@ func TestTokenRenewedWhileWaitingForQuota(t *testing.T) {
 						pass(50 * time.Second)
 						wantToken(t, e, 1) // another request finds it due for renewal
 						pass(20 * time.Second)
+						e.accept(t.Context(), e.current.Load())
 					})
 					return api.RoundTrip(r)
 				})
@@ -355,11 +409,12 @@ func TestBodyIsClosedOnce(t *testing.T) {
 			staged(t, Options{}, transport, &idp{}, func(t *testing.T, send sender, s *Set) {
 				if c.barred {
 					e := s.entries[testCredential(nil).id()]
-					wantToken(t, e, 1)
-					if _, err := e.replace(t.Context(), 1); err != nil {
+					acceptCurrent(t, s)
+					if _, err := e.replace(t.Context(), wantToken(t, e, 1)); err != nil {
 						t.Fatal(err)
 					}
 				}
+				acceptCurrent(t, s)
 				source := text(strings.Repeat("x", 20))
 				_, _, err := send(source, nil)
 				if c.kind != "" {
@@ -380,6 +435,7 @@ func TestBodyIsClosedOnce(t *testing.T) {
 func TestRequestIsNotModified(t *testing.T) {
 	api := &upstream{status: statuses(401, 200)}
 	inBubble(t, Options{}, &idp{}, nil, func(t *testing.T, _ *entry, s *Set) {
+		acceptCurrent(t, s)
 		source := text("b")
 		req := httptest.NewRequest(http.MethodPost, "/", source)
 		req.GetBody = func() (io.ReadCloser, error) { return nil, errors.New("used") }

@@ -1,24 +1,58 @@
 package tokencache
 
 import (
+	"context"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"iqgateway/internal/secret"
 )
 
-// token is one access token, immutable.
+// token is one access token. Within the process its identity is its address;
+// replicas tell tokens apart by their generation in the Store.
 type token struct {
-	field      secret.Text // the whole Authorization field
-	refresh    secret.Text // kept for GrantRefreshToken only
-	generation uint64      // serial in its credential, from 1
-	life       life
+	field   secret.Text // the whole Authorization field
+	refresh secret.Text // kept for GrantRefreshToken only
+	key     StoreKey    // of the settings that it was granted for
+	serial  uint64      // number in its credential and process, from 1
+	holder  string      // the replica that fetched it
+	life    life
+
+	shared   atomic.Uint64 // generation in the Store; 0 = this process alone has it
+	accepted atomic.Bool   // an upstream has taken it
 }
 
 // usable reports whether an upstream can be expected to accept t at now.
 func (t *token) usable(now time.Time) bool {
 	return t != nil && t.life.left(now) > t.life.leeway
+}
+
+// generation is the number that operators see: the fleet's, or this process's
+// own while t is not shared.
+func (t *token) generation() uint64 {
+	if t == nil {
+		return 0
+	}
+	if g := t.shared.Load(); g != 0 {
+		return g
+	}
+	return t.serial
+}
+
+func (t *token) toShare() SharedToken {
+	return SharedToken{
+		Field: t.field, Refresh: t.refresh,
+		Issued: t.life.issued, Expires: t.life.expires, Holder: t.holder,
+	}
+}
+
+// sound reports whether t can be written into a header at all. A store that
+// many write to may hold anything.
+func (t SharedToken) sound() bool {
+	text, bearer := strings.CutPrefix(t.Field.Reveal(), "Bearer ")
+	return bearer && isToken(text) && len(text) <= maxAnswer && t.Issued.Before(t.Expires)
 }
 
 // ticket authorizes one attempt. Between the token stage and the attempt a
@@ -27,7 +61,7 @@ func (t *token) usable(now time.Time) bool {
 type ticket struct {
 	entry *entry
 	held  *token
-	wrote atomic.Uint64 // generation that was written; 0 = none
+	wrote atomic.Pointer[token] // nil = none
 }
 
 // Authorize implements [iqgateway/internal/exchange.Authorizer]. It writes no
@@ -40,9 +74,17 @@ func (t *ticket) Authorize(h http.Header) {
 	}
 	if !use.usable(now) {
 		h.Del("Authorization")
-		t.wrote.Store(0)
+		t.wrote.Store(nil)
 		return
 	}
 	h["Authorization"] = []string{use.field.Reveal()}
-	t.wrote.Store(use.generation)
+	t.wrote.Store(use)
+}
+
+// answered notes the upstream's answer to the attempt: whatever it is, but
+// for a 401, the token was good.
+func (t *ticket) answered(ctx context.Context, status int) {
+	if wrote := t.wrote.Load(); wrote != nil && status != http.StatusUnauthorized && !wrote.accepted.Load() {
+		t.entry.accept(ctx, wrote)
+	}
 }

@@ -14,10 +14,10 @@ import (
 
 func testToken(generation uint64, left time.Duration) *token {
 	return &token{
-		field:      secret.New(fmt.Sprintf("Bearer %s-%d", canaryToken, generation)),
-		refresh:    secret.New(canaryRefresh),
-		generation: generation,
-		life:       newLife(time.Now(), left, 0, 0),
+		field:   secret.New(fmt.Sprintf("Bearer %s-%d", canaryToken, generation)),
+		refresh: secret.New(canaryRefresh),
+		serial:  generation,
+		life:    newLife(time.Now(), left, 0, 0),
 	}
 }
 
@@ -46,8 +46,8 @@ func TestAuthorizeWritesTheNewestValidToken(t *testing.T) {
 			switch {
 			case c.want == "" && len(values) != 0, c.want != "" && (len(values) != 1 || values[0] != c.want):
 				t.Errorf("Authorization %q, want %q", values, c.want)
-			case ticket.wrote.Load() != c.generation:
-				t.Errorf("booked generation %d, want %d", ticket.wrote.Load(), c.generation)
+			case ticket.wrote.Load().generation() != c.generation:
+				t.Errorf("booked generation %d, want %d", ticket.wrote.Load().generation(), c.generation)
 			}
 		})
 	}
@@ -57,7 +57,7 @@ func TestNoPrintedFormShowsAToken(t *testing.T) {
 	e := &entry{secrets: testSecrets(), cred: testCredential(nil)}
 	e.current.Store(testToken(1, time.Hour))
 	for _, value := range []any{
-		*testToken(1, time.Hour), testToken(1, time.Hour), &ticket{entry: e, held: testToken(1, time.Hour)},
+		testToken(1, time.Hour), &ticket{entry: e, held: testToken(1, time.Hour)},
 		testCredential(nil), testSecrets(), e.status(time.Now()),
 	} {
 		for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {

@@ -66,7 +66,9 @@ func TestEarly401WhileTheBodyIsBeingSent(t *testing.T) {
 	defer api.Close()
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
-	stage := wireSet(t).Stage(StageOptions{ReplayBuffer: 1 << 20})(attempt(transport))
+	set := wireSet(t)
+	acceptCurrent(t, set)
+	stage := set.Stage(StageOptions{ReplayBuffer: 1 << 20})(attempt(transport))
 
 	var callers sync.WaitGroup
 	for n := range 40 {

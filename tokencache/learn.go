@@ -1,0 +1,96 @@
+package tokencache
+
+import (
+	"context"
+	"time"
+)
+
+// learn takes over what the Store shows of key, as far as it is newer than
+// what this process knows. The Store was asked at the given time.
+func (e *entry) learn(ctx context.Context, key StoreKey, s Shared, asked time.Time) {
+	e.mu.Lock()
+	if e.droppedAt.After(asked) { // an operator has dropped what it shows
+		s.Generation, s.Token = 0, SharedToken{}
+	}
+	l := e.learnLocked(time.Now(), key, s)
+	e.mu.Unlock()
+	if l.rollback != nil {
+		e.cache.options.Hooks.rolledBack(*l.rollback)
+	}
+	if l.own != nil {
+		e.shared(ctx, l.own, s.Generation)
+	}
+	if l.adopted != nil {
+		e.cache.options.Hooks.adopted(AdoptInfo{
+			ID: e.id, Generation: s.Generation, Holder: l.adopted.holder, Expires: l.adopted.life.expires,
+		})
+	}
+	e.tidyFile()
+}
+
+// lesson is what somebody must be told of, once no lock is held.
+type lesson struct {
+	rollback *RollbackInfo
+	adopted  *token // of another replica
+	own      *token // that the Store has after all
+}
+
+func (e *entry) learnLocked(now time.Time, key StoreKey, s Shared) lesson {
+	if key != e.key {
+		return lesson{} // the secrets have changed since it was asked
+	}
+	if s.Generation != 0 && s.Generation < e.seen {
+		return lesson{rollback: &RollbackInfo{ID: e.id, Generation: s.Generation, Seen: e.seen}}
+	}
+	current := e.current.Load()
+	if current != nil && current.key != key {
+		current = nil // of earlier secrets
+	}
+	e.setHistoryLocked(merge(e.history, s.History, e.clearedLocked(current, s), now))
+	switch {
+	case s.Generation == 0 || !s.Token.sound():
+	case current != nil && current.shared.Load() == s.Generation:
+		if s.Accepted {
+			current.accepted.Store(true)
+		}
+	case current != nil && current.field.Equal(s.Token.Field): // the answer to Grant was lost
+		return lesson{own: current}
+	case s.Generation > e.seen:
+		return lesson{adopted: e.adoptLocked(now, key, s)}
+	}
+	return lesson{}
+}
+
+// clearedLocked returns the moment until which failures are forgotten: the
+// last success, or an operator's word.
+func (e *entry) clearedLocked(current *token, s Shared) time.Time {
+	cleared := latest(e.forgiven, s.Forgiven)
+	if s.Generation != 0 {
+		cleared = latest(cleared, s.Token.Issued)
+	}
+	if current != nil {
+		cleared = latest(cleared, current.life.issued)
+	}
+	return cleared
+}
+
+// adoptLocked makes a shared token the current one, with this replica's own
+// moment of renewal; nil when it is of no use any more.
+func (e *entry) adoptLocked(now time.Time, key StoreKey, s Shared) *token {
+	e.seen = s.Generation
+	issued := past(s.Token.Issued, now)
+	t := &token{
+		field: s.Token.Field, refresh: s.Token.Refresh, key: key, holder: s.Token.Holder,
+		life: newLife(issued, s.Token.Expires.Sub(issued), e.cred.RefreshAhead, e.cache.options.Random()),
+	}
+	t.shared.Store(s.Generation)
+	t.accepted.Store(s.Accepted)
+	if t.usable(now) {
+		e.installLocked(t)
+		return t
+	}
+	if !t.refresh.IsZero() && !e.current.Load().usable(now) {
+		e.installLocked(t) // it can still be exchanged for another
+	}
+	return nil
+}
