@@ -1,0 +1,192 @@
+package redisstore_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"iqgateway/internal/redisconn"
+	"iqgateway/internal/redistest"
+	"iqgateway/internal/secret"
+	"iqgateway/tokencache"
+	"iqgateway/tokencache/redisstore"
+)
+
+// replica is one process of a fleet: a connection and a store of its own.
+type replica struct {
+	*redisstore.Store
+	conn *redisconn.Conn
+	ring *redisconn.Keyring
+	seen *tally
+}
+
+// tally counts what the hooks told, by its words.
+type tally struct {
+	mu     sync.Mutex
+	counts map[string]int
+}
+
+func (y *tally) add(words ...string) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.counts[strings.Join(words, " ")]++
+}
+
+func (y *tally) of(words ...string) int {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return y.counts[strings.Join(words, " ")]
+}
+
+// setup is what tests vary of a replica.
+type setup struct {
+	timeout time.Duration // 0 = generous: the machine may be busy
+	lockTTL time.Duration
+	now     func() time.Time
+	prefix  string
+}
+
+func aKey(b byte) secret.Text { return secret.New(string(bytes.Repeat([]byte{b}, 32))) }
+
+func newReplica(t testing.TB, topology redistest.Topology, o setup) *replica {
+	t.Helper()
+	ring, err := redisconn.NewKeyring([]secret.Text{aKey('k')})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.timeout == 0 {
+		o.timeout = 5 * time.Second
+	}
+	seen := &tally{counts: map[string]int{}}
+	conn, err := redisconn.New(redisconn.Options{
+		Addresses: topology.Addresses(), Mode: redisconn.Mode(topology.Mode()), MasterName: topology.MasterName(),
+		KeyPrefix: o.prefix, Timeout: o.timeout, Keys: ring, NameKey: aKey('n'),
+		Hooks: redisconn.Hooks{Rejected: func(kind string, reason redisconn.RejectReason) {
+			seen.add(kind, string(reason))
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	if err := conn.Connect(ctx); err != nil {
+		t.Logf("at first: %v", err) // Run goes on trying
+	}
+	running.Go(func() { conn.Run(ctx) })
+	store, err := redisstore.New(conn, redisstore.Options{
+		LockTTL: o.lockTTL, Now: o.now,
+		Hooks: redisstore.Hooks{
+			Discarded: func(field, reason string) { seen.add(field, reason) },
+			Lost:      func() { seen.add("lost") },
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+		cancel()
+		running.Wait()
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &replica{Store: store, conn: conn, ring: ring, seen: seen}
+}
+
+// name is the Redis key of one field of the state.
+func (r *replica) name(key tokencache.StoreKey, field string) string {
+	return r.conn.Key("token", key.Environment, key.Credential, fmt.Sprintf("%x", key.Fingerprint)).Field(field)
+}
+
+// direct is a client of the test's own, an operator or an attacker.
+func direct(t testing.TB, topology redistest.Topology) redis.UniversalClient {
+	t.Helper()
+	client := redis.NewUniversalClient(&redis.UniversalOptions{
+		Addrs: topology.Addresses(), MasterName: topology.MasterName(), IsClusterMode: topology.Mode() == "cluster",
+	})
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+func must[T any](t testing.TB) func(v T, err error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func storeKey(credential string) tokencache.StoreKey {
+	return tokencache.StoreKey{Environment: "production", Credential: credential, Fingerprint: [32]byte{1, 2, 3}}
+}
+
+func aToken(text string) tokencache.SharedToken {
+	now := time.Now()
+	return tokencache.SharedToken{
+		Field: secret.New("Bearer " + text), Refresh: secret.New("refresh-" + text),
+		Issued: now, Expires: now.Add(12 * time.Hour), Holder: "replica-1",
+	}
+}
+
+// mustClaim claims a key that nobody holds.
+func (r *replica) mustClaim(t testing.TB, key tokencache.StoreKey) tokencache.Claim {
+	t.Helper()
+	claim, _, err := r.Claim(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if claim == nil {
+		t.Fatal("somebody else holds the claim")
+	}
+	t.Cleanup(claim.Release)
+	return claim
+}
+
+// granted puts a token there and returns its generation.
+func (r *replica) granted(t testing.TB, key tokencache.StoreKey, text string, h tokencache.History) uint64 {
+	t.Helper()
+	claim := r.mustClaim(t, key)
+	generation, err := claim.Grant(t.Context(), aToken(text), h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	claim.Release()
+	return generation
+}
+
+func (r *replica) mustLoad(t testing.TB, key tokencache.StoreKey) tokencache.Shared {
+	t.Helper()
+	shared, err := r.Load(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return shared
+}
+
+// eventually waits until f holds; it fails the test after a generous while.
+func eventually(t testing.TB, what string, f func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !f() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("it never happened: %s", what)
+		case <-tick.C:
+		}
+	}
+}
