@@ -26,7 +26,7 @@ const (
 	// were cut off what they have missed.
 	headLife = 24 * time.Hour
 	// appendTries bounds how often a command may be overtaken by others.
-	appendTries = 10
+	appendTries = 30
 )
 
 // ErrBusy is the error of a command that was overtaken by others time and
