@@ -84,10 +84,14 @@ func (s *Server) launch(ctx context.Context) error {
 	s.process = process
 	ready, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	err = await(ready, 3*time.Millisecond, func(ctx context.Context) error {
-		if !process.running() {
+	go func() {
+		select {
+		case <-process.ended:
 			stop(errEnded)
+		case <-ready.Done():
 		}
+	}()
+	err = await(ready, 3*time.Millisecond, func(ctx context.Context) error {
 		return s.answers(ctx, process.pid())
 	})
 	if err == nil {
