@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"iqgateway/internal/fleet"
+	"iqgateway/observability"
+)
+
+// Paths of the admin API that the commands use.
+const (
+	pathTokens          = "/api/v1/tokens"
+	pathTokenInvalidate = "/api/v1/tokens/invalidate"
+	pathTokenRetry      = "/api/v1/tokens/retry"
+)
+
+// tokenAdmin is what the admin API needs to show and change upstream tokens.
+type tokenAdmin struct {
+	replica string
+	// list returns what is shown of every credential, never a token.
+	list func(context.Context) any
+	// known returns the names of the credentials that are configured now.
+	known func() []string
+	// invalidate and retry act on the whole fleet.
+	invalidate, retry func(ctx context.Context, credential string) (fleet.Result, error)
+}
+
+// tokenChange is the body of a change.
+type tokenChange struct {
+	Credential string `json:"credential"`
+}
+
+func (t tokenAdmin) endpoints() []observability.Endpoint {
+	return []observability.Endpoint{
+		{Path: pathTokens, Methods: map[string]http.HandlerFunc{http.MethodGet: func(w http.ResponseWriter, r *http.Request) {
+			observability.WriteJSON(w, http.StatusOK, struct {
+				Replica string `json:"replica"`
+				Tokens  any    `json:"tokens"`
+			}{t.replica, t.list(r.Context())})
+		}}},
+		{Path: pathTokenInvalidate, Methods: map[string]http.HandlerFunc{http.MethodPost: t.change(t.invalidate)}},
+		{Path: pathTokenRetry, Methods: map[string]http.HandlerFunc{http.MethodPost: t.change(t.retry)}},
+	}
+}
+
+func (t tokenAdmin) change(act func(context.Context, string) (fleet.Result, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var body tokenChange
+		if err := observability.ReadJSON(r, &body); err != nil {
+			observability.WriteProblem(w, http.StatusBadRequest, err.Error())
+			return
+		}
+		if body.Credential == "" {
+			observability.WriteProblem(w, http.StatusBadRequest, `name a credential, as {"credential": "retail"}`)
+			return
+		}
+		if known := t.known(); !slices.Contains(known, body.Credential) {
+			observability.WriteProblem(w, http.StatusNotFound, unknownCredential(body.Credential, known))
+			return
+		}
+		result, err := act(r.Context(), body.Credential)
+		if err != nil {
+			observability.WriteProblem(w, http.StatusInternalServerError,
+				fmt.Sprintf("replica %s did not follow: %v; of %d replicas %d followed", t.replica, err, result.Replicas, result.Followed))
+			return
+		}
+		observability.WriteJSON(w, http.StatusOK, result)
+	}
+}
+
+// unknownCredential lists what there is.
+func unknownCredential(name string, known []string) string {
+	if len(known) == 0 {
+		return fmt.Sprintf("there is no credential %q: none is configured", name)
+	}
+	known = slices.Sorted(slices.Values(known))
+	return fmt.Sprintf("there is no credential %q; there is %s", name, strings.Join(known, ", "))
+}
