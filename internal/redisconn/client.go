@@ -3,6 +3,7 @@ package redisconn
 import (
 	"context"
 	"net"
+	"runtime"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -15,6 +16,13 @@ const (
 	// idleTime is below the 350 s after which common NATs forget a connection,
 	// which would then cost the next call its whole timeout.
 	idleTime = 4 * time.Minute
+	// dialSteps of one timeout each may pass in the background until there is a
+	// connection: calls do not wait for it beyond their own bound. A sentinel
+	// that hangs takes several before another is asked.
+	dialSteps = 5
+	// connsPerCPU and minConns size the pool of each server.
+	connsPerCPU = 10
+	minConns    = 32
 	// maxRedirects is how often a cluster may send one command elsewhere.
 	maxRedirects = 3
 )
@@ -42,7 +50,7 @@ func (silent) Printf(context.Context, string, ...any) {}
 // session makes a client for the target; it dials nothing yet.
 func (c *Conn) session(t target) *session {
 	o := c.clientOptions()
-	s := &session{breaker: newBreaker(c.options.Timeout)}
+	s := &session{mode: t.mode, breaker: newBreaker(c.options.Timeout)}
 	switch t.mode {
 	case ModeCluster:
 		s.client, s.nodes = c.openCluster(o.Cluster())
@@ -76,10 +84,11 @@ func (c *Conn) clientOptions() *redis.UniversalOptions {
 		SentinelPassword:      c.options.SentinelPassword.Reveal(),
 		TLSConfig:             c.options.TLS,
 		ContextTimeoutEnabled: true,
-		DialTimeout:           timeout,
+		DialTimeout:           dialSteps * timeout,
 		ReadTimeout:           timeout,
 		WriteTimeout:          timeout,
 		PoolTimeout:           timeout / 2, // told apart from a silent server
+		PoolSize:              max(minConns, connsPerCPU*runtime.GOMAXPROCS(0)),
 		ConnMaxIdleTime:       idleTime,
 		// Repeating is the store's decision: a command that timed out may have
 		// been executed.

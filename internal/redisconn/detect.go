@@ -13,41 +13,49 @@ import (
 // detect finds out what the addresses are from the first that answers.
 func (c *Conn) detect(ctx context.Context) (target, error) {
 	found := target{mode: c.options.Mode, masterName: c.options.MasterName}
-	if found.mode != ModeAuto && (found.mode != ModeSentinel || found.masterName != "") {
+	if found.mode == ModeSingle || found.mode == ModeCluster {
 		return found, nil
 	}
-	var problems []error
+	var problems error
 	for _, address := range c.options.Addresses {
 		t, err := c.ask(ctx, address, found)
-		var wrong *settingsError
-		if err == nil || errors.As(err, &wrong) {
+		if _, wrong := errors.AsType[*settingsError](err); err == nil || wrong {
 			return t, err
 		}
-		problems = append(problems, err)
+		err = fmt.Errorf("%s: %w", address, err)
+		if problems == nil {
+			problems = err
+		} else { // one line, unlike errors.Join
+			problems = fmt.Errorf("%w; %w", problems, err)
+		}
 	}
-	return found, fmt.Errorf("finding out what the addresses are: %w", errors.Join(problems...))
+	return found, problems
 }
 
 // settingsError is what only a change of the configuration mends.
 type settingsError struct{ text string }
 
-func (e *settingsError) Error() string { return e.text }
+func (e *settingsError) Error() string { return "redis: " + e.text }
 
 // ask tries every login that the settings hold: which one fits is known only
 // when it is known whether a sentinel or a server listens.
 func (c *Conn) ask(ctx context.Context, address string, found target) (target, error) {
-	own := c.credentials.Load()
-	var err error
-	for i, login := range []credentials{*own, {password: c.options.SentinelPassword}, {}} {
-		if i > 0 && login.password.IsZero() == own.password.IsZero() && login.password.Equal(own.password) {
+	own := *c.credentials.Load()
+	logins := []credentials{own, {password: c.options.SentinelPassword}, {}}
+	var first error
+	for i, login := range logins {
+		if i > 0 && login.password.Equal(logins[i-1].password) {
 			continue
 		}
-		var t target
-		if t, err = c.askAs(ctx, address, login, found); err == nil || !refusesLogin(err) {
+		t, err := c.askAs(ctx, address, login, found)
+		if err == nil || !refusesLogin(err) {
 			return t, err
 		}
+		if first == nil {
+			first = err
+		}
 	}
-	return found, err
+	return found, first
 }
 
 func refusesLogin(err error) bool {
@@ -56,27 +64,15 @@ func refusesLogin(err error) bool {
 }
 
 func (c *Conn) askAs(ctx context.Context, address string, login credentials, found target) (target, error) {
-	o := c.probeOptions(address, login)
 	if found.mode == ModeAuto {
-		client := redis.NewClient(o)
-		defer client.Close() //nolint:errcheck // it was only asked
-		hello, err := client.Conn().Hello(ctx, 3, "", "", "").Result()
+		mode, err := c.hello(ctx, address, login)
 		if err != nil {
-			return found, &Error{Operation: "hello", Reason: wordOf(err)}
+			return found, err
 		}
-		switch mode, _ := hello["mode"].(string); {
-		case mode == "cluster":
-			found.mode = ModeCluster
-		case mode == "sentinel":
-			found.mode = ModeSentinel
-		case len(c.options.Addresses) > 1:
-			return found, &settingsError{"addresses: several, but they are standalone servers; give one, or the sentinels that watch them"}
-		default:
-			found.mode = ModeSingle
-		}
+		found.mode = mode
 	}
-	if found.mode == ModeSentinel && found.masterName == "" {
-		name, err := onlyMaster(ctx, c.probeOptions(address, login))
+	if found.mode == ModeSentinel {
+		name, err := c.masterName(ctx, address, login)
 		if err != nil {
 			return found, err
 		}
@@ -85,48 +81,75 @@ func (c *Conn) askAs(ctx context.Context, address string, login credentials, fou
 	return found, nil
 }
 
-// onlyMaster asks a sentinel for its masters.
-func onlyMaster(ctx context.Context, o *redis.Options) (string, error) {
-	sentinel := redis.NewSentinelClient(o)
+// hello works without any right but to log in.
+func (c *Conn) hello(ctx context.Context, address string, login credentials) (Mode, error) {
+	client := redis.NewClient(c.askOptions(address, login))
+	defer client.Close() //nolint:errcheck // it was only asked
+	reply, err := client.Conn().Hello(ctx, 3, "", "", "").Result()
+	if err != nil {
+		return "", askError("hello", err)
+	}
+	switch mode, _ := reply["mode"].(string); {
+	case mode == "cluster":
+		return ModeCluster, nil
+	case mode == "sentinel":
+		return ModeSentinel, nil
+	case len(c.options.Addresses) > 1:
+		return "", &settingsError{"addresses: several, but they are standalone servers; give one, or the sentinels that watch them"}
+	default:
+		return ModeSingle, nil
+	}
+}
+
+// masterName asks a sentinel for the masters that it watches.
+func (c *Conn) masterName(ctx context.Context, address string, login credentials) (string, error) {
+	sentinel := redis.NewSentinelClient(c.askOptions(address, login))
 	defer sentinel.Close() //nolint:errcheck // it was only asked
 	masters, err := sentinel.Masters(ctx).Result()
 	if err != nil {
-		return "", &Error{Operation: "sentinel masters", Reason: wordOf(err)}
+		return "", askError("sentinel masters", err)
 	}
-	if len(masters) != 1 {
-		return "", &settingsError{fmt.Sprintf("master_name: the sentinels watch %d masters; name the one to use", len(masters))}
+	names := make([]string, 0, len(masters))
+	for _, m := range masters {
+		names = append(names, nameOf(m))
 	}
-	name, err := nameOf(masters[0])
-	if err != nil {
-		return "", err
+	want := c.options.MasterName
+	switch {
+	case want == "" && len(names) == 1:
+		return names[0], nil
+	case want != "" && slices.Contains(names, want):
+		return want, nil
+	default:
+		return "", &settingsError{fmt.Sprintf("master_name: %q is none of the %d masters that the sentinels watch: %q", want, len(names), names)}
 	}
-	return name, nil
 }
 
-func nameOf(master any) (string, error) {
+// nameOf reads the name in a description of a master, which is a map or a
+// list of pairs by the protocol's version.
+func nameOf(master any) string {
 	switch m := master.(type) {
 	case map[any]any:
-		if name, ok := m["name"].(string); ok {
-			return name, nil
-		}
+		name, _ := m["name"].(string)
+		return name
 	case []any:
 		for i := 0; i+1 < len(m); i += 2 {
-			if name, ok := m[i+1].(string); ok && m[i] == "name" {
-				return name, nil
+			if m[i] == "name" {
+				name, _ := m[i+1].(string)
+				return name
 			}
 		}
 	}
-	return "", &settingsError{"master_name: the sentinel does not tell its master's name; set it"}
+	return ""
 }
 
-func wordOf(err error) Reason {
+func askError(operation string, err error) error {
 	if e, ok := errors.AsType[*Error](reduce(err)); ok {
-		return e.Reason
+		return &Error{Operation: operation, Reason: e.Reason}
 	}
-	return ReasonOther
+	return &Error{Operation: operation, Reason: ReasonOther}
 }
 
-func (c *Conn) probeOptions(address string, login credentials) *redis.Options {
+func (c *Conn) askOptions(address string, login credentials) *redis.Options {
 	o := c.clientOptions().Simple()
 	o.Addr = address
 	o.PoolSize = 1

@@ -17,11 +17,12 @@ type Key struct{ base string }
 // Key names a thing by its kind (a word of ours, readable in the name) and the
 // parts that tell it apart (names, URLs: hidden by an HMAC).
 func (c *Conn) Key(kind string, parts ...string) Key {
-	mac := hmac.New(sha256.New, c.nameKey)
-	mac.Write(lengthPrefixed(nil, kind))
+	named := lengthPrefixed(make([]byte, 0, 128), kind)
 	for _, p := range parts {
-		mac.Write(lengthPrefixed(nil, p))
+		named = lengthPrefixed(named, p)
 	}
+	mac := hmac.New(sha256.New, c.nameKey)
+	mac.Write(named)
 	name := base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:nameBytes])
 	return Key{base: c.options.KeyPrefix + ":" + kind + ":{" + name + "}"}
 }

@@ -94,6 +94,17 @@ func (l *load) resumed(t testing.TB, from time.Time, within time.Duration) time.
 	return took
 }
 
+// outage is the longest time without a success.
+func (l *load) outage(from time.Time) time.Duration {
+	longest, last := time.Duration(0), from
+	for _, r := range l.since(from) {
+		if end := r.began.Add(r.took); r.err == nil {
+			longest, last = max(longest, end.Sub(last)), end
+		}
+	}
+	return longest
+}
+
 // tally counts what callers felt: failures that took time, refusals that did not.
 func tally(results []callResult) (ok, failed, refused int, slowest time.Duration) {
 	for _, r := range results {
@@ -109,4 +120,15 @@ func tally(results []callResult) (ok, failed, refused int, slowest time.Duration
 		}
 	}
 	return ok, failed, refused, slowest
+}
+
+// reasons counts the errors.
+func reasons(results []callResult) map[string]int {
+	out := map[string]int{}
+	for _, r := range results {
+		if r.err != nil {
+			out[r.err.Error()]++
+		}
+	}
+	return out
 }

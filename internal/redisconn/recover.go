@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 const (
@@ -13,9 +11,9 @@ const (
 	// for a failover, the longest keeps recovery well below a second.
 	firstPause = 50 * time.Millisecond
 	lastPause  = 500 * time.Millisecond
-	// connectSteps of one timeout each are dialling, logging in, asking a
-	// sentinel or a cluster for its nodes, and one command.
-	connectSteps = 6
+	// connectSteps of one timeout each are dialling (see dialSteps), logging in
+	// and one command.
+	connectSteps = dialSteps + 3
 )
 
 // Connect looks for the server once, within a few Timeouts. An error leaves
@@ -37,7 +35,7 @@ func (c *Conn) Connect(ctx context.Context) error {
 		return c.notFound(err)
 	}
 	s := c.session(t)
-	if err := c.probe(ctx, s.client); err != nil {
+	if err := c.probe(ctx, s); err != nil {
 		_ = s.client.Close()
 		return c.notFound(err)
 	}
@@ -62,16 +60,18 @@ func (c *Conn) notFound(err error) error {
 }
 
 // probe is a write that changes nothing: a demoted master still answers reads.
-func (c *Conn) probe(ctx context.Context, client redis.UniversalClient) error {
-	err := client.Del(ctx, c.Key("probe").Field("none")).Err()
-	var failed *Error
+func (c *Conn) probe(ctx context.Context, s *session) error {
+	err := s.client.Del(ctx, c.Key("probe").Field("none")).Err()
+	failed, ok := errors.AsType[*Error](err)
 	switch {
-	case errors.As(err, &failed) && verdictOf(failed.Reason) == verdictFine:
-		return nil // refused, by a server that is well
-	case errors.As(err, &failed):
-		return &Error{Operation: "probe", Reason: failed.Reason}
-	default:
+	case !ok:
 		return err
+	case failed.Reason == "NOPERM": // by a server that is well
+		return nil
+	case verdictOf(failed.Reason) == verdictFine:
+		return &settingsError{"mode: " + string(s.mode) + " does not fit, the server answers a write with " + string(failed.Reason) + "; auto finds it out"}
+	default:
+		return &Error{Operation: "probe", Reason: failed.Reason}
 	}
 }
 
@@ -112,7 +112,7 @@ func (c *Conn) settle(ctx context.Context, s *session) bool {
 	bounded, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
 	if s.nodes == nil {
-		if err := c.probe(bounded, s.client); err != nil && ctx.Err() == nil {
+		if err := c.probe(bounded, s); err != nil && ctx.Err() == nil {
 			c.lose(s, err)
 		}
 		return true

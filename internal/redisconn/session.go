@@ -11,6 +11,7 @@ import (
 // that come after it was lost change nothing.
 type session struct {
 	client redis.UniversalClient
+	mode   Mode
 	nodes  *nodes // of a cluster, else nil
 
 	mu      sync.Mutex
