@@ -156,9 +156,6 @@ func (v visit) broken(kind FailureKind, reused bool) {
 func (n *run) answered(res *http.Response) {
 	fields := takeSetCookie(res.Header)
 	v := n.session
-	if v.origin != nil && n.exchange.Target.Session && endsPreference(res.StatusCode) {
-		v.session.dropEndpoint(v.origin, DropStatus)
-	}
 	switch {
 	case !v.keeps:
 	case res.StatusCode == http.StatusUnauthorized:

@@ -1,4 +1,30 @@
 package proxy
 
+import (
+	"fmt"
+	"net/url"
+)
+
 // PublicSession opens publicSession to the fuzz target.
 var PublicSession = publicSession
+
+// MemoryStore is the store of the internal tests.
+type MemoryStore = memoryStore
+
+// PreferredOf returns the host in use for a session, "" for the configured one.
+func (s *Sessions) PreferredOf(key SessionKey, upstream *url.URL) string {
+	return originText(s.of(key, upstream).preferred())
+}
+
+// Printed is everything that a careless print of s could show.
+func (s *Sessions) Printed() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	text := fmt.Sprintf("%v %+v", s.known, s.options.Store)
+	for _, n := range s.known {
+		n.mu.Lock()
+		text += fmt.Sprintf("%v %+v %#v %+v", n.jar, n.jar, n.jar, n.export(n.now()))
+		n.mu.Unlock()
+	}
+	return text
+}

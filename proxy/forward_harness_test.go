@@ -43,11 +43,17 @@ type gate struct {
 	Form      exchange.Form
 	// Write overrides what the harness takes as an unsafe request.
 	Write func(*http.Request) bool
+	// Sessions are those of the upstream, for which /session is then answered.
+	Sessions *proxy.Sessions
+	// Tokens are those of the credentials that X-Credential may name; a 401 has
+	// the request sent once more.
+	Tokens map[string]string
 	// Limits are the timeouts of the server.
 	Limits proxy.ServerOptions
 	// Wrap puts stages in front of the gate; nil puts none.
 	Wrap func(http.Handler) http.Handler
 
+	prepare   sync.Once // the client
 	exchanges chan *exchange.Exchange
 	attempts  chan proxy.AttemptInfo
 }
@@ -117,25 +123,41 @@ func (g *gate) handler(t *testing.T) http.Handler {
 	services := proxy.Services{{Environment: "sandbox", Service: "crm"}: service}
 	errors := proxy.NewErrors(proxy.ErrorsOptions{})
 	attempt := proxy.NewAttempt(proxy.AttemptOptions{
-		Services: services,
-		Hooks:    proxy.AttemptHooks{Done: func(_ context.Context, i proxy.AttemptInfo) { g.attempts <- i }},
+		Services: services, Sessions: g.Sessions,
+		Hooks: proxy.AttemptHooks{Done: func(_ context.Context, i proxy.AttemptInfo) { g.attempts <- i }},
 	})
-	outbound := tripper(func(r *http.Request) (*http.Response, error) { // in place of the token stage
-		if g.Token != "" {
-			r = r.WithContext(exchange.WithAuthorizer(r.Context(), bearer(g.Token)))
-		}
-		return attempt.RoundTrip(r)
-	})
+	outbound := tripper(func(r *http.Request) (*http.Response, error) { return g.authorize(attempt, r) })
 	forward := proxy.NewForward(proxy.ForwardOptions{
 		Transport: outbound, Services: services, Errors: errors, Locations: g.Locations, Headers: g.Mode,
 	})
-	forward = proxy.NewSession(proxy.SessionOptions{Transport: outbound, Services: services, Errors: errors})(forward)
+	forward = proxy.NewSession(proxy.SessionOptions{Transport: outbound, Services: services, Sessions: g.Sessions, Errors: errors})(forward)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ex := &exchange.Exchange{ID: "r1-test", Target: g.route(r), Credential: "retail", Form: g.Form}
+		if name := r.Header.Get("X-Credential"); name != "" {
+			ex.Credential = name
+		}
 		ctx := exchange.With(r.Context(), ex)
 		defer func() { g.exchanges <- ex }()
 		forward.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// authorize stands for the token stage.
+func (g *gate) authorize(attempt http.RoundTripper, r *http.Request) (*http.Response, error) {
+	token, several := g.Tokens[exchange.From(r.Context()).Credential]
+	if !several {
+		token = g.Token
+	}
+	if token == "" {
+		return attempt.RoundTrip(r)
+	}
+	r = r.WithContext(exchange.WithAuthorizer(r.Context(), bearer(token)))
+	res, err := attempt.RoundTrip(r)
+	if err == nil && res.StatusCode == http.StatusUnauthorized && several {
+		_ = res.Body.Close()
+		return attempt.RoundTrip(r)
+	}
+	return res, err
 }
 
 // route is the smallest router that keeps the target byte for byte.
@@ -143,6 +165,7 @@ func (g *gate) route(r *http.Request) *exchange.Target {
 	t := g.Target
 	raw := strings.TrimPrefix(r.RequestURI, t.Prefix)
 	t.Path, t.RawQuery, t.HasQuery = strings.Cut(raw, "?")
+	t.Session = t.Session || g.Sessions != nil && strings.EqualFold(t.Path, "/session")
 	t.Write = r.Method != http.MethodGet && r.Method != http.MethodHead
 	if g.Write != nil {
 		t.Write = g.Write(r)
@@ -175,10 +198,12 @@ func (g *gate) do(t *testing.T, method, path string, body io.Reader, header http
 // client follows no redirects and asks for no compression of its own.
 func (g *gate) client() *http.Client {
 	c := g.Client()
-	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	if tr, ok := c.Transport.(*http.Transport); ok {
-		tr.DisableCompression = true
-	}
+	g.prepare.Do(func() {
+		c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		if tr, ok := c.Transport.(*http.Transport); ok {
+			tr.DisableCompression = true
+		}
+	})
 	return c
 }
 

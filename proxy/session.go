@@ -98,12 +98,13 @@ func (s *sessionStage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // read returns the session document for the caller of ex.
 func (s *sessionStage) read(ctx context.Context, ex *exchange.Exchange) ([]byte, error) {
 	key, service, shared := s.options.Services.session(ex.Target, ex.Credential)
-	call := s.call(ex)
 	if !shared { // the caller's own token: nobody else may see what it brings
-		return s.options.Sessions.private(key, ex.Target.Upstream).read(ctx, call, false)
+		n := s.options.Sessions.private(key, ex.Target.Upstream)
+		return n.read(ctx, s.call(n, ex), false)
 	}
+	n := s.options.Sessions.of(key, ex.Target.Upstream)
 	learn := service != nil && service.options.Session.PreferredEndpoint
-	return s.options.Sessions.of(key, ex.Target.Upstream).read(ctx, call, learn)
+	return n.read(ctx, s.call(n, ex), learn)
 }
 
 // learn has the upstream asked which host it prefers, when it is time to and
@@ -116,13 +117,10 @@ func (s *sessionStage) learn(ex *exchange.Exchange) {
 	if !ok || service == nil || !service.options.Session.PreferredEndpoint {
 		return
 	}
-	doubt := isGatewayError(ex.UpstreamStatus)
+	doubt := viaPreferred(ex) && isGatewayError(ex.UpstreamStatus)
 	if ex.UpstreamStatus/100 == 2 || doubt {
 		n := s.options.Sessions.of(key, ex.Target.Upstream)
-		if doubt && n.preferred() == nil {
-			return // the configured host itself is ill
-		}
-		n.refresh(s.call(ex), doubt)
+		n.refresh(s.call(n, ex), doubt)
 	}
 }
 

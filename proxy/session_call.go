@@ -10,9 +10,9 @@ import (
 	"iqgateway/internal/exchange"
 )
 
-// call returns the gateway's own session call for the account of ex. It runs in
-// the background, so it has an exchange of its own.
-func (s *sessionStage) call(ex *exchange.Exchange) sessionCall {
+// call returns the gateway's own session call for the account of ex, whose
+// session is n. It runs in the background, so it has an exchange of its own.
+func (s *sessionStage) call(n *session, ex *exchange.Exchange) sessionCall {
 	target := *ex.Target
 	target.Path, target.RawQuery, target.HasQuery = sessionPath, "", false
 	target.Route = "/" + target.Environment + "/" + target.Service + sessionPath
@@ -21,25 +21,37 @@ func (s *sessionStage) call(ex *exchange.Exchange) sessionCall {
 	return func(ctx context.Context) (sessionAnswer, error) {
 		mine, t := own, target
 		mine.Target = &t
-		return s.fetch(exchange.With(ctx, &mine), &mine)
+		return s.fetch(exchange.With(ctx, &mine), n, &mine)
 	}
 }
 
-// fetch makes the session call. When it is the preferred host that has none to
-// give, the attempt stage has dropped it, and the configured one is asked.
-func (s *sessionStage) fetch(ctx context.Context, ex *exchange.Exchange) (sessionAnswer, error) {
+// fetch makes the session call. A preferred host that cannot answer it is
+// dropped, and the configured one asked.
+func (s *sessionStage) fetch(ctx context.Context, n *session, ex *exchange.Exchange) (sessionAnswer, error) {
 	answer, status, err := s.ask(ctx, ex)
-	preferred := ex.Upstream != nil && ex.Upstream != ex.Target.Upstream
-	if preferred && (status == 0 || endsPreference(status)) && ctx.Err() == nil {
-		answer, _, err = s.ask(ctx, ex)
+	if err == nil || !viaPreferred(ex) || ctx.Err() != nil || !endsPreference(status) {
+		return answer, err
 	}
+	n.dropEndpoint(ex.Upstream, DropStatus)
+	answer, _, err = s.ask(ctx, ex)
 	return answer, err
 }
 
-// endsPreference reports whether a preferred host that answers the session call
-// so is no longer used.
+// viaPreferred reports whether the last attempt of ex went to the host that the
+// upstream's session prefers.
+func viaPreferred(ex *exchange.Exchange) bool {
+	return ex.Upstream != nil && ex.Upstream != ex.Target.Upstream
+}
+
+// endsPreference reports whether a preferred host that fails the session call
+// so, 0 being no answer, is no longer used. Other 4xx are about the account, or
+// about slots that are all taken.
 func endsPreference(status int) bool {
-	return status == http.StatusNotFound || status >= http.StatusInternalServerError
+	switch status {
+	case http.StatusUnauthorized, http.StatusNotFound:
+		return true
+	}
+	return status/100 != 4
 }
 
 // ask makes one request for the session document.

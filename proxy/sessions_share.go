@@ -11,12 +11,13 @@ import (
 
 // sharing is what one replica owes to and knows from the store.
 type sharing struct {
-	loaded  bool
-	loading chan struct{} // closed when the load under way ends; nil when there is none
-	tried   bool          // one load has ended: no request waits for another
-	retry   time.Time     // no call of the store before
+	loaded   bool
+	loading  chan struct{} // closed when the load under way ends; nil when there is none
+	tried    bool          // one load has ended: no request waits for another
+	nextLoad time.Time     // no load before
 
 	writing  bool
+	nextSave time.Time           // no update before; set after one that failed
 	saved    time.Time           // when the fleet last saw our state
 	hosts    map[string]bool     // whose cookies are newer here
 	gone     map[string][]cookie // by host: cookies that the upstream refused

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -63,7 +64,8 @@ func (n *session) learnCookies(u *url.URL, requestPath string, fields []string) 
 		return
 	}
 	n.save()
-	if n.hooks().Opened != nil {
+	opened := slices.ContainsFunc(changed, func(c cookie) bool { return !c.expired(now) })
+	if opened && n.hooks().Opened != nil {
 		n.hooks().Opened(n.key, host)
 	}
 }
@@ -110,8 +112,10 @@ func (n *session) learnEndpoint(value string, at time.Time) {
 	}
 }
 
-// dropEndpoint gives up a preferred host that failed.
+// dropEndpoint gives up a preferred host that failed; a path in origin does
+// not matter.
 func (n *session) dropEndpoint(origin *url.URL, reason SessionDrop) {
+	origin = &url.URL{Scheme: origin.Scheme, Host: origin.Host}
 	n.mu.Lock()
 	dropped := n.endpoint.drop(origin, n.now())
 	n.shared.endpoint = n.shared.endpoint || dropped

@@ -69,7 +69,7 @@ type SessionDrop string
 const (
 	DropConnect  SessionDrop = "connect"  // no connection to the preferred host
 	DropBroken   SessionDrop = "broken"   // a new connection to it broke before an answer
-	DropStatus   SessionDrop = "status"   // it answered the session call with 404 or 5xx
+	DropStatus   SessionDrop = "status"   // it had no session document: 401, 404, 5xx, something else
 	DropRejected SessionDrop = "rejected" // cookies: the upstream answered 401
 )
 

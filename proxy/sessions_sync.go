@@ -36,7 +36,7 @@ func (n *session) ready(ctx context.Context) {
 		}
 		return
 	}
-	if s.loading == nil && !now.Before(s.retry) {
+	if s.loading == nil && !now.Before(s.nextLoad) {
 		n.startLoad(now)
 	}
 	wait := s.loading
@@ -59,7 +59,7 @@ func (n *session) ready(ctx context.Context) {
 // startLoad asks the store in the background; n is locked.
 func (n *session) startLoad(now time.Time) {
 	s, done := &n.shared, make(chan struct{})
-	s.retry = now.Add(storePause)
+	s.nextLoad = now.Add(storePause)
 	started := n.owner.start(n.key, func(ctx context.Context) {
 		defer func() {
 			n.mu.Lock()
@@ -85,7 +85,7 @@ func (n *session) load(ctx context.Context) {
 	}
 	now := n.now()
 	n.mu.Lock()
-	n.shared.loaded, n.shared.saved, n.shared.retry = true, now, time.Time{}
+	n.shared.loaded, n.shared.saved = true, now
 	origin, changed := n.adopt(fleet, now)
 	n.mu.Unlock()
 	n.adopted(origin, changed)
@@ -99,7 +99,7 @@ func (n *session) save() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s := &n.shared
-	if s.writing || n.now().Before(s.retry) {
+	if s.writing || n.now().Before(s.nextSave) {
 		return // the writer will see it, or the next call here after the pause
 	}
 	s.writing = n.owner.start(n.key, n.write)
@@ -107,13 +107,19 @@ func (n *session) save() {
 
 // write updates the store until nothing is owed any more.
 func (n *session) write(ctx context.Context) {
-	for more := true; more; {
-		more = n.update(ctx) && pause(ctx, storePause)
+	for n.writeOnce(ctx) {
+	}
+}
+
+// writeOnce reports whether there is more to write; else n.save may begin again.
+func (n *session) writeOnce(ctx context.Context) (more bool) {
+	defer func() { // also after a panic
 		n.mu.Lock()
+		defer n.mu.Unlock()
 		more = more && n.shared.dirty()
 		n.shared.writing = more
-		n.mu.Unlock()
-	}
+	}()
+	return n.update(ctx) && pause(ctx, storePause)
 }
 
 // pause waits for d; it reports false when ctx ends before.
@@ -143,7 +149,7 @@ func (n *session) update(ctx context.Context) bool {
 	s.saved = now // also after an error: renewing is not urgent
 	if err != nil {
 		s.giveBack(change)
-		s.retry = now.Add(storePause)
+		s.nextSave = now.Add(storePause)
 		n.mu.Unlock()
 		n.storeFailed("update", err)
 		return false
