@@ -25,11 +25,10 @@ func (x *Trio) Master() *Server {
 
 // Failover makes the sentinels replace the healthy master and returns the new
 // one: announced by all sentinels, taking writes, followed by all running
-// servers.
+// servers. What was written before the call is kept.
 func (x *Trio) Failover(t testing.TB) *Server {
 	t.Helper()
-	x.Settle(t)
-	old := x.Master()
+	old := x.copied(t)
 	leader := running(x.sentinels)[0]
 	x.wait(t, "a new master", func(ctx context.Context) error {
 		return x.replace(ctx, leader, old)
@@ -55,14 +54,35 @@ func (x *Trio) replace(ctx context.Context, leader, old *Server) error {
 
 // KillMaster kills the master (SIGKILL) and returns the server that the
 // sentinels put in its place. The killed one can be started again; it then
-// becomes a replica, see [Trio.Settle]. Sentinels wait 6 s after the start of
-// a failover before they try another.
+// becomes a replica, see [Trio.Settle]. What was written before the call is
+// kept; kill the [Trio.Master] yourself to lose what no replica has yet.
+// Sentinels wait 6 s after the start of a failover before they try another.
 func (x *Trio) KillMaster(t testing.TB) *Server {
 	t.Helper()
-	x.Settle(t)
-	x.Master().Kill()
+	x.copied(t).Kill()
 	x.Settle(t)
 	return x.Master()
+}
+
+// copied waits until all running replicas have what the master has now, and
+// returns the master. A replica that calls its link up may not get the
+// master's writes until a second later.
+func (x *Trio) copied(t testing.TB) *Server {
+	t.Helper()
+	x.Settle(t)
+	master, replicas := x.Master(), len(running(x.servers))-1
+	master.must(t, "copy to the replicas of", func(ctx context.Context, r *redis.Client) error {
+		// WAIT looks at what was written before its connection's last command.
+		if err := r.Ping(ctx).Err(); err != nil {
+			return err
+		}
+		reached, err := r.Do(ctx, "WAIT", replicas, (patience / 2).Milliseconds()).Int()
+		if err == nil && reached < replicas {
+			err = fmt.Errorf("%d of %d have followed", reached, replicas)
+		}
+		return err
+	})
+	return master
 }
 
 // agreed is the server that all running sentinels announce, if it takes writes.
