@@ -167,7 +167,7 @@ func notFollowed(r fleet.Result) error {
 	case r.Followed >= r.Replicas:
 		return nil
 	case r.Alone:
-		return fmt.Errorf("only the replica that was asked has followed, of %d: repeat it when Redis is back, or ask each replica", r.Replicas)
+		return fmt.Errorf("only the replica that was asked has followed, of %d: repeat it when the cause is gone, or ask each replica by its own admin server", r.Replicas)
 	default:
 		return fmt.Errorf("not every replica has followed yet (behind: %s); those that were cut off follow when they are back within an hour, see their logs for the others",
 			printable(cmp.Or(strings.Join(r.Behind, ", "), "unknown")))

@@ -254,6 +254,27 @@ func TestSendWithoutStore(t *testing.T) {
 	})
 }
 
+// deaf takes commands and answers nothing about members.
+type deaf struct{ fleet.Store }
+
+func (deaf) Members(context.Context) ([]fleet.Member, error) { return nil, errAway }
+
+func TestStoreThatIsGoneAfterTheCommand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := fleet.NewMemory()
+		a, b := join(t, "a", deaf{memory}, nil), join(t, "b", memory, nil)
+		pass(1500 * time.Millisecond)
+		begin := time.Now()
+		result, err := a.Send(t.Context(), "do", []byte("1"))
+		if err != nil || result.Replicas != 2 || result.Followed != 1 || result.Alone || result.Reason == "" || time.Since(begin) != fleet.Patience {
+			t.Errorf("%+v, %v after %v", result, err, time.Since(begin))
+		}
+		if got := b.executed(); !slices.Equal(got, []string{"1"}) {
+			t.Errorf("b executed %v", got)
+		}
+	})
+}
+
 func TestFailuresAreNotCountedAsFollowed(t *testing.T) {
 	for name, handle := range map[string]func(*replica, []byte) error{
 		"error": func(*replica, []byte) error { return errors.New("disk full") },

@@ -80,6 +80,9 @@ func (s *Store) Beat(ctx context.Context, b fleet.Beat) (fleet.News, error) {
 
 // Append implements [fleet.Store].
 func (s *Store) Append(ctx context.Context, c fleet.Command) (fleet.ID, error) {
+	if !s.conn.Sealing() {
+		return 0, redisconn.ErrNoKeys
+	}
 	for range appendTries {
 		id, err := s.append(ctx, 0, "")
 		if err != nil {
