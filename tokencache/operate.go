@@ -38,27 +38,36 @@ func (c *Cache) each(credential string, act func(*entry)) (found bool) {
 
 func (e *entry) retry(ctx context.Context) {
 	e.mu.Lock()
-	now, key := time.Now(), e.key
-	e.forgiven = now
-	e.setHistoryLocked(merge(e.history, History{}, now, now))
-	e.onFile.written = e.onFile.written || !e.onFile.read // by an earlier process, perhaps
-	e.onFile.read = true
+	key := e.key
 	e.mu.Unlock()
-	e.tidyFile()
-	store := e.cache.options.Store
-	if store == nil {
-		return
-	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	s, err := store.Load(ctx, key)
-	if err == nil && now.Sub(s.Forgiven) < forgivenLately {
-		e.learn(ctx, key, s, now)
+	store, now := e.cache.options.Store, time.Now()
+	if store != nil {
+		if s, err := store.Load(ctx, key); err == nil && now.Sub(s.Forgiven) < forgivenLately {
+			e.learn(ctx, key, s, now)
+			return
+		}
+	}
+	e.forgive(now)
+	if store == nil {
 		return
 	}
 	if err := store.Forget(ctx, key, ForgetHistory); err != nil {
 		e.cache.options.Hooks.storeFailed(e.id, "forget", err)
 	}
+}
+
+// forgive forgets what was until now, here and on file.
+func (e *entry) forgive(now time.Time) {
+	e.mu.Lock()
+	e.forgiven = now
+	e.setHistoryLocked(merge(e.history, History{}, now, now))
+	if !e.onFile.read { // an earlier process may have left one
+		e.onFile = fileState{read: true, written: true}
+	}
+	e.mu.Unlock()
+	e.tidyFile()
 }
 
 func (e *entry) invalidate(ctx context.Context) {

@@ -76,6 +76,7 @@ type Replica struct {
 	away   bool
 	frozen bool
 	cutAt  time.Time // since when it is one of them
+	diedAt time.Time // claims from before have run out meanwhile
 	cutIn  int       // calls until it is away; 0 = no such plan
 }
 
@@ -91,9 +92,14 @@ func (r *Replica) SetFrozen(frozen bool) { r.cut(false, frozen) }
 func (r *Replica) cut(away, frozen bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.ranOut() {
+		r.diedAt = time.Now()
+	}
 	r.away, r.frozen, r.cutIn = away, frozen, 0
-	r.cutAt = time.Time{}
-	if away || frozen {
+	switch {
+	case !away && !frozen:
+		r.cutAt = time.Time{}
+	case r.cutAt.IsZero():
 		r.cutAt = time.Now()
 	}
 }
@@ -137,11 +143,18 @@ func (r *Replica) reach(ctx context.Context, operation string) error {
 	return nil
 }
 
-// dead: a claim of r is not alive any more.
-func (r *Replica) dead() bool {
+func (r *Replica) ranOut() bool { return !r.cutAt.IsZero() && time.Since(r.cutAt) >= LockTTL }
+
+// alive: nobody else may claim. A claim whose release did not come through
+// runs out like one whose holder was cut off.
+func (c *claim) alive() bool {
+	if c == nil || !c.givenUp.IsZero() && time.Since(c.givenUp) >= LockTTL {
+		return false
+	}
+	r := c.replica
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !r.cutAt.IsZero() && time.Since(r.cutAt) >= LockTTL
+	return !r.ranOut() && !c.made.Before(r.diedAt)
 }
 
 // Load implements [tokencache.Store].
@@ -173,11 +186,11 @@ func (r *Replica) Claim(ctx context.Context, key tokencache.StoreKey) (tokencach
 	r.memory.mu.Lock()
 	defer r.memory.mu.Unlock()
 	rec := r.memory.records[key]
-	if rec.holder != nil && !rec.holder.replica.dead() {
+	if rec.holder.alive() {
 		return nil, rec.show(), nil
 	}
 	rec.fence++
-	rec.holder = &claim{replica: r, key: key, fence: rec.fence}
+	rec.holder = &claim{replica: r, key: key, fence: rec.fence, made: time.Now()}
 	r.memory.records[key] = rec
 	return rec.holder, rec.show(), nil
 }
@@ -224,6 +237,8 @@ type claim struct {
 	replica *Replica
 	key     tokencache.StoreKey
 	fence   uint64
+	made    time.Time
+	givenUp time.Time // guarded by memory.mu
 }
 
 // Grant implements [tokencache.Claim].
@@ -256,10 +271,22 @@ func (c *claim) write(ctx context.Context, operation string, f func(*record)) er
 func (c *claim) Release() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
+	c.replica.memory.mu.Lock()
+	if c.givenUp.IsZero() {
+		c.givenUp = time.Now()
+	}
+	c.replica.memory.mu.Unlock()
 	_ = c.replica.change(ctx, "release", c.key, func(rec *record) error {
 		if rec.holder == c {
 			rec.holder = nil
 		}
 		return nil
 	})
+}
+
+// Keys returns the keys that were ever written to.
+func (m *Memory) Keys() []tokencache.StoreKey {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Collect(maps.Keys(m.records))
 }
