@@ -33,7 +33,8 @@ func newBreaker(timeout time.Duration) breaker {
 
 // enter reports whether one more call may be sent.
 func (b *breaker) enter(now time.Time) bool {
-	if b.waiting >= stalledCalls && now.Sub(b.silent) > b.patience {
+	// A failed call gives its place to nobody: the next would wait as long.
+	if b.waiting+b.failures >= stalledCalls && now.Sub(b.silent) > b.patience {
 		return false
 	}
 	if b.waiting == 0 {

@@ -20,6 +20,7 @@ type load struct {
 
 	mu      sync.Mutex
 	results []callResult
+	hiccup  time.Duration // how late this machine woke a goroutine, at worst
 }
 
 type callResult struct {
@@ -52,9 +53,42 @@ func newLoad(
 			<-tick.C
 		}
 	})
+	wg.Go(func() { l.watchMachine(ctx) })
 	l.stop = sync.OnceFunc(func() { cancel(); wg.Wait() })
 	t.Cleanup(l.stop)
 	return l
+}
+
+func (l *load) watchMachine(ctx context.Context) {
+	const nap = 5 * time.Millisecond
+	timer := time.NewTimer(nap)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		slept := time.Now()
+		timer.Reset(nap)
+		<-timer.C
+		l.mu.Lock()
+		l.hiccup = max(l.hiccup, time.Since(slept)-nap)
+		l.mu.Unlock()
+	}
+}
+
+// bounded fails the test for calls since from that cost their callers more
+// than promised. A machine too busy to run goroutines in time is forgiven.
+func (l *load) bounded(t testing.TB, from time.Time, maxFailed int) {
+	t.Helper()
+	const busy = 15 * time.Millisecond
+	_, failed, refused, slowest := tally(l.since(from))
+	l.mu.Lock()
+	hiccup := l.hiccup
+	l.mu.Unlock()
+	t.Logf("%d calls failed slowly, %d were refused at once, slowest %v; the machine was late by %v", failed, refused, slowest, hiccup)
+	if failed > maxFailed && hiccup < busy {
+		t.Errorf("%d calls waited in vain, want at most %d", failed, maxFailed)
+	}
+	if limit := 50*time.Millisecond + slack + 3*hiccup; slowest > limit {
+		t.Errorf("the slowest call took %v, want at most %v", slowest, limit)
+	}
 }
 
 func (l *load) add(r callResult) {

@@ -37,6 +37,48 @@ func TestModeIsFoundOut(t *testing.T) {
 	})
 }
 
+func TestScriptsAndPipelines(t *testing.T) {
+	script := redis.NewScript(`return redis.call("INCR", KEYS[1])`)
+	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
+		c := started(t, redisconn.Options{Addresses: topology.Addresses()})
+		awaitUp(t, c, recovery)
+		key := c.Key("k", "a")
+		for want := range 4 {
+			var got int
+			err := c.Call(t.Context(), "test.script", func(ctx context.Context, r redis.UniversalClient) error {
+				var err error
+				got, err = script.Run(ctx, r, []string{key.Field("n")}).Int()
+				return err
+			})
+			if err != nil || got != want+1 {
+				t.Errorf("script: %d, %v", got, err)
+			}
+			topology.ScriptFlush(t)
+		}
+		err := c.Call(t.Context(), "test.pipeline", func(ctx context.Context, r redis.UniversalClient) error {
+			commands, err := r.TxPipelined(ctx, func(p redis.Pipeliner) error {
+				p.Expire(ctx, key.Field("n"), time.Minute)
+				p.LPush(ctx, key.Field("n"), "s3cret")
+				return nil
+			})
+			if got := commands[0].Err(); got != nil {
+				t.Errorf("first command: %v", got)
+			}
+			if got := commands[1].Err(); got == nil || got.Error() != "redis: WRONGTYPE" {
+				t.Errorf("second command: %v", got)
+			}
+			return err
+		})
+		if err == nil || err.Error() != "redis: test.pipeline: WRONGTYPE" || !c.Status().Up {
+			t.Errorf("pipeline: %v, status %+v", err, c.Status())
+		}
+		topology.NoEternalKeys(t) // and looking for the server leaves none
+		if n := len(topology.Dump(t)); n != 1 {
+			t.Errorf("%d keys, want the script's", n)
+		}
+	})
+}
+
 func TestSettledModeNeedsNoQuestion(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
 		c := started(t, redisconn.Options{

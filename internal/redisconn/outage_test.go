@@ -74,10 +74,7 @@ func TestKilledServer(t *testing.T) {
 		await(t, recovery, func() bool { return !c.Status().Up }, func() string { return "still up" })
 		lost := time.Now()
 		await(t, recovery, func() bool { return len(l.since(lost)) > 50 }, func() string { return "no load" })
-		_, failed, refused, slowest := tally(l.since(killed))
-		if failed > 10 || slowest > 50*time.Millisecond+slack {
-			t.Errorf("round %d: %d calls failed slowly, %d refused, slowest %v", round, failed, refused, slowest)
-		}
+		l.bounded(t, killed, 10)
 		server.Start()
 		back := time.Now()
 		t.Logf("round %d: resumed %v after the start", round, l.resumed(t, back, recovery))
@@ -99,18 +96,9 @@ func TestFrozenServer(t *testing.T) {
 		server.Freeze()
 		frozen := time.Now()
 		await(t, 3*time.Second, func() bool { return len(l.since(frozen)) > loadRate/2 }, func() string { return "no load" })
-		during := l.since(frozen)
+		l.bounded(t, frozen, 10)
 		server.Thaw()
-		thawed := time.Now()
-		_, failed, refused, slowest := tally(during)
-		t.Logf("round %d: of %d calls %d failed, %d refused at once, slowest %v; resumed after %v",
-			round, len(during), failed, refused, slowest, l.resumed(t, thawed, recovery))
-		if failed > 10 {
-			t.Errorf("%d calls waited for the frozen server", failed)
-		}
-		if slowest > 50*time.Millisecond+slack {
-			t.Errorf("the slowest call took %v", slowest)
-		}
+		t.Logf("round %d: resumed %v after the thaw", round, l.resumed(t, time.Now(), recovery))
 	}
 }
 
