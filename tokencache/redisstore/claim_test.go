@@ -2,8 +2,6 @@ package redisstore_test
 
 import (
 	"errors"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,64 +9,6 @@ import (
 	"iqgateway/tokencache"
 	"iqgateway/tokencache/redisstore"
 )
-
-func TestOneClaimAtATime(t *testing.T) {
-	t.Parallel()
-	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
-		fleet := []*replica{newReplica(t, topology, setup{}), newReplica(t, topology, setup{}), newReplica(t, topology, setup{})}
-		key := storeKey("main")
-		var holders, most, claims atomic.Int64
-		var last atomic.Uint64
-		var wg sync.WaitGroup
-		for i := range 12 {
-			wg.Go(func() {
-				for range 30 {
-					claim, _, err := fleet[i%3].Claim(t.Context(), key)
-					if err != nil || claim == nil {
-						if err != nil {
-							t.Error(err)
-						}
-						continue
-					}
-					if n := holders.Add(1); n > 1 {
-						most.Store(n)
-					}
-					claims.Add(1)
-					generation, err := claim.Grant(t.Context(), aToken("t"), tokencache.History{})
-					if before := last.Swap(generation); err != nil || generation <= before {
-						t.Errorf("generation %d after %d: %v", generation, before, err)
-					}
-					holders.Add(-1)
-					claim.Release()
-				}
-			})
-		}
-		wg.Wait()
-		if most.Load() > 0 || claims.Load() == 0 {
-			t.Errorf("%d holders at once, %d claims", most.Load(), claims.Load())
-		}
-	})
-}
-
-func TestWhileAClaimIsHeldOthersSeeTheState(t *testing.T) {
-	topology := redistest.Single(t)
-	one, two := newReplica(t, topology, setup{}), newReplica(t, topology, setup{})
-	key := storeKey("main")
-	generation := one.granted(t, key, "a", tokencache.History{Failures: 1})
-	held := one.mustClaim(t, key)
-	for name, r := range map[string]*replica{"another replica": two, "the same replica": one} {
-		claim, shared, err := r.Claim(t.Context(), key)
-		if err != nil || claim != nil {
-			t.Fatalf("%s: claim %v, %v", name, claim, err)
-		}
-		if shared.Generation != generation || shared.History.Failures != 1 {
-			t.Errorf("%s sees %+v", name, shared)
-		}
-	}
-	held.Release()
-	held.Release() // does nothing
-	two.mustClaim(t, key)
-}
 
 func TestAClaimIsKeptAliveUntilItsStoreEnds(t *testing.T) {
 	topology := redistest.Single(t)
@@ -115,23 +55,6 @@ func TestAClaimIsKeptAliveUntilItsStoreEnds(t *testing.T) {
 	}
 }
 
-func TestWithoutAnotherClaimALateGrantCounts(t *testing.T) {
-	topology := redistest.Single(t)
-	one := newReplica(t, topology, setup{lockTTL: 100 * time.Millisecond})
-	key := storeKey("main")
-	held := one.mustClaim(t, key)
-	if err := one.Close(); err != nil {
-		t.Fatal(err)
-	}
-	client := direct(t, topology)
-	eventually(t, "the lock runs out", func() bool { return client.Exists(t.Context(), one.name(key, "lock")).Val() == 0 })
-	generation := must[uint64](t)(held.Grant(t.Context(), aToken("late"), tokencache.History{}))
-	again := must[uint64](t)(held.Grant(t.Context(), aToken("late"), tokencache.History{}))
-	if got := one.mustLoad(t, key); got.Generation != generation || again != generation {
-		t.Errorf("generations: granted %d, again %d, loaded %d", generation, again, got.Generation)
-	}
-}
-
 func TestForgettingTheTokenEndsAClaimUnderWay(t *testing.T) {
 	topology := redistest.Single(t)
 	one, two := newReplica(t, topology, setup{lockTTL: 300 * time.Millisecond}), newReplica(t, topology, setup{})
@@ -158,23 +81,66 @@ func TestForgettingTheHistoryLeavesAClaimUnderWay(t *testing.T) {
 	if err := one.Forget(t.Context(), key, tokencache.ForgetHistory); err != nil {
 		t.Fatal(err)
 	}
-	must[uint64](t)(held.Grant(t.Context(), aToken("a"), tokencache.History{}))
+	first := must[uint64](t)(held.Grant(t.Context(), aToken("a"), tokencache.History{}))
+	if again := must[uint64](t)(held.Grant(t.Context(), aToken("a"), tokencache.History{})); again != first {
+		t.Errorf("granted again as %d, at first as %d", again, first)
+	}
 }
 
-func TestAFailKeepsTheToken(t *testing.T) {
-	one := newReplica(t, redistest.Single(t), setup{})
+func TestALateHeartbeatUndoesNoRelease(t *testing.T) {
+	topology := redistest.Single(t)
+	one, two := newReplica(t, topology, setup{}), newReplica(t, topology, setup{})
 	key := storeKey("main")
-	generation := one.granted(t, key, "a", tokencache.History{})
-	if err := one.Accepted(t.Context(), key, generation); err != nil {
-		t.Fatal(err)
+	held := one.mustClaim(t, key)
+	if kept, err := redisstore.Extend(t.Context(), held); !kept || err != nil {
+		t.Fatalf("a heartbeat of a held claim: %v, %v", kept, err)
 	}
-	claim := one.mustClaim(t, key)
-	if err := claim.Fail(t.Context(), tokencache.History{Failures: 1, LastError: "status 500"}); err != nil {
-		t.Fatal(err)
+	held.Release()
+	if kept, err := redisstore.Extend(t.Context(), held); kept || err != nil {
+		t.Errorf("a heartbeat of a released claim: %v, %v", kept, err)
 	}
-	claim.Release()
-	got := one.mustLoad(t, key)
-	if got.Generation != generation || !got.Accepted || got.History.Failures != 1 || got.History.LastError != "status 500" {
-		t.Errorf("after a failure: %+v", got)
+	next := two.mustClaim(t, key)
+	if kept, err := redisstore.Extend(t.Context(), held); kept || err != nil {
+		t.Errorf("a heartbeat of a lost claim: %v, %v", kept, err)
+	}
+	if kept, err := redisstore.Extend(t.Context(), next); !kept || err != nil {
+		t.Errorf("the holder's heartbeat: %v, %v", kept, err)
+	}
+}
+
+// After a failover to a server whose clock is behind, a later claim may have a
+// lower number.
+func TestAHeartbeatLeavesTheLockOfAnother(t *testing.T) {
+	topology := redistest.Single(t)
+	r := newReplica(t, topology, setup{lockTTL: time.Minute})
+	key := storeKey("main")
+	held := r.mustClaim(t, key)
+	client := direct(t, topology)
+	must[int64](t)(client.HSet(t.Context(), r.name(key, "state"), "fence", 17).Result())
+	must[string](t)(client.Set(t.Context(), r.name(key, "lock"), "somebody:17", time.Minute).Result())
+	if kept, err := redisstore.Extend(t.Context(), held); kept || err != nil {
+		t.Errorf("a heartbeat: %v, %v", kept, err)
+	}
+	held.Release()
+	if lock := client.Get(t.Context(), r.name(key, "lock")).Val(); lock != "somebody:17" {
+		t.Errorf("the lock became %q", lock)
+	}
+}
+
+// A fence that has run ahead of the clock is not lost with Redis' memory while
+// a claim is held.
+func TestAHeartbeatRestoresTheFence(t *testing.T) {
+	topology := redistest.Single(t)
+	r := newReplica(t, topology, setup{})
+	key := storeKey("main")
+	must[int64](t)(direct(t, topology).HSet(t.Context(), r.name(key, "state"), "fence", int64(5e15)).Result())
+	held := r.mustClaim(t, key)
+	topology.FlushAll(t)
+	if kept, err := redisstore.Extend(t.Context(), held); !kept || err != nil {
+		t.Fatalf("a heartbeat after a flush: %v, %v", kept, err)
+	}
+	held.Release()
+	if generation := r.granted(t, key, "next", tokencache.History{}); generation <= 5e15+1 {
+		t.Errorf("generation %d is not higher than the last", generation)
 	}
 }

@@ -44,6 +44,15 @@ func (y *tally) of(words ...string) int {
 	return y.counts[strings.Join(words, " ")]
 }
 
+func (y *tally) String() string {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	if len(y.counts) == 0 {
+		return ""
+	}
+	return fmt.Sprint(y.counts)
+}
+
 // setup is what tests vary of a replica.
 type setup struct {
 	timeout time.Duration // 0 = generous: the machine may be busy

@@ -125,9 +125,7 @@ if holder and holder ~= owner then
   if redis.call('PTTL', lock_key) < 0 then redis.call('PEXPIRE', lock_key, ttl) end
   return view(0)
 end
-if holder ~= owner or number < state.fence then
-  number = math.max(state.fence + 1, now)
-end
+if holder ~= owner then number = math.max(state.fence + 1, now) end
 redis.call('SET', lock_key, owner .. ':' .. int(number), 'PX', ttl)
 save({ fence = number })
 return view(number)

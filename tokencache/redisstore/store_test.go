@@ -2,7 +2,6 @@ package redisstore_test
 
 import (
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -21,32 +20,6 @@ func TestWithoutEncryptionKeysThereIsNoStore(t *testing.T) {
 	if _, err := redisstore.New(conn, redisstore.Options{}); !errors.Is(err, redisconn.ErrNoKeys) {
 		t.Errorf("New: %v, want ErrNoKeys", err)
 	}
-}
-
-func TestReplicasShareATokenAndItsHistory(t *testing.T) {
-	t.Parallel()
-	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
-		one, two := newReplica(t, topology, setup{}), newReplica(t, topology, setup{})
-		key := storeKey("main")
-		if got := two.mustLoad(t, key); got.Generation != 0 || !got.Token.Field.IsZero() {
-			t.Fatalf("before anything: %+v", got)
-		}
-		history := tokencache.History{ReplacedAt: time.Now(), Refusals: []tokencache.Refusal{{ID: "r1", At: time.Now()}}}
-		generation := one.granted(t, key, "shared", history)
-
-		got := two.mustLoad(t, key)
-		if got.Generation != generation || got.Token.Field.Reveal() != "Bearer shared" || got.Token.Holder != "replica-1" || got.Accepted {
-			t.Errorf("generation %d (want %d), field %q, holder %q, accepted %v",
-				got.Generation, generation, got.Token.Field.Reveal(), got.Token.Holder, got.Accepted)
-		}
-		if len(got.History.Refusals) != 1 || got.History.Refusals[0].ID != "r1" {
-			t.Errorf("history: %+v", got.History)
-		}
-		if other := two.mustLoad(t, storeKey("other")); other.Generation != 0 {
-			t.Errorf("another credential has it too: %+v", other)
-		}
-		topology.NoEternalKeys(t)
-	})
 }
 
 // Two replicas whose wall clocks differ by hours agree on every moment.
@@ -99,60 +72,6 @@ func TestAnExpiredTokenIsGone(t *testing.T) {
 	if got := one.mustLoad(t, key); got.Generation != 0 || got.History.Failures != 3 || generation == 0 {
 		t.Errorf("an expired token: %+v", got)
 	}
-}
-
-func TestAcceptedCountsForItsGenerationOnly(t *testing.T) {
-	topology := redistest.Single(t)
-	one, two := newReplica(t, topology, setup{}), newReplica(t, topology, setup{})
-	key := storeKey("main")
-	first := one.granted(t, key, "a", tokencache.History{})
-	second := one.granted(t, key, "b", tokencache.History{})
-	for _, generation := range []uint64{0, first, second + 1, 1 << 63} {
-		if err := two.Accepted(t.Context(), key, generation); err != nil {
-			t.Fatal(err)
-		}
-		if one.mustLoad(t, key).Accepted {
-			t.Fatalf("Accepted(%d) counts for %d", generation, second)
-		}
-	}
-	if err := two.Accepted(t.Context(), key, second); err != nil {
-		t.Fatal(err)
-	}
-	if !one.mustLoad(t, key).Accepted {
-		t.Error("not accepted")
-	}
-	one.granted(t, key, "c", tokencache.History{})
-	if one.mustLoad(t, key).Accepted {
-		t.Error("the next token inherited it")
-	}
-}
-
-func TestForget(t *testing.T) {
-	topology := redistest.Single(t)
-	one := newReplica(t, topology, setup{})
-	for _, c := range []struct {
-		what           tokencache.Forgotten
-		token, history bool // that stay
-	}{
-		{tokencache.ForgetToken, false, true},
-		{tokencache.ForgetHistory, true, false},
-		{tokencache.ForgetToken | tokencache.ForgetHistory, false, false},
-		{0, true, true},
-	} {
-		key := storeKey(fmt.Sprint("forget ", c.what))
-		one.granted(t, key, "a", tokencache.History{Failures: 2})
-		if err := one.Forget(t.Context(), key, c.what); err != nil {
-			t.Fatal(err)
-		}
-		got := one.mustLoad(t, key)
-		if (got.Generation != 0) != c.token || (got.History.Failures != 0) != c.history {
-			t.Errorf("Forget(%d) left %+v", c.what, got)
-		}
-		if lately := time.Since(got.Forgiven) < time.Minute; lately == c.history {
-			t.Errorf("Forget(%d) forgave at %v", c.what, got.Forgiven)
-		}
-	}
-	topology.NoEternalKeys(t)
 }
 
 func TestTooBigAValueIsNotShared(t *testing.T) {
