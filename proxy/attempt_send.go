@@ -101,7 +101,7 @@ func (n *run) fail(err error) error {
 		e.cause = context.Cause(n.ctx)
 	}
 	kind := classify(e)
-	n.session.broken(kind, n.trace.onReused())
+	n.broken(kind)
 	n.end(kind)
 	n.exchange.Attempts += n.info.Resends
 	return e.problem(n.info.Service)

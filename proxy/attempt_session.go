@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"time"
 
 	"iqgateway/internal/exchange"
 )
@@ -144,11 +145,28 @@ func (n *run) fallBack(body *sentBody) bool {
 	return true
 }
 
-// broken drops a preferred host on whose new connection no answer came. A kept
-// connection may die between two requests, and a slow report is no fault.
-func (v visit) broken(kind FailureKind, reused bool) {
-	if v.origin != nil && !reused && (kind == FailedReset || kind == FailedProtocol) {
-		v.session.dropEndpoint(v.origin, DropBroken)
+// slowConnect is how long a caller's own deadline must have waited for a
+// connection before its end speaks against the host.
+const slowConnect = time.Second
+
+// broken drops a preferred host on whose new connection no answer came, or
+// which left the request without a connection until nobody waited any more. A
+// kept connection may die between two requests, and a slow report is no fault.
+func (n *run) broken(kind FailureKind) {
+	v := n.session
+	if v.origin == nil {
+		return
+	}
+	switch kind {
+	case FailedReset, FailedProtocol:
+		if !n.trace.onReused() {
+			v.session.dropEndpoint(v.origin, DropBroken)
+		}
+	case FailedDeadline, FailedCallerGone:
+		if !n.trace.connected() && n.now().Sub(n.start) >= slowConnect {
+			v.session.dropEndpoint(v.origin, DropConnect)
+		}
+	default:
 	}
 }
 

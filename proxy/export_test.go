@@ -28,3 +28,16 @@ func (s *Sessions) Printed() string {
 	}
 	return text
 }
+
+// Beside opens beside to the tests.
+func (p *Pool) Beside(origin *url.URL) (*Pool, error) { return p.beside(origin) }
+
+// Len returns how many pools are open.
+func (t *Transports) Len() (n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, pools := range t.pools {
+		n += len(pools)
+	}
+	return n
+}

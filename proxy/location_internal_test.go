@@ -197,3 +197,28 @@ func TestLocationKeepsTheCallersPort(t *testing.T) {
 		}
 	}
 }
+
+// The host that an upstream's session prefers is the upstream's own.
+func TestLocationOnThePreferredHost(t *testing.T) {
+	asked := parseURL("https://crm-east.iqmetrix.net")
+	view := callerView{exchange.FormPath, "https", "", target("production", "crm", "https://crm.iqmetrix.net", "/customers"), asked}
+	native := view
+	native.form = exchange.FormNative
+	for _, tt := range []struct {
+		view     callerView
+		in, want string
+	}{
+		{view, "https://crm-east.iqmetrix.net/v1/x?a=b", "/customers/v1/x?a=b"},
+		{view, "HTTPS://CRM-East.iqmetrix.net:443/v1/x", "/customers/v1/x"},
+		{view, "//crm-east.iqmetrix.net/v1/x", "/customers/v1/x"},
+		{view, "https://crm.iqmetrix.net/v1/x", "/customers/v1/x"},
+		{view, "/v1/x", "/customers/v1/x"},
+		{view, "https://crm-west.iqmetrix.net/v1/x", "https://crm-west.iqmetrix.net/v1/x"},
+		{native, "https://crm-east.iqmetrix.net/v1/x", "https://crm.iqmetrix.net/v1/x"},
+		{native, "/v1/x", "/v1/x"},
+	} {
+		if got, keep := testLocations().rewrite(tt.in, tt.view); !keep || got != tt.want {
+			t.Errorf("%s: %s became %s, want %s", tt.view.form, tt.in, got, tt.want)
+		}
+	}
+}

@@ -120,7 +120,9 @@ func (s *sessionStage) learn(ex *exchange.Exchange) {
 	doubt := viaPreferred(ex) && isGatewayError(ex.UpstreamStatus)
 	if ex.UpstreamStatus/100 == 2 || doubt {
 		n := s.options.Sessions.of(key, ex.Target.Upstream)
-		n.refresh(s.call(n, ex), doubt)
+		if n.due(doubt) {
+			n.refresh(s.call(n, ex), doubt)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"iqgateway/internal/iqsim"
 	"iqgateway/internal/iqsim/simtest"
@@ -212,6 +213,23 @@ func TestPreferredHostThatBreaks(t *testing.T) {
 	}
 }
 
+// A preferred host that swallows connections fails those who cannot wait, and
+// nobody after them.
+func TestPreferredHostThatIsMute(t *testing.T) {
+	d := startDataConnect(t, true, "")
+	mute := newRawUpstream(t, func(_ int, _ net.Conn, r *bufio.Reader) { _, _ = io.Copy(io.Discard, r) })
+	d.Other = &httptest.Server{URL: "https" + strings.TrimPrefix(mute.URL, "http")}
+	g := d.gate(t, proxy.SessionsOptions{Store: learned(t, d)}, func(g *gate) { g.Service.Total = 1200 * time.Millisecond })
+	res, body := g.do(t, http.MethodGet, "/svc/lists/stores", nil, http.Header{"X-Credential": {"retail"}})
+	if res.StatusCode != http.StatusGatewayTimeout {
+		t.Errorf("%d %s", res.StatusCode, body)
+	}
+	g.get(t, "retail", "/lists/stores")
+	if g.preferred("retail") != "" {
+		t.Error("it is still used")
+	}
+}
+
 // A preferred host that answers with a gateway's errors is asked for the
 // session again before its time.
 func TestPreferredHostInDoubt(t *testing.T) {
@@ -233,7 +251,7 @@ func age(t *testing.T, store *proxy.MemoryStore, d *dataConnect) {
 	t.Helper()
 	key := proxy.SessionKey{Environment: "sandbox", Service: "crm", Upstream: d.Main.URL + "/dataconnect", Credential: "retail"}
 	_, err := store.Update(context.Background(), key, func(s proxy.SharedSession) proxy.SharedSession {
-		s.Endpoint.Age = 120e9
+		s.Endpoint.Age = 2 * time.Minute
 		return s
 	})
 	if err != nil {

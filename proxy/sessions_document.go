@@ -63,6 +63,13 @@ func (n *session) read(ctx context.Context, call sessionCall, learn bool) ([]byt
 	}
 }
 
+// due reports whether it is time to have the upstream asked.
+func (n *session) due(doubt bool) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.document.flight == nil && n.endpoint.due(doubt, n.now())
+}
+
 // refresh has the upstream asked in the background, when it is time to.
 func (n *session) refresh(call sessionCall, doubt bool) {
 	n.mu.Lock()

@@ -77,8 +77,12 @@ func decode(plain []byte, now int64) (proxy.SharedSession, error) {
 	return s, nil
 }
 
-// span keeps microseconds in the range of a duration.
+// span keeps microseconds in the range of a duration; a negative number is the
+// overflow of a greater one.
 func span(micros int64) time.Duration {
 	const year = 365 * 24 * time.Hour
-	return min(time.Duration(min(micros, year.Microseconds()))*time.Microsecond, year)
+	if micros < 0 || micros > year.Microseconds() {
+		return year
+	}
+	return time.Duration(micros) * time.Microsecond
 }
