@@ -16,14 +16,17 @@ import (
 // frozen.
 const DefaultLockTTL = 3 * time.Second
 
+// minLockTTL leaves room for three heartbeats.
+const minLockTTL = 100 * time.Millisecond
+
 // ErrClosed is returned for claims of a [Store] that was closed.
 var ErrClosed = errors.New("the token store is closed")
 
 // Options configure a [Store]. The zero value works.
 type Options struct {
 	// LockTTL is how long a claim lives without a sign of life, which its
-	// holder gives three times as often. 0 = DefaultLockTTL. Replicas may
-	// differ. A value near the connection's timeout loses claims to one slow
+	// holder gives three times as often. 0 = DefaultLockTTL, at least 100 ms.
+	// Replicas may differ. A value near the connection's timeout loses claims to one slow
 	// answer, and a second token call follows.
 	LockTTL time.Duration
 	// Now is the local clock; nil = time.Now. Its monotonic reading, where it
@@ -44,7 +47,7 @@ type Store struct {
 
 	mu        sync.Mutex
 	closed    bool
-	ambiguous map[string]string // lock name -> owner of a claim whose answer was lost
+	ambiguous map[string]string // lock name -> owner of a claim whose answer was lost, until the next claim
 }
 
 var _ tokencache.Store = (*Store)(nil)
@@ -56,8 +59,11 @@ func New(conn *redisconn.Conn, o Options) (*Store, error) {
 	if !conn.Sealing() {
 		return nil, fmt.Errorf("tokens cannot be shared through Redis: set redis.encryption_keys: %w", redisconn.ErrNoKeys)
 	}
-	if o.LockTTL <= 0 {
+	if o.LockTTL == 0 {
 		o.LockTTL = DefaultLockTTL
+	}
+	if o.LockTTL < minLockTTL {
+		return nil, fmt.Errorf("a lock of %v cannot be kept alive: LockTTL must be %v or more", o.LockTTL, minLockTTL)
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -7,6 +7,7 @@ import (
 
 	"iqgateway/internal/redisconn"
 	"iqgateway/internal/redistest"
+	"iqgateway/internal/secret"
 	"iqgateway/tokencache"
 	"iqgateway/tokencache/redisstore"
 )
@@ -19,6 +20,17 @@ func TestWithoutEncryptionKeysThereIsNoStore(t *testing.T) {
 	defer func() { _ = conn.Close() }()
 	if _, err := redisstore.New(conn, redisstore.Options{}); !errors.Is(err, redisconn.ErrNoKeys) {
 		t.Errorf("New: %v, want ErrNoKeys", err)
+	}
+}
+
+func TestALockTooShortToBeKeptAliveIsRefused(t *testing.T) {
+	ring := must[*redisconn.Keyring](t)(redisconn.NewKeyring([]secret.Text{aKey('k')}))
+	conn := must[*redisconn.Conn](t)(redisconn.New(redisconn.Options{Addresses: []string{"127.0.0.1:1"}, Keys: ring}))
+	defer func() { _ = conn.Close() }()
+	for _, ttl := range []time.Duration{-1, 1, 99 * time.Millisecond} {
+		if _, err := redisstore.New(conn, redisstore.Options{LockTTL: ttl}); err == nil {
+			t.Errorf("a LockTTL of %v is taken", ttl)
+		}
 	}
 }
 
