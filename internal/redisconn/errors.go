@@ -86,7 +86,7 @@ func verdictOf(r Reason) verdict {
 	}
 }
 
-// codes are the error codes that Redis documents; anything else that a reply
+// codeOf knows the error codes that Redis documents; anything else that a reply
 // begins with may be made of what a user sent.
 func codeOf(text string) Reason {
 	if strings.HasPrefix(text, "ERR max number of clients") {

@@ -3,6 +3,7 @@ package redisconn
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,18 +35,13 @@ func (n *nodes) add(client *redis.Client) {
 func (n *nodes) list() []*node {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return append([]*node(nil), n.all...)
+	return slices.Clone(n.all)
 }
 
 func (n *nodes) remove(gone *node) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for i, guard := range n.all {
-		if guard == gone {
-			n.all = append(n.all[:i:i], n.all[i+1:]...)
-			return
-		}
-	}
+	n.all = slices.DeleteFunc(n.all, func(g *node) bool { return g == gone })
 }
 
 // check asks every node, within ctx, and reports how many answer and how many
@@ -95,11 +91,13 @@ func (g *node) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 func (g *node) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		err := g.guard(ctx, func() error { return next(ctx, cmds) })
-		if failed, ok := errors.AsType[*Error](err); ok {
-			for _, cmd := range cmds {
-				if failed.ofNode { // all of them went the same way
-					cmd.SetErr(err)
-				}
+		failed, ok := errors.AsType[*Error](err)
+		unsent := ok && (failed.Reason == ReasonAway || failed.Reason == ReasonStalled)
+		for _, cmd := range cmds {
+			if unsent {
+				cmd.SetErr(err)
+			} else { // those before a broken connection were answered
+				cmd.SetErr(nodeError(cmd.Err()))
 			}
 		}
 		return err

@@ -100,3 +100,54 @@ func TestNodePipelineGivesEachCommandItsError(t *testing.T) {
 		}
 	}
 }
+
+func TestNodePipelineKeepsAnswers(t *testing.T) {
+	now := time.Unix(0, 0)
+	g, _ := testNode(&now)
+	answered, moved, broken := redis.NewCmd(t.Context()), redis.NewCmd(t.Context()), redis.NewCmd(t.Context())
+	err := g.ProcessPipelineHook(func(context.Context, []redis.Cmder) error {
+		moved.SetErr(reply("MOVED 1 10.0.0.1:1"))
+		broken.SetErr(io.EOF)
+		return io.EOF
+	})(t.Context(), []redis.Cmder{answered, moved, broken})
+	failed, ok := errors.AsType[*Error](broken.Err())
+	if answered.Err() != nil || !redis.HasErrorPrefix(moved.Err(), "MOVED") || !ok || failed.Reason != ReasonClosed || !errors.Is(err, ErrAway) {
+		t.Errorf("commands %v, %v, %v; pipeline %v", answered.Err(), moved.Err(), broken.Err(), err)
+	}
+}
+
+func TestDroppedNodesAreForgotten(t *testing.T) {
+	owner := &nodes{now: time.Now, timeout: 40 * time.Millisecond, troubled: func() {}}
+	dropped := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1, DialerRetries: 1})
+	dead := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1, DialerRetries: 1})
+	owner.add(dropped)
+	owner.add(dead)
+	if err := dropped.Close(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = dead.Close() }()
+	if well, away := owner.check(t.Context()); well != 0 || away != 1 {
+		t.Errorf("%d well, %d away", well, away)
+	}
+	if left := owner.list(); len(left) != 1 || left[0].client != dead || !left[0].away {
+		t.Errorf("%d nodes left", len(left))
+	}
+}
+
+func TestNameOf(t *testing.T) {
+	for _, test := range []struct {
+		master any
+		want   string
+	}{
+		{map[any]any{"name": "mymaster", "ip": "10.0.0.1"}, "mymaster"},
+		{[]any{"ip", "10.0.0.1", "name", "mymaster", "port"}, "mymaster"},
+		{[]any{"ip", "name"}, ""},
+		{map[any]any{"name": 7}, ""},
+		{"name", ""},
+		{nil, ""},
+	} {
+		if got := nameOf(test.master); got != test.want {
+			t.Errorf("%v: %q, want %q", test.master, got, test.want)
+		}
+	}
+}

@@ -17,10 +17,15 @@ func TestKeyNamesAreStable(t *testing.T) {
 	}
 }
 
+// What key(1) once sealed for version 3 of oldName.
+const (
+	oldName   = "iqgw:token:{x}:value"
+	oldSealed = "AdsvqGUijrA0MqJJXqwwNG5BAiNOp1bsBsYuetHilZ01j6bkubc"
+)
+
 func TestSealedValuesAreStable(t *testing.T) {
 	c, _ := sealer(t, redisconn.Hooks{}, key(1))
-	const sealed = "AdsvqGUijrA0MqJJXqwwNG5BAiNOp1bsBsYuetHilZ01j6bkubc"
-	got, err := c.Open("token", "iqgw:token:{x}:value", 3, sealed)
+	got, err := c.Open("token", oldName, 3, oldSealed)
 	if err != nil || string(got) != "plain" {
 		t.Errorf("%q, %v", got, err)
 	}
