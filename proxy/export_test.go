@@ -20,7 +20,10 @@ func (s *Sessions) PreferredOf(key SessionKey, upstream *url.URL) string {
 func (s *Sessions) Printed() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	text := fmt.Sprintf("%v %+v", s.known, s.options.Store)
+	text := fmt.Sprintf("%v %+v", s.known, s.options.Hooks)
+	if m, ok := s.options.Store.(*memoryStore); ok {
+		m.set(func() { text += fmt.Sprintf("%v %+v %#v", m.known, m.known, m.known) })
+	}
 	for _, n := range s.known {
 		n.mu.Lock()
 		text += fmt.Sprintf("%v %+v %#v %+v", n.jar, n.jar, n.jar, n.export(n.now()))
