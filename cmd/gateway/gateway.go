@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +28,7 @@ const closeTimeout = 5 * time.Second
 type gateway struct {
 	cfg     *config.Config
 	log     *slog.Logger
+	replica string // names this process to operators, in request ids too
 	stores  *stores
 	current atomic.Pointer[generation]
 	drain   drainer
@@ -37,11 +39,12 @@ type gateway struct {
 
 // newGateway builds everything and binds every listener, or nothing.
 func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (*gateway, error) {
-	st, err := newStores(log)
+	replica := newReplica()
+	st, err := newStores(cfg, log, replica)
 	if err != nil {
 		return nil, err
 	}
-	g := &gateway{cfg: cfg, log: log, stores: st}
+	g := &gateway{cfg: cfg, log: log, replica: replica, stores: st}
 	if err := g.prepare(ctx); err != nil {
 		g.close(ctx)
 		return nil, err
@@ -55,18 +58,28 @@ func (g *gateway) prepare(ctx context.Context) error {
 		return configError{err}
 	}
 	generation, err := newGeneration(g.cfg, g.stores, pipelineOptions{
-		replica: newReplica(), now: time.Now, sameCertificate: sameCertificate(get),
+		replica: g.replica, now: time.Now, sameCertificate: sameCertificate(get),
 	})
 	if err != nil {
 		return configError{err}
 	}
 	g.current.Store(generation)
+	if err := g.stores.metrics.ObserveTokens(g.tokenStates); err != nil {
+		return err
+	}
+	g.stores.connectRedis(ctx)
 	return g.bind(ctx, tlsConfig)
 }
 
 // run serves until ctx ends and everything is drained.
 func (g *gateway) run(ctx context.Context) error {
 	defer g.close(ctx)
+	// The stores serve until the last request is drained.
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var stores sync.WaitGroup
+	stores.Go(func() { g.stores.run(background) })
+	defer stores.Wait()
+	defer stop()
 	return lifetimes{
 		endpoints: g.endpoints, drainer: &g.drain, log: g.log,
 		lameDuck: g.cfg.Server.LameDuck, drain: g.cfg.Server.DrainTimeout,

@@ -23,6 +23,7 @@ func (g *gateway) checks() []observability.Check {
 			return nil
 		}},
 		{Name: "tokens", Err: g.tokenTrouble},
+		{Name: storeName, Err: g.stores.redisTrouble},
 	}
 }
 

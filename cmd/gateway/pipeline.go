@@ -122,7 +122,10 @@ func (g *generation) openService(st *stores, env *config.EffectiveEnvironment, s
 		BodyIdle:       s.Timeouts.BodyIdle,
 		ForwardHeaders: forward,
 		TrustedTracing: env.TrustedTracing,
-		Pool:           pool,
+		Session: proxy.ServiceSession{
+			Cookies: s.Session.Cookies, PreferredEndpoint: s.Session.PreferredEndpoint, Accounts: accounts(g.cfg),
+		},
+		Pool: pool,
 	})
 }
 
@@ -203,11 +206,11 @@ type stack struct {
 //	  │   3 authenticate   who it is, or 401
 //	  │   4 route          environment, service, upstream path, or 404
 //	  │   5 authorize      what it may, with which credential, or 403
-//	  │     session        DataConnect's /session is answered here
+//	  │     session        DataConnect's /session is answered here, its preferred host learned
 //	  ├── 7 forward        httputil.ReverseProxy; errors become problems
 //	  │
 //	  │  10 token          a valid token; after a 401 a new one and one replay
-//	  │  14 attempt        Authorization, measurements, idle bodies
+//	  │  14 attempt        Authorization, session cookie, measurements, idle bodies
 //	  ▼  15 dial           one http.Transport per upstream and credential
 //	upstream
 //
@@ -228,7 +231,9 @@ func (s stack) compose(absolute bool) http.Handler {
 		auth.Authenticate(s.authenticate()),  // 3
 		s.generation.router.Route,            // 4
 		auth.Authorize(s.authorize()),        // 5
-		proxy.NewSession(proxy.SessionOptions{Transport: upstream, Errors: s.errors, Headers: headers}),
+		proxy.NewSession(proxy.SessionOptions{
+			Transport: upstream, Services: s.services, Sessions: s.stores.sessions, Errors: s.errors, Headers: headers,
+		}),
 	)(forward)
 }
 
@@ -243,7 +248,9 @@ func chain[T any](stages ...func(T) T) func(T) T {
 }
 
 func (s stack) attempt() http.RoundTripper {
-	return proxy.NewAttempt(proxy.AttemptOptions{Services: s.services, Hooks: proxy.AttemptHooks{Done: s.stores.attempted}})
+	return proxy.NewAttempt(proxy.AttemptOptions{
+		Services: s.services, Sessions: s.stores.sessions, Hooks: proxy.AttemptHooks{Done: s.stores.attempted},
+	})
 }
 
 func (s stack) observe() observability.ObserveOptions {

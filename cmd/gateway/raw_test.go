@@ -40,7 +40,7 @@ environments:
     services:
       crm: {url: "UPSTREAM"}
       catalogs: {url: "UPSTREAM", reads: [{path: /v1/Bulk}]}
-      dataconnect: {url: "UPSTREAM/dc", denied: [/logout, "/v1/admin/**"]}
+      dataconnect: {url: "UPSTREAM/dc", denied: [/logout, "/v1/admin/**"], session: {preferred_endpoint: false}} # no calls of the gateway's own
   native:
     url: "http://127.0.0.1:1/{service}"
     services:

@@ -2,24 +2,40 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strconv"
+	"sync"
 
+	"iqgateway/config"
 	"iqgateway/internal/exchange"
+	"iqgateway/internal/fleet"
+	fleetstore "iqgateway/internal/fleet/redisstore"
+	"iqgateway/internal/redisconn"
 	"iqgateway/observability"
 	"iqgateway/proxy"
+	sessionstore "iqgateway/proxy/redisstore"
 	"iqgateway/tokencache"
+	tokenstore "iqgateway/tokencache/redisstore"
 )
 
 // stores hold the state that outlives a generation, each found by a key.
 type stores struct {
 	transports *proxy.Transports
 	tokens     *tokencache.Cache
+	sessions   *proxy.Sessions
+	fleet      *fleet.Fleet
 	metrics    *observability.Metrics
 	log        *slog.Logger
+
+	redis       *redisconn.Conn   // nil = everything in memory
+	tokenShared *tokenstore.Store // nil = tokens stay in this process
+	keys        *rotation         // of the keys that seal values; nil = none
+	rotations   []*rotation
 }
 
-func newStores(log *slog.Logger) (*stores, error) {
+// newStores builds what replicas share, without dialling anything.
+func newStores(cfg *config.Config, log *slog.Logger, replica string) (*stores, error) {
 	build := readBuildInfo()
 	metrics, err := observability.NewMetrics(observability.BuildInfo{
 		Version: build.Version, Revision: build.Revision, GoVersion: build.GoVersion,
@@ -28,53 +44,99 @@ func newStores(log *slog.Logger) (*stores, error) {
 		return nil, err
 	}
 	s := &stores{transports: proxy.NewTransports(), metrics: metrics, log: log}
-	s.tokens = tokencache.New(tokencache.Options{Hooks: s.tokenHooks()})
-	return s, nil
+	if err := s.openRedis(cfg); err != nil {
+		return nil, configError{err}
+	}
+	if err := s.openTokens(cfg, replica); err != nil {
+		return nil, configError{err}
+	}
+	s.sessions = proxy.NewSessions(s.sessionOptions())
+	s.fleet = fleet.New(s.fleetOptions(replica, build.Version))
+	return s, s.observe()
 }
 
-// close ends what runs in the background.
+func (s *stores) openRedis(cfg *config.Config) error {
+	conn, ring, err := newRedis(cfg, s.redisHooks())
+	if err != nil || conn == nil {
+		return err
+	}
+	s.redis = conn
+	if ring != nil {
+		s.keys = keyRotation(cfg.Redis.EncryptionKeys, ring, s.log)
+		s.rotations = append(s.rotations, s.keys)
+	}
+	if cfg.Redis.Password.Rotates() {
+		s.rotations = append(s.rotations, passwordRotation(cfg.Redis, conn, s.log))
+	}
+	return nil
+}
+
+// sealing reports whether secrets may be shared through Redis.
+func (s *stores) sealing() bool { return s.redis != nil && s.redis.Sealing() }
+
+func (s *stores) openTokens(cfg *config.Config, replica string) error {
+	o := tokencache.Options{Dir: cfg.DataDir, Replica: replica, Hooks: s.tokenHooks()}
+	if s.sealing() {
+		shared, err := tokenstore.New(s.redis, tokenstore.Options{Hooks: tokenstore.Hooks{Discarded: s.valueDiscarded}})
+		if err != nil {
+			return err
+		}
+		s.tokenShared, o.Store = shared, shared
+	}
+	s.tokens = tokencache.New(o)
+	return nil
+}
+
+func (s *stores) sessionOptions() proxy.SessionsOptions {
+	o := proxy.SessionsOptions{Hooks: s.sessionHooks()}
+	if s.sealing() {
+		o.Store = sessionstore.New(s.redis, sessionstore.Hooks{Discarded: s.sessionDiscarded})
+	}
+	return o
+}
+
+func (s *stores) fleetOptions(replica, version string) fleet.Options {
+	o := fleet.Options{Replica: replica, Version: version, Hooks: s.fleetHooks(), Handle: s.commands()}
+	if s.redis != nil { // without keys it shares members, but no commands
+		o.Store = fleetstore.New(s.redis)
+	}
+	return o
+}
+
+// observe has the gauges read from the stores.
+func (s *stores) observe() error {
+	if s.redis == nil {
+		return nil
+	}
+	return s.metrics.ObserveStore(storeName, func() bool { return s.redis.Status().Up }, s.fleet.Size)
+}
+
+// run keeps the stores alive until ctx ends.
+func (s *stores) run(ctx context.Context) {
+	var all sync.WaitGroup
+	defer all.Wait()
+	all.Go(func() { s.tokens.Run(ctx) })
+	for _, r := range s.rotations {
+		all.Go(func() { r.run(ctx) })
+	}
+	if s.redis != nil {
+		all.Go(func() { s.redis.Run(ctx) })
+		all.Go(func() { s.fleet.Run(ctx) })
+	}
+}
+
+// close ends what runs in the background; run has ended.
 func (s *stores) close(ctx context.Context) error {
 	s.tokens.Close()
-	return s.metrics.Shutdown(ctx)
-}
-
-func (s *stores) tokenHooks() tokencache.Hooks {
-	return tokencache.Hooks{
-		FetchDone:    s.tokenFetched,
-		Rejected:     s.tokenRejected,
-		RereadFailed: s.secretsUnreadable,
-		Panicked: func(id tokencache.ID, value any, stack []byte) {
-			s.log.Error("panic in a token fetch", slog.String("credential", id.String()), slog.Any("panic", value), slog.String("stack", string(stack)))
-		},
+	s.sessions.Close()
+	var errs []error
+	if s.tokenShared != nil {
+		errs = append(errs, s.tokenShared.Close())
 	}
-}
-
-func (s *stores) tokenFetched(info tokencache.FetchInfo) {
-	s.metrics.TokenFetched(context.Background(), observability.TokenFetch{
-		Environment: info.ID.Environment, Credential: info.ID.Credential,
-		Reason: string(info.Reason), Outcome: string(info.Outcome), Duration: info.Duration,
-	})
-	attrs := []slog.Attr{
-		slog.String("environment", info.ID.Environment), slog.String("credential", info.ID.Credential),
-		slog.String("reason", string(info.Reason)), slog.String("outcome", string(info.Outcome)),
-		slog.Duration("duration", info.Duration),
+	if s.redis != nil {
+		errs = append(errs, s.redis.Close())
 	}
-	if info.Err != nil {
-		s.log.LogAttrs(context.Background(), slog.LevelError, "no token", append(attrs, slog.String("error", info.Err.Error()))...)
-		return
-	}
-	attrs = append(attrs, slog.Uint64("generation", info.Generation), slog.Time("expires", info.Expires))
-	s.log.LogAttrs(context.Background(), slog.LevelInfo, "token fetched", attrs...)
-}
-
-func (s *stores) tokenRejected(info tokencache.RejectInfo) {
-	s.log.Warn("an upstream answered 401 to our token",
-		slog.String("environment", info.ID.Environment), slog.String("credential", info.ID.Credential),
-		slog.String("service", info.Service), slog.Uint64("generation", info.Generation), slog.Bool("replayed", info.Replayed))
-}
-
-func (s *stores) secretsUnreadable(id tokencache.ID, err error) {
-	s.log.Error("secrets cannot be read again, the last ones stay", slog.String("credential", id.String()), slog.String("error", err.Error()))
+	return errors.Join(append(errs, s.metrics.Shutdown(ctx))...)
 }
 
 // attempted is the attempt stage's hook.

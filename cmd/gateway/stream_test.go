@@ -71,10 +71,7 @@ const exportSize = 1 << 30
 // A 1 GiB export passes with less than 64 MiB above the idle memory of the
 // gateway's process.
 func TestExportRunsInConstantMemory(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "gateway")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("building the gateway: %v\n%s", err, out)
-	}
+	binary := buildGateway(t)
 	_, _, simURL := newSim(t, iqsim.Options{})
 	key, digest := auth.NewKey()
 	dir := t.TempDir()

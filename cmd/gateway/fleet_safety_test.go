@@ -1,0 +1,228 @@
+package main
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"iqgateway/internal/iqsim"
+	"iqgateway/internal/redistest"
+)
+
+// Nothing in Redis tells a secret, a token, a caller or a URL, and nothing
+// stays for ever.
+func TestFleetLeavesNoSecretInRedis(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
+		f := newFleet(t, topology, fleetOptions{sim: shortLived(4), extra: "services:\n  dataconnect: {session: {cookies: true, preferred_endpoint: true}}\n"})
+		for _, r := range f.all {
+			f.wantOK(t, r)
+			if status, text, err := f.call(t.Context(), r, http.MethodGet, "/dataconnect/lists/stores?Response=Json", ""); status != http.StatusOK {
+				t.Fatalf("%d %s %v", status, text, err)
+			}
+		}
+		f.api(t, f.all[0], http.MethodPost, "/api/v1/tokens/invalidate", `{"credential":"retail"}`)
+		for _, r := range f.all {
+			f.wantOK(t, r)
+		}
+		dump := topology.Dump(t)
+		if len(dump) < 4 {
+			t.Fatalf("only %d keys: %v", len(dump), dump)
+		}
+		var all strings.Builder
+		for name, value := range dump {
+			all.WriteString(name + "\n" + value + "\n")
+		}
+		text := strings.ToLower(all.String())
+		canaries := append(f.tokens.all(), f.key, f.admin, rigSecrets.client, rigSecrets.secret, rigSecrets.user, rigSecrets.password,
+			"storefront", "retail", "127.0.0.1", "http", "dataconnectstate", "bearer")
+		for _, canary := range canaries {
+			for _, form := range []string{canary, hex.EncodeToString([]byte(canary)), base64.StdEncoding.EncodeToString([]byte(canary)), base64.RawURLEncoding.EncodeToString([]byte(canary))} {
+				if strings.Contains(text, strings.ToLower(form)) {
+					t.Errorf("%q stands in Redis as %q", canary, form)
+				}
+			}
+		}
+		topology.NoEternalKeys(t)
+	})
+}
+
+// A value that was changed, moved or is of yesterday counts as absent.
+func TestFleetRefusesChangedValues(t *testing.T) {
+	server := redistest.Single(t)
+	f := newFleet(t, server, fleetOptions{replicas: 1, sim: iqsim.Options{Limits: map[string]int{"crm": 100_000}}})
+	f.wantOK(t, f.all[0])
+	name := f.tokenKey(t)
+	yesterday := server.CLI(t, "GET", name)
+	f.api(t, f.all[0], http.MethodPost, "/api/v1/tokens/invalidate", `{"credential":"retail"}`)
+	f.wantOK(t, f.all[0])
+	today := server.CLI(t, "GET", name)
+
+	for what, value := range map[string]string{"yesterday's value": yesterday, "a flipped bit": flip(today)} {
+		server.CLI(t, "SET", name, value, "EX", "600")
+		f.ClearLedger()
+		r := f.start(t) // has only Redis to learn a token from
+		f.wantOK(t, r)
+		if n := f.tokenCalls(); n != 1 {
+			t.Errorf("%s: %d token calls, want 1", what, n)
+		}
+		if n := f.metric(t, r, "iqgw_store_rejected_values_total", `kind="token"`); n < 1 {
+			t.Errorf("%s: %v rejected values counted", what, n)
+		}
+	}
+	f.ClearLedger()
+	f.wantOK(t, f.start(t))
+	if n := f.tokenCalls(); n != 0 {
+		t.Errorf("with the right value a new replica made %d token calls", n)
+	}
+}
+
+// tokenKey returns the name of the one key that holds a token. On a busy
+// machine the token may reach Redis after the answer that it was fetched for.
+func (f *replicas) tokenKey(t *testing.T) string {
+	t.Helper()
+	var found string
+	await(t, "the token is shared", func() bool {
+		for name := range f.topology.Dump(t) {
+			if strings.HasPrefix(name, "iqgw:token:") && strings.HasSuffix(name, ":token") {
+				found = name
+			}
+		}
+		return found != ""
+	})
+	return found
+}
+
+// flip changes one bit in the middle of a text of letters.
+func flip(text string) string {
+	b := []byte(text)
+	b[len(b)/2] ^= 1
+	return string(b)
+}
+
+// A refused password is tried at most three times by the whole fleet, restarts
+// included, and again once its file is corrected.
+func TestFleetStopsAfterRefusedPasswords(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
+		f := newFleet(t, topology, fleetOptions{sim: iqsim.Options{Switches: iqsim.Switches{LockAfter: 100}}})
+		wrong := "another-password"
+		if err := f.ChangeAccount("", rigSecrets.user, iqsim.AccountChange{Password: &wrong}); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			for i, r := range f.all {
+				status, text, err := f.call(t.Context(), r, http.MethodGet, customers, "")
+				if err != nil || status != http.StatusServiceUnavailable {
+					t.Fatalf("%d %s %v", status, text, err)
+				}
+				r.kill(t)
+				f.all[i] = f.start(t)
+			}
+		}
+		if n := f.tokenCalls(); n < 1 || n > 3 {
+			t.Errorf("%d attempts with a refused password, want 1 to 3", n)
+		}
+		if status, _, err := f.call(t.Context(), f.all[0], http.MethodGet, customers, ""); status != http.StatusServiceUnavailable {
+			t.Errorf("%d %v", status, err)
+		}
+		if _, text := f.api(t, f.all[0], http.MethodGet, "/api/v1/tokens", ""); !strings.Contains(text, `"refused"`) {
+			t.Errorf("the state is not shown: %s", text)
+		}
+		corrected := time.Now()
+		f.write(t, "password", wrong)
+		await(t, "the corrected password is used", func() bool {
+			status, _, err := f.call(t.Context(), f.all[1], http.MethodGet, customers, "")
+			return err == nil && status == http.StatusOK
+		})
+		t.Logf("in use %s after the file was corrected", time.Since(corrected))
+	})
+}
+
+// The same without Redis: the count stays in data_dir.
+func TestRefusedPasswordSurvivesARestart(t *testing.T) {
+	f := newFleet(t, nil, fleetOptions{replicas: 1, sim: iqsim.Options{Switches: iqsim.Switches{LockAfter: 100}}})
+	wrong := "another-password"
+	if err := f.ChangeAccount("", rigSecrets.user, iqsim.AccountChange{Password: &wrong}); err != nil {
+		t.Fatal(err)
+	}
+	data := f.dir + "/data-kept"
+	for range 6 {
+		r := f.startIn(t, data)
+		if status, text, err := f.call(t.Context(), r, http.MethodGet, customers, ""); err != nil || status != http.StatusServiceUnavailable {
+			t.Fatalf("%d %s %v", status, text, err)
+		}
+		r.kill(t)
+	}
+	if n := f.tokenCalls(); n != 1 {
+		t.Errorf("%d attempts within seconds, want 1: the next is due after a minute", n)
+	}
+}
+
+// What an operator does on one replica holds for all.
+func TestFleetFollowsItsOperator(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
+		f := newFleet(t, topology, fleetOptions{})
+		for _, r := range f.all {
+			f.wantOK(t, r)
+		}
+		type list struct {
+			Tokens []struct {
+				Credential, State, Holder string
+				Generation                uint64
+			}
+		}
+		var generations []uint64
+		holders := map[string]bool{}
+		for _, r := range f.all {
+			var l list
+			if _, text := f.api(t, r, http.MethodGet, "/api/v1/tokens", ""); json.Unmarshal([]byte(text), &l) != nil || len(l.Tokens) != 1 || l.Tokens[0].State != "valid" {
+				t.Fatalf("tokens: %s", text)
+			}
+			generations = append(generations, l.Tokens[0].Generation)
+			holders[l.Tokens[0].Holder] = true
+		}
+		if len(holders) != 1 || holders[""] {
+			t.Errorf("the holders are %v, want one", holders)
+		}
+		await(t, "the replicas know each other", func() bool { return f.metric(t, f.all[0], "iqgw_store_replicas{") == 3 })
+		f.ClearLedger()
+		status, text := f.api(t, f.all[1], http.MethodPost, "/api/v1/tokens/invalidate", `{"credential":"retail"}`)
+		var result struct{ Replicas, Followed int }
+		if err := json.Unmarshal([]byte(text), &result); err != nil || status != http.StatusOK || result.Replicas != 3 || result.Followed != 3 {
+			t.Errorf("invalidate: %d %s", status, text)
+		}
+		for i, r := range f.all {
+			f.wantOK(t, r)
+			var l list
+			if _, text := f.api(t, r, http.MethodGet, "/api/v1/tokens", ""); json.Unmarshal([]byte(text), &l) != nil || l.Tokens[0].Generation <= generations[i] {
+				t.Errorf("after invalidate: %s", text)
+			}
+		}
+		if n := f.tokenCalls(); n != 1 {
+			t.Errorf("%d token calls after invalidate, want 1", n)
+		}
+	})
+}
+
+// All replicas use one DataConnect session, and no caller sees its cookie.
+func TestFleetSharesTheDataConnectSession(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
+		f := newFleet(t, topology, fleetOptions{})
+		for _, r := range f.all {
+			for range 3 {
+				status, text, err := f.call(t.Context(), r, http.MethodGet, "/dataconnect/lists/stores?Response=Json", "")
+				if err != nil || status != http.StatusOK {
+					t.Fatalf("%d %s %v", status, text, err)
+				}
+			}
+			pass(t, 200*time.Millisecond) // it is shared in the background
+		}
+		s := f.DataConnectStats("")
+		if s.SessionsOpened != 1 || s.SessionHits < 8 {
+			t.Errorf("%d sessions opened and %d requests with one, want 1 and 8", s.SessionsOpened, s.SessionHits)
+		}
+	})
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"time"
+
+	"iqgateway/config"
+	"iqgateway/internal/redisconn"
+	"iqgateway/internal/secret"
+	"iqgateway/tokencache"
+)
+
+// rotationInterval is how often files of secrets are read again.
+const rotationInterval = 5 * time.Second
+
+// rotation follows the files of some secrets that are not a credential's.
+type rotation struct {
+	what string // for the log
+	read func() ([]secret.Text, error)
+	use  func([]secret.Text) error
+	log  *slog.Logger
+
+	now     chan struct{} // asks to look at once
+	used    []secret.Text
+	problem string // that was logged last
+}
+
+// keyRotation keeps a keyring equal to the files that the configuration names.
+func keyRotation(keys []config.Key, ring *redisconn.Keyring, log *slog.Logger) *rotation {
+	return &rotation{
+		what: "encryption keys of Redis", log: log, now: make(chan struct{}, 1), used: keyTexts(keys),
+		use: ring.Replace,
+		read: func() ([]secret.Text, error) {
+			return readAll(keys, func(k config.Key) (secret.Text, error) {
+				fresh, err := k.Reread(nil)
+				return keyText(fresh), err
+			})
+		},
+	}
+}
+
+// passwordRotation has new connections log in with what the file holds.
+func passwordRotation(r *config.Redis, conn *redisconn.Conn, log *slog.Logger) *rotation {
+	return &rotation{
+		what: "password of Redis", log: log, now: make(chan struct{}, 1), used: []secret.Text{r.Password.Text},
+		use: func(fresh []secret.Text) error {
+			conn.SetCredentials(r.Username, fresh[0])
+			return nil
+		},
+		read: func() ([]secret.Text, error) { return readAll([]config.Secret{r.Password}, rereadText) },
+	}
+}
+
+func rereadText(s config.Secret) (secret.Text, error) {
+	fresh, err := s.Reread(nil)
+	return fresh.Text, err
+}
+
+// readAll reads secrets one by one, all or none.
+func readAll[S any](secrets []S, read func(S) (secret.Text, error)) ([]secret.Text, error) {
+	texts := make([]secret.Text, len(secrets))
+	for i, s := range secrets {
+		var err error
+		if texts[i], err = read(s); err != nil {
+			return nil, err
+		}
+	}
+	return texts, nil
+}
+
+// look has the files read soon.
+func (r *rotation) look() {
+	select {
+	case r.now <- struct{}{}:
+	default:
+	}
+}
+
+// run follows the files until ctx ends.
+func (r *rotation) run(ctx context.Context) {
+	tick := time.NewTicker(rotationInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-r.now:
+		}
+		r.follow()
+	}
+}
+
+// follow takes over what the files hold now. Files that cannot be read, or are
+// being changed, leave everything as it is.
+func (r *rotation) follow() {
+	fresh, err := r.read()
+	if err == nil && !slices.EqualFunc(fresh, r.used, secret.Text.Equal) {
+		if err = r.use(fresh); err == nil {
+			r.used = fresh
+			r.log.Info("rotated secrets are in use", slog.String("what", r.what))
+		}
+	}
+	problem := ""
+	if err != nil {
+		problem = err.Error()
+	}
+	if problem != "" && problem != r.problem {
+		r.log.Error("rotated secrets cannot be used, the last ones stay", slog.String("what", r.what), slog.String("error", problem))
+	}
+	r.problem = problem
+}
+
+// rereadSecrets returns the func with which tokencache follows the files of a
+// credential; nil when none of its secrets is in a file.
+func rereadSecrets(c config.Credential) func(context.Context) (tokencache.Secrets, error) {
+	parts := []config.Secret{c.ClientID, c.ClientSecret, c.Username, c.Password}
+	if !slices.ContainsFunc(parts, config.Secret.Rotates) {
+		return nil
+	}
+	return func(context.Context) (tokencache.Secrets, error) {
+		fresh, err := readAll(parts, rereadText)
+		if err != nil {
+			return tokencache.Secrets{}, err
+		}
+		return tokencache.Secrets{ClientID: fresh[0], ClientSecret: fresh[1], Username: fresh[2], Password: fresh[3]}, nil
+	}
+}
