@@ -35,22 +35,15 @@ func (e *entry) look(ctx context.Context, j *job) (*token, error) {
 	patience := time.Now().Add(e.cache.options.FetchTimeout + pollGrace)
 	for {
 		claim, err := e.claim(ctx, j.key)
+		j.claim = claim // given back when the result is out
 		if ctx.Err() != nil {
-			j.claim = claim
 			return nil, errRetired
 		}
 		verdict, t, why := e.judge(j, claim != nil || err != nil)
 		if verdict == verdictWait && time.Now().After(patience) {
 			verdict = verdictAsk // whoever holds the claim does not get on
 		}
-		if verdict == verdictAsk {
-			j.claim = claim
-			return nil, nil
-		}
-		if claim != nil {
-			claim.Release()
-		}
-		if verdict == verdictDone {
+		if verdict != verdictWait {
 			return t, why
 		}
 		if !pause(ctx, jittered(pollEvery, e.cache.options.Random()), nil) {
@@ -103,6 +96,7 @@ func (e *entry) judge(j *job, free bool) (verdict, *token, error) {
 			return verdictDone, nil, err
 		}
 	}
+	j.history = e.history
 	return verdictAsk, nil, nil
 }
 

@@ -37,7 +37,7 @@ type entry struct {
 	history  History
 	jitter   float64   // drawn with the last failure
 	forgiven time.Time // when an operator last forgave here
-	seen     uint64    // highest generation that the Store has shown of key
+	seen     seen      // the newest token that the Store has shown of key
 	serial   uint64    // of the newest token
 
 	droppedAt time.Time // when an operator last dropped the token
@@ -46,6 +46,12 @@ type entry struct {
 	rereadAt  time.Time
 	complaint string // of the last re-reading, "" = none
 	onFile    fileState
+}
+
+// seen remembers a token of the Store.
+type seen struct {
+	generation uint64
+	issued     time.Time
 }
 
 // fileState is what is known of the file of refusals.

@@ -1,6 +1,7 @@
 package tokencache_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"iqgateway/internal/exchange"
 	"iqgateway/internal/secret"
 	"iqgateway/tokencache"
+	"iqgateway/tokencache/storetest"
 )
 
 type lastStage struct{}
@@ -26,8 +28,14 @@ func ExampleSet_Stage() {
 	}))
 	defer accounts.Close()
 
-	cache := tokencache.New(tokencache.Options{}) // one per process
+	cache := tokencache.New(tokencache.Options{ // one per process
+		Store:   storetest.NewMemory().Replica(), // shared by the fleet: tokencache/redisstore
+		Replica: "gw-1",
+	})
 	defer cache.Close()
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	go cache.Run(ctx)
 	set, err := cache.Use([]tokencache.Credential{{ // one per configuration
 		Name: "retail", Environment: "sandbox", TokenURL: accounts.URL + "/v1/oauth2/token",
 		Secrets: tokencache.Secrets{

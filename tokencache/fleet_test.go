@@ -47,9 +47,10 @@ func (a *accounts) RoundTrip(req *http.Request) (*http.Response, error) {
 	if a.revoke && form.Get("grant_type") == "refresh_token" {
 		clear(a.good)
 	}
+	delay := a.delay
 	a.mu.Unlock()
 	select {
-	case <-time.After(a.delay):
+	case <-time.After(delay):
 	case <-req.Context().Done():
 		return nil, req.Context().Err()
 	}
@@ -144,9 +145,7 @@ func (y *tally) hooks() tokencache.Hooks {
 		FetchDone: func(i tokencache.FetchInfo) { y.add(string(i.Outcome)) },
 		Adopted:   func(tokencache.AdoptInfo) { y.add("adopted") },
 		RolledBack: func(i tokencache.RollbackInfo) {
-			if i.Generation < i.Seen {
-				y.add("rolled back")
-			}
+			y.add(fmt.Sprintf("rolled back, lower %t, ignored %t", i.Generation < i.Seen, i.Ignored))
 		},
 		ClaimLost:     func(tokencache.ID) { y.add("claim lost") },
 		StoreFailed:   func(_ tokencache.ID, operation string, _ error) { y.add("store failed: " + operation) },

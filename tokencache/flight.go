@@ -18,7 +18,8 @@ type job struct {
 	secrets Secrets
 	key     StoreKey
 	refresh secret.Text
-	claim   Claim // nil = none; released at the end
+	history History // before the attempt
+	claim   Claim   // nil = none; released at the end
 }
 
 // result is what came of a job.
@@ -91,13 +92,13 @@ func (e *entry) prepare(ctx context.Context, j *job) {
 
 // call asks the token endpoint.
 func (e *entry) call(ctx context.Context, j *job) result {
-	ctx, cancel := context.WithTimeout(ctx, e.cache.options.FetchTimeout)
+	limited, cancel := context.WithTimeout(ctx, e.cache.options.FetchTimeout)
 	defer cancel()
 	if t := e.current.Load(); t != nil && t.key == j.key && !t.refresh.IsZero() {
 		j.refresh = t.refresh
 	}
 	asked := time.Now()
-	got, err := fetchToken(ctx, j.cred, j.secrets, j.refresh)
+	got, err := fetchToken(limited, j.cred, j.secrets, j.refresh)
 	if err != nil {
 		return e.failed(ctx, j, asked, err)
 	}
@@ -145,6 +146,11 @@ func (e *entry) failed(ctx context.Context, j *job, asked time.Time, err error) 
 	if !ok {
 		fetch = &FetchError{text: describe(err)}
 	}
+	if ctx.Err() != nil && !fetch.Refused {
+		// Given up, not failed: the others need not be told to wait, but to
+		// take over.
+		return result{err: errRetired}
+	}
 	info := &FetchInfo{ID: e.id, Reason: j.reason, Outcome: OutcomeFailed, Err: fetch, Duration: time.Since(asked)}
 	if fetch.Refused {
 		info.Outcome = OutcomeRefused
@@ -166,6 +172,7 @@ func (e *entry) note(j *job, err *FetchError) (h History, ours bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := time.Now()
+	h = j.history
 	if ours = j.key == e.key; ours {
 		h = e.history
 	}

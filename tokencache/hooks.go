@@ -30,7 +30,7 @@ type FetchInfo struct {
 	Reason     Reason
 	Outcome    Outcome
 	Duration   time.Duration
-	Generation uint64    // of the new token; 0 = none
+	Generation uint64    // of the new token, counted within this process: the fleet gives it its own later; 0 = none
 	Expires    time.Time // of the new token
 	Err        error     // nil when granted; safe to log
 }
@@ -52,12 +52,14 @@ type AdoptInfo struct {
 	Expires    time.Time
 }
 
-// RollbackInfo describes a Store that shows an older token than it has shown
-// before: it was restored, or has lost its state. What it shows is ignored.
+// RollbackInfo describes a Store that shows no higher a generation than it has
+// shown before, and another token: an old state was restored, which is ignored, or the Store has
+// lost its state and counts anew.
 type RollbackInfo struct {
 	ID         ID
 	Generation uint64 // that it shows
 	Seen       uint64 // that it has shown before
+	Ignored    bool   // the token is older than the one seen before
 }
 
 // RefuseInfo describes a credential that the token endpoint has refused.

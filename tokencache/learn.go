@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// clockDoubt is by how much a time of the Store may be wrong on this clock.
+const clockDoubt = 100 * time.Millisecond
+
 // learn takes over what the Store shows of key, as far as it is newer than
 // what this process knows. The Store was asked at the given time.
 func (e *entry) learn(ctx context.Context, key StoreKey, s Shared, asked time.Time) {
@@ -39,8 +42,9 @@ func (e *entry) learnLocked(now time.Time, key StoreKey, s Shared) lesson {
 	if key != e.key {
 		return lesson{} // the secrets have changed since it was asked
 	}
-	if s.Generation != 0 && s.Generation < e.seen {
-		return lesson{rollback: &RollbackInfo{ID: e.id, Generation: s.Generation, Seen: e.seen}}
+	l := lesson{rollback: e.rollbackLocked(s)}
+	if l.rollback != nil && l.rollback.Ignored {
+		return l
 	}
 	current := e.current.Load()
 	if current != nil && current.key != key {
@@ -49,16 +53,29 @@ func (e *entry) learnLocked(now time.Time, key StoreKey, s Shared) lesson {
 	e.setHistoryLocked(merge(e.history, s.History, e.clearedLocked(current, s), now))
 	switch {
 	case s.Generation == 0 || !s.Token.sound():
-	case current != nil && current.shared.Load() == s.Generation:
+	case current != nil && current.shared.Load() == s.Generation && l.rollback == nil:
 		if s.Accepted {
 			current.accepted.Store(true)
 		}
 	case current != nil && current.field.Equal(s.Token.Field): // the answer to Grant was lost
-		return lesson{own: current}
-	case s.Generation > e.seen:
-		return lesson{adopted: e.adoptLocked(now, key, s)}
+		l.own = current
+	case s.Generation > e.seen.generation || l.rollback != nil:
+		l.adopted = e.adoptLocked(now, key, s)
 	}
-	return lesson{}
+	return l
+}
+
+// rollbackLocked tells an old state from a new count, nil = neither: the token
+// of a Store that has lost its state has a low generation, but is a new one.
+func (e *entry) rollbackLocked(s Shared) *RollbackInfo {
+	if s.Generation == 0 || s.Generation > e.seen.generation {
+		return nil
+	}
+	anew := s.Token.Issued.After(e.seen.issued.Add(clockDoubt))
+	if s.Generation == e.seen.generation && !anew {
+		return nil
+	}
+	return &RollbackInfo{ID: e.id, Generation: s.Generation, Seen: e.seen.generation, Ignored: !anew}
 }
 
 // clearedLocked returns the moment until which failures are forgotten: the
@@ -77,8 +94,8 @@ func (e *entry) clearedLocked(current *token, s Shared) time.Time {
 // adoptLocked makes a shared token the current one, with this replica's own
 // moment of renewal; nil when it is of no use any more.
 func (e *entry) adoptLocked(now time.Time, key StoreKey, s Shared) *token {
-	e.seen = s.Generation
 	issued := past(s.Token.Issued, now)
+	e.seen = seen{s.Generation, issued}
 	t := &token{
 		field: s.Token.Field, refresh: s.Token.Refresh, key: key, holder: s.Token.Holder,
 		life: newLife(issued, s.Token.Expires.Sub(issued), e.cred.RefreshAhead, e.cache.options.Random()),

@@ -72,7 +72,7 @@ func (e *entry) forgive(now time.Time) {
 
 func (e *entry) invalidate(ctx context.Context) {
 	e.mu.Lock()
-	key, seen, dropped := e.key, e.seen, e.current.Swap(nil)
+	key, known, dropped := e.key, e.seen.generation, e.current.Swap(nil)
 	e.droppedAt = time.Now()
 	e.mu.Unlock()
 	store := e.cache.options.Store
@@ -84,7 +84,7 @@ func (e *entry) invalidate(ctx context.Context) {
 	// Another replica that got the same order earlier may have a new token
 	// already.
 	s, err := store.Load(ctx, key)
-	if err == nil && dropped != nil && dropped.key == key && s.Generation > seen {
+	if err == nil && dropped != nil && dropped.key == key && s.Generation > known {
 		return
 	}
 	if err := store.Forget(ctx, key, ForgetToken); err != nil {

@@ -93,7 +93,7 @@ func (e *entry) rotate(fresh Secrets) {
 		c.entries[key] = e
 	}
 	e.key, e.secrets = key, fresh
-	e.history, e.forgiven, e.seen = History{}, time.Time{}, 0
+	e.history, e.forgiven, e.seen = History{}, time.Time{}, seen{}
 	onFile := e.onFile.written
 	e.onFile = fileState{}
 	if peer != nil {
@@ -109,7 +109,7 @@ func (e *entry) rotate(fresh Secrets) {
 
 func (e *entry) inheritLocked(t *token) {
 	if t.usable(time.Now()) && t.key == e.key {
-		e.seen = t.shared.Load()
+		e.seen = seen{t.shared.Load(), t.life.issued}
 		e.current.Store(t)
 	}
 }

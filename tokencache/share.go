@@ -118,7 +118,7 @@ func (e *entry) shared(ctx context.Context, t *token, generation uint64) {
 	e.mu.Lock()
 	t.shared.Store(generation)
 	if t.key == e.key {
-		e.seen = generation
+		e.seen = seen{generation, t.life.issued}
 	}
 	e.mu.Unlock()
 	e.tellAccepted(ctx, t)

@@ -39,9 +39,7 @@ type Store interface {
 type Claim interface {
 	// Grant shares a granted token and what is to be remembered with it, and
 	// returns its generation, which is higher than all before. (A store that
-	// may lose its state counts from its clock: generations that start again
-	// from 1 look like a rollback to replicas that have seen later ones, and
-	// cost each of them a call.) The error is ErrClaimLost when another
+	// has lost its state may count anew: then the later Issued tells.) The error is ErrClaimLost when another
 	// replica has claimed since. It may be repeated after any other error.
 	Grant(ctx context.Context, token SharedToken, history History) (generation uint64, err error)
 
