@@ -117,7 +117,7 @@ func (s *sessionStage) learn(ex *exchange.Exchange) {
 	if !ok || service == nil || !service.options.Session.PreferredEndpoint {
 		return
 	}
-	doubt := viaPreferred(ex) && isGatewayError(ex.UpstreamStatus)
+	doubt := viaPreferred(ex) && speaksAgainst(ex.UpstreamStatus)
 	if ex.UpstreamStatus/100 == 2 || doubt {
 		n := s.options.Sessions.of(key, ex.Target.Upstream)
 		if n.due(doubt) {
@@ -126,9 +126,12 @@ func (s *sessionStage) learn(ex *exchange.Exchange) {
 	}
 }
 
-func isGatewayError(status int) bool {
+// speaksAgainst reports whether a preferred host that answers so should be asked
+// for the session again: it may have lost its way to the database, or know our
+// tokens no more.
+func speaksAgainst(status int) bool {
 	switch status {
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	case http.StatusUnauthorized, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
 	}
 	return false

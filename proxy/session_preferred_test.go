@@ -230,20 +230,22 @@ func TestPreferredHostThatIsMute(t *testing.T) {
 	}
 }
 
-// A preferred host that answers with a gateway's errors is asked for the
-// session again before its time.
+// A preferred host that answers with a gateway's errors, or with 401, is asked
+// for the session again before its time.
 func TestPreferredHostInDoubt(t *testing.T) {
-	d := startDataConnect(t, false, "{other}")
-	d.other(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
-	store := learned(t, d)
-	age(t, store, d)
-	g := d.gate(t, proxy.SessionsOptions{Store: store}, nil)
-	res, _ := g.do(t, http.MethodGet, "/svc/lists/stores", nil, http.Header{"X-Credential": {"retail"}})
-	if res.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("%d", res.StatusCode)
+	for answer, want := range map[int]int{http.StatusServiceUnavailable: http.StatusServiceUnavailable, http.StatusUnauthorized: http.StatusBadGateway} {
+		d := startDataConnect(t, false, "{other}")
+		d.other(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(answer) })
+		store := learned(t, d)
+		age(t, store, d)
+		g := d.gate(t, proxy.SessionsOptions{Store: store}, nil)
+		res, _ := g.do(t, http.MethodGet, "/svc/lists/stores", nil, http.Header{"X-Credential": {"retail"}})
+		if res.StatusCode != want {
+			t.Errorf("%d became %d", answer, res.StatusCode)
+		}
+		eventually(t, "dropped", func() bool { return g.preferred("retail") == "" })
+		g.get(t, "retail", "/lists/stores")
 	}
-	eventually(t, "dropped", func() bool { return g.preferred("retail") == "" })
-	g.get(t, "retail", "/lists/stores")
 }
 
 // age makes the fleet's word two minutes old.
