@@ -121,6 +121,10 @@ func TestOneChangedBitIsRejected(t *testing.T) {
 			}
 		}
 	}
+	last := len(sealed) - 1
+	if _, err := c.Open("token", "name", 7, sealed[:last]+string([]byte{sealed[last] + 1})); rejection(err) != redisconn.Malformed {
+		t.Errorf("an unused bit changed: %v", err) // A, Q, g or w became B, R, h or x
+	}
 	for i := range len(sealed) { // of the text too
 		changed := []byte(sealed)
 		changed[i] ^= 1
