@@ -4,7 +4,7 @@
 set -euo pipefail
 
 # command:Debian package, one per line.
-needs="gcc:gcc curl:curl redis-server:redis-server redis-sentinel:redis-sentinel"
+needs="gcc:gcc curl:curl openssl:openssl redis-server:redis-server redis-sentinel:redis-sentinel"
 
 missing=()
 for need in $needs; do

@@ -116,9 +116,11 @@ telemetry: {logs: {level: debug}}
 
 func newSim(t testing.TB, o iqsim.Options) (*iqsim.Sim, *tokenTap, string) {
 	t.Helper()
-	o.Accounts = []iqsim.Account{{
-		ClientID: rigSecrets.client, ClientSecret: rigSecrets.secret, Username: rigSecrets.user, Password: rigSecrets.password,
-	}}
+	if o.Accounts == nil {
+		o.Accounts = []iqsim.Account{{
+			ClientID: rigSecrets.client, ClientSecret: rigSecrets.secret, Username: rigSecrets.user, Password: rigSecrets.password,
+		}}
+	}
 	sim, err := iqsim.New(o)
 	if err != nil {
 		t.Fatal(err)

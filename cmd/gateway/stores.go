@@ -127,8 +127,8 @@ func (s *stores) run(ctx context.Context) {
 
 // close ends what runs in the background; run has ended.
 func (s *stores) close(ctx context.Context) error {
+	s.sessions.Close() // its calls need tokens
 	s.tokens.Close()
-	s.sessions.Close()
 	var errs []error
 	if s.tokenShared != nil {
 		errs = append(errs, s.tokenShared.Close())
@@ -141,7 +141,7 @@ func (s *stores) close(ctx context.Context) error {
 
 // attempted is the attempt stage's hook.
 func (s *stores) attempted(ctx context.Context, info proxy.AttemptInfo) {
-	upstream := exchange.From(ctx).Target.Upstream
+	upstream := exchange.From(ctx).Upstream
 	port, err := strconv.Atoi(upstream.Port())
 	if err != nil { // none: the scheme's own
 		port = map[string]int{"http": 80, "https": 443}[upstream.Scheme]

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"iqgateway/config"
+)
+
+// The commands of these documents run as they stand, from top to bottom in one
+// folder, and each YAML block of them is a configuration that loads.
+func TestDocumentsWork(t *testing.T) {
+	for _, name := range []string{"redis.md", "credentials.md"} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join("..", "..", "docs", name)
+			blocks := yamlBlocks(t, file)
+			if len(blocks) == 0 {
+				t.Error("no YAML block found")
+			}
+			for _, block := range blocks {
+				_, _, err := config.Load(config.LoadOptions{Path: name, Data: []byte("version: 1\n" + block), Offline: true})
+				if err != nil {
+					t.Errorf("%v in\n%s", err, block)
+				}
+			}
+			script := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", strings.Join(shellLines(t, file), "\n"))
+			script.Dir = t.TempDir()
+			if out, err := script.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}
+
+func yamlBlocks(t *testing.T, file string) []string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var blocks []string
+	for _, match := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+		blocks = append(blocks, match[1])
+	}
+	return blocks
+}
