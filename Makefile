@@ -60,13 +60,17 @@ bench: ## run the benchmarks (BENCH=regexp), each beside its bare baseline
 stable: deps ## run all tests COUNT (20) times in a row with the race detector
 	$(GO) test -race -shuffle=on -count=$(COUNT) -timeout 60m ./...
 
+.PHONY: fleet
+fleet: deps ## several gateways on a real Redis: the long form (20 failovers, long freezes)
+	$(GO) test -count=1 -v -timeout 30m -run='^TestFleet' ./cmd/gateway -long
+
 .PHONY: docs
 docs: ## regenerate the documents that come from the code
 	$(GO) test ./proxy -run Docs -update
 	$(GO) test ./config -run Document -update
 
 .PHONY: deps
-deps: ## install what the tests need from the system (nothing beyond Go yet)
+deps: ## install what the tests need from the system (a C compiler, curl, redis-server)
 	@scripts/test-deps.sh
 
 .PHONY: clean
