@@ -52,6 +52,7 @@ type fleetOptions struct {
 	sim      iqsim.Options
 	config   string // YAML in place of fleetConfig; "" = fleetConfig
 	extra    string // YAML, at the top level
+	password string // of Redis
 }
 
 const fleetConfig = `version: 1
@@ -97,6 +98,10 @@ func newFleet(t *testing.T, topology redistest.Topology, o fleetOptions) *replic
 	replace := []string{"SIM", simURL, "DIGEST", digest, "DIR", f.dir}
 	if topology != nil {
 		text += fleetRedis
+		if o.password != "" {
+			text += "  password: ${file:DIR/redis-password}\n"
+			f.write(t, "redis-password", o.password)
+		}
 		replace = append(replace, "ADDRESSES", `"`+strings.Join(topology.Addresses(), `", "`)+`"`, "MASTER", topology.MasterName())
 	}
 	f.file = filepath.Join(f.dir, "gateway.yaml")

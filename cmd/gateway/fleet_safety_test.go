@@ -14,40 +14,79 @@ import (
 )
 
 // Nothing in Redis tells a secret, a token, a caller or a URL, and nothing
-// stays for ever.
-func TestFleetLeavesNoSecretInRedis(t *testing.T) {
+// stays for ever. The replicas' own logs and admin servers tell no secret.
+func TestFleetLeavesNoSecretBehind(t *testing.T) {
+	const password = "canary-redis-password-77d1"
 	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
-		f := newFleet(t, topology, fleetOptions{sim: shortLived(4), extra: "services:\n  dataconnect: {session: {cookies: true, preferred_endpoint: true}}\n"})
-		for _, r := range f.all {
-			f.wantOK(t, r)
-			if status, text, err := f.call(t.Context(), r, http.MethodGet, "/dataconnect/lists/stores?Response=Json", ""); status != http.StatusOK {
-				t.Fatalf("%d %s %v", status, text, err)
-			}
-		}
-		f.api(t, f.all[0], http.MethodPost, "/api/v1/tokens/invalidate", `{"credential":"retail"}`)
-		for _, r := range f.all {
-			f.wantOK(t, r)
-		}
+		f := newFleet(t, topology, fleetOptions{
+			sim: shortLived(4), password: password,
+			extra: "services:\n  dataconnect: {session: {cookies: true, preferred_endpoint: true}}\ntelemetry: {logs: {level: debug}}\n",
+		})
+		f.everyKind(t)
 		dump := topology.Dump(t)
-		if len(dump) < 4 {
+		if len(dump) < 6 {
 			t.Fatalf("only %d keys: %v", len(dump), dump)
 		}
-		var all strings.Builder
+		var stored strings.Builder
 		for name, value := range dump {
-			all.WriteString(name + "\n" + value + "\n")
+			stored.WriteString(name + "\n" + value + "\n")
 		}
-		text := strings.ToLower(all.String())
-		canaries := append(f.tokens.all(), f.key, f.admin, rigSecrets.client, rigSecrets.secret, rigSecrets.user, rigSecrets.password,
-			"storefront", "retail", "127.0.0.1", "http", "dataconnectstate", "bearer")
-		for _, canary := range canaries {
-			for _, form := range []string{canary, hex.EncodeToString([]byte(canary)), base64.StdEncoding.EncodeToString([]byte(canary)), base64.RawURLEncoding.EncodeToString([]byte(canary))} {
-				if strings.Contains(text, strings.ToLower(form)) {
-					t.Errorf("%q stands in Redis as %q", canary, form)
-				}
+		secrets := append(f.tokens.all(), f.key, f.admin, password, rigSecrets.client, rigSecrets.secret, rigSecrets.user, rigSecrets.password,
+			f.read(t, "key-current"), f.read(t, "key-names"))
+		names := []string{"storefront", "retail", "127.0.0.1", "http", "dataconnectstate", "bearer"}
+		wantAbsent(t, "Redis", stored.String(), append(secrets, names...))
+		topology.NoEternalKeys(t)
+
+		each(topology, (*redistest.Server).Kill)
+		f.everyKind(t)
+		f.write(t, "redis-password", "canary-redis-password-wrong")
+		pass(t, 6*time.Second) // files are read every five seconds
+		each(topology, (*redistest.Server).Start)
+		pass(t, 2*time.Second) // the logins with it are refused
+		for _, r := range f.all {
+			_, metrics := f.api(t, r, http.MethodGet, "/metrics", "")
+			_, tokens := f.api(t, r, http.MethodGet, "/api/v1/tokens", "")
+			_, ready := f.api(t, r, http.MethodGet, "/readyz?verbose", "")
+			if !strings.Contains(ready, "WRONGPASS") {
+				t.Errorf("the wrong password had no effect, so this proves little: %s", ready)
+			}
+			wantAbsent(t, "a replica", r.out.String()+metrics+tokens+ready, append(secrets, "canary-redis-password-wrong", "DataConnectState"))
+		}
+	}, redistest.WithPassword(password))
+}
+
+// everyKind makes each replica do what leaves something in Redis.
+func (f *replicas) everyKind(t *testing.T) {
+	t.Helper()
+	for _, r := range f.all {
+		f.wantOK(t, r)
+		for _, target := range []string{"/dataconnect/lists/stores?Response=Json", "/dataconnect/session"} {
+			if status, text, err := f.call(t.Context(), r, http.MethodGet, target, ""); status != http.StatusOK {
+				t.Fatalf("%s: %d %s %v", target, status, text, err)
 			}
 		}
-		topology.NoEternalKeys(t)
-	})
+	}
+	for _, change := range []string{"invalidate", "retry"} {
+		if status, text := f.api(t, f.all[0], http.MethodPost, "/api/v1/tokens/"+change, `{"credential":"retail"}`); status != http.StatusOK {
+			t.Fatalf("%s: %d %s", change, status, text)
+		}
+	}
+	for _, r := range f.all {
+		f.wantOK(t, r)
+	}
+}
+
+func wantAbsent(t *testing.T, where, text string, canaries []string) {
+	t.Helper()
+	text = strings.ToLower(text)
+	for _, canary := range canaries {
+		raw := []byte(canary)
+		for _, form := range []string{canary, hex.EncodeToString(raw), base64.StdEncoding.EncodeToString(raw), base64.RawURLEncoding.EncodeToString(raw)} {
+			if at := strings.Index(text, strings.ToLower(form)); at >= 0 {
+				t.Errorf("%q stands in %s as %q: %s", canary, where, form, text[max(0, at-80):min(len(text), at+120)])
+			}
+		}
+	}
 }
 
 // A value that was changed, moved or is of yesterday counts as absent.
