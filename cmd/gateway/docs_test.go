@@ -1,10 +1,8 @@
 package main
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -17,7 +15,7 @@ func TestDocumentsWork(t *testing.T) {
 	for _, name := range []string{"redis.md", "credentials.md"} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join("..", "..", "docs", name)
-			blocks := yamlBlocks(t, file)
+			blocks := codeBlocks(t, file, "yaml")
 			if len(blocks) == 0 {
 				t.Error("no YAML block found")
 			}
@@ -34,17 +32,4 @@ func TestDocumentsWork(t *testing.T) {
 			}
 		})
 	}
-}
-
-func yamlBlocks(t *testing.T, file string) []string {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var blocks []string
-	for _, match := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
-		blocks = append(blocks, match[1])
-	}
-	return blocks
 }

@@ -33,15 +33,7 @@ func TestFleetRefreshesWithoutAFailure(t *testing.T) {
 	})
 }
 
-const twoAccounts = `version: 1
-server:
-  address: 127.0.0.1:0
-  tls: {mode: none}
-  lame_duck: 0s
-admin: {address: "127.0.0.1:0", token: "${env:RIG_ADMIN}"}
-environments:
-  sim: {url: "SIM/{service}"}
-credentials:
+const twoAccounts = fleetHead + `credentials:
   retail: {environment: sim, client_id: client-a, client_secret: secret-a, username: user-a, password: password-a}
   supplier: {environment: sim, client_id: client-b, client_secret: secret-b, username: user-b, password: password-b}
 services:

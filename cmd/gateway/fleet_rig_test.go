@@ -55,7 +55,8 @@ type fleetOptions struct {
 	password string // of Redis
 }
 
-const fleetConfig = `version: 1
+// fleetHead begins the configuration of every fleet.
+const fleetHead = `version: 1
 server:
   address: 127.0.0.1:0
   tls: {mode: none}
@@ -63,7 +64,9 @@ server:
 admin: {address: "127.0.0.1:0", token: "${env:RIG_ADMIN}"}
 environments:
   sim: {url: "SIM/{service}"}
-credentials:
+`
+
+const fleetConfig = fleetHead + `credentials:
   retail:
     environment: sim
     client_id: ${env:RIG_CLIENT}

@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -200,50 +202,72 @@ func TestRefusedPasswordSurvivesARestart(t *testing.T) {
 	}
 }
 
+// tokenRow is what the admin server tells of a credential.
+type tokenRow struct {
+	Credential, State, Holder string
+	Generation                uint64
+}
+
+// token asks a replica about its one credential.
+func (f *replicas) token(t *testing.T, r *replica) tokenRow {
+	t.Helper()
+	var list struct{ Tokens []tokenRow }
+	status, text := f.api(t, r, http.MethodGet, "/api/v1/tokens", "")
+	if err := json.Unmarshal([]byte(text), &list); err != nil || status != http.StatusOK || len(list.Tokens) != 1 {
+		t.Fatalf("tokens: %d %s", status, text)
+	}
+	return list.Tokens[0]
+}
+
 // What an operator does on one replica holds for all.
 func TestFleetFollowsItsOperator(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
 		f := newFleet(t, topology, fleetOptions{})
-		for _, r := range f.all {
-			f.wantOK(t, r)
-		}
-		type list struct {
-			Tokens []struct {
-				Credential, State, Holder string
-				Generation                uint64
-			}
-		}
-		var generations []uint64
+		before := map[*replica]tokenRow{}
 		holders := map[string]bool{}
 		for _, r := range f.all {
-			var l list
-			if _, text := f.api(t, r, http.MethodGet, "/api/v1/tokens", ""); json.Unmarshal([]byte(text), &l) != nil || len(l.Tokens) != 1 || l.Tokens[0].State != "valid" {
-				t.Fatalf("tokens: %s", text)
+			f.wantOK(t, r)
+			before[r] = f.token(t, r)
+			holders[before[r].Holder] = true
+			if before[r].State != "valid" {
+				t.Errorf("%+v", before[r])
 			}
-			generations = append(generations, l.Tokens[0].Generation)
-			holders[l.Tokens[0].Holder] = true
 		}
 		if len(holders) != 1 || holders[""] {
 			t.Errorf("the holders are %v, want one", holders)
 		}
 		await(t, "the replicas know each other", func() bool { return f.metric(t, f.all[0], "iqgw_store_replicas{") == 3 })
 		f.ClearLedger()
-		status, text := f.api(t, f.all[1], http.MethodPost, "/api/v1/tokens/invalidate", `{"credential":"retail"}`)
+		out := f.gateway(t, f.all[1], "token", "invalidate", "retail", "-o", "json")
 		var result struct{ Replicas, Followed int }
-		if err := json.Unmarshal([]byte(text), &result); err != nil || status != http.StatusOK || result.Replicas != 3 || result.Followed != 3 {
-			t.Errorf("invalidate: %d %s", status, text)
+		if err := json.Unmarshal([]byte(out), &result); err != nil || result.Replicas != 3 || result.Followed != 3 {
+			t.Errorf("invalidate: %s", out)
 		}
-		for i, r := range f.all {
+		for _, r := range f.all {
 			f.wantOK(t, r)
-			var l list
-			if _, text := f.api(t, r, http.MethodGet, "/api/v1/tokens", ""); json.Unmarshal([]byte(text), &l) != nil || l.Tokens[0].Generation <= generations[i] {
-				t.Errorf("after invalidate: %s", text)
+			if after := f.token(t, r); after.Generation <= before[r].Generation {
+				t.Errorf("generation %d, before invalidate %d", after.Generation, before[r].Generation)
 			}
 		}
 		if n := f.tokenCalls(); n != 1 {
 			t.Errorf("%d token calls after invalidate, want 1", n)
 		}
+		if out := f.gateway(t, f.all[2], "token", "list"); !strings.Contains(out, "retail") || !strings.Contains(out, "valid") {
+			t.Errorf("token list: %s", out)
+		}
 	})
+}
+
+// gateway runs a command against the admin server of a replica.
+func (f *replicas) gateway(t *testing.T, r *replica, arguments ...string) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), f.binary, append(arguments, "--admin-address", strings.TrimPrefix(r.adminAt, "http://"))...)
+	command.Env = append(os.Environ(), "IQGW_ADMIN__TOKEN="+f.admin)
+	out, err := command.CombinedOutput()
+	if err != nil {
+		t.Fatalf("gateway %v: %v\n%s", arguments, err, out)
+	}
+	return string(out)
 }
 
 // All replicas use one DataConnect session, and no caller sees its cookie.
