@@ -138,7 +138,9 @@ func (s *Store) Members(ctx context.Context) ([]fleet.Member, error) {
 // Leave implements [fleet.Store].
 func (s *Store) Leave(ctx context.Context, replica string) error {
 	return s.conn.CallIdempotent(ctx, "fleet.leave", func(ctx context.Context, r redis.UniversalClient) error {
-		_, err := r.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		// Without a transaction, which would need one more right: what is left
+		// over when only the first succeeds is never read and soon ends.
+		_, err := r.Pipelined(ctx, func(p redis.Pipeliner) error {
 			p.ZRem(ctx, s.seen, replica)
 			p.HDel(ctx, s.members, replica)
 			return nil
