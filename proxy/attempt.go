@@ -125,14 +125,15 @@ func (a *attempts) begin(r *http.Request) (*run, error) {
 	if authorizer != nil {
 		n.info.Credential = ex.Credential
 	}
-	n.session = n.visit(r.Context(), a.options.Sessions, a.options.Services)
-	if err := n.direct(); err != nil {
-		return nil, err
-	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	n.ctx, n.cancel = ctx, cancel
 	n.trace.cancel = cancel
 	n.out = n.outgoing(ctx, r, authorizer)
+	n.session = n.visit(a.options.Sessions, a.options.Services, authorizer)
+	if err := n.direct(); err != nil {
+		cancel(nil)
+		return nil, err
+	}
 	n.address()
 	return n, nil
 }

@@ -1,7 +1,7 @@
 package proxy
 
 import (
-	"context"
+	"cmp"
 	"net/http"
 	"net/url"
 	"time"
@@ -19,11 +19,10 @@ type ServiceSession struct {
 	// upstream's session document names for it, as far as that host belongs to
 	// the environment.
 	PreferredEndpoint bool
-	// Accounts names, by credential, something that changes when the credential
-	// stands for another account; what it is does not matter, and it must be no
-	// secret. A credential that is not in it (callers that bring their own
-	// token) has no session. nil = all have one.
-	Accounts map[string]string
+	// Account names the account that a credential stands for right now: equal
+	// for equal accounts, and no secret. ok is false for a credential without a
+	// session (callers that bring their own token). nil = all have one.
+	Account func(credential string) (name string, ok bool)
 }
 
 // session returns the key of a credential's session with the service of t; ok
@@ -31,11 +30,11 @@ type ServiceSession struct {
 func (s Services) session(t *exchange.Target, credential string) (key SessionKey, service *Service, ok bool) {
 	key = SessionKey{Environment: t.Environment, Service: t.Service, Upstream: t.Upstream.String(), Credential: credential}
 	service = s[ServiceName{t.Environment, t.Service}]
-	if service == nil {
-		return key, nil, true
+	if service == nil || service.options.Session.Account == nil {
+		return key, service, true
 	}
-	key.Account, ok = service.options.Session.Accounts[credential]
-	return key, service, ok || service.options.Session.Accounts == nil
+	key.Account, ok = service.options.Session.Account(credential)
+	return key, service, ok
 }
 
 // visit is an attempt's part in the upstream's session; its zero value is that
@@ -47,9 +46,10 @@ type visit struct {
 	sent    []cookie
 }
 
-// visit joins the session that the attempt belongs to. It may wait, once per
-// session, for what the other replicas know.
-func (n *run) visit(ctx context.Context, sessions *Sessions, services Services) visit {
+// visit joins the session that the attempt belongs to: that of the account
+// whose token it has got, however new that is. It may wait, once per session,
+// for what the other replicas know.
+func (n *run) visit(sessions *Sessions, services Services, authorizer exchange.Authorizer) visit {
 	o := n.service.options.Session
 	if sessions == nil || !o.Cookies && !o.PreferredEndpoint || n.info.Credential == "" {
 		return visit{}
@@ -59,8 +59,9 @@ func (n *run) visit(ctx context.Context, sessions *Sessions, services Services) 
 	if !ok {
 		return visit{}
 	}
+	key.Account = cmp.Or(exchange.AccountOf(authorizer), key.Account)
 	v := visit{session: sessions.of(key, t.Upstream), keeps: o.Cookies}
-	v.session.ready(ctx)
+	v.session.ready(n.ctx)
 	if o.PreferredEndpoint {
 		v.origin = v.session.preferred()
 	}

@@ -73,7 +73,7 @@ func TestWhenThePreferredHostIsAsked(t *testing.T) {
 	anonymous.Token = ""
 	anonymous.get(t, "retail", "/version")
 	g := d.gate(t, proxy.SessionsOptions{}, func(g *gate) {
-		g.Service.Session.Accounts = map[string]string{"retail": "r"}
+		g.Service.Session.Account = only("retail", "r")
 	})
 	g.do(t, http.MethodGet, "/svc/lists/none", nil, http.Header{"X-Credential": {"retail"}})
 	g.get(t, "wholesale", "/session") // not listed: the caller's own token

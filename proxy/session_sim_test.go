@@ -238,7 +238,7 @@ func TestSessionsBelongToAnAccount(t *testing.T) {
 	generation := func(account string) *gate {
 		return d.gate(t, proxy.SessionsOptions{}, func(g *gate) {
 			g.Sessions = sessions
-			g.Service.Session = proxy.ServiceSession{Cookies: true, Accounts: map[string]string{"retail": account}}
+			g.Service.Session = proxy.ServiceSession{Cookies: true, Account: only("retail", account)}
 		})
 	}
 	for _, tt := range []struct {
@@ -258,6 +258,11 @@ func TestSessionsBelongToAnAccount(t *testing.T) {
 			t.Errorf("%+v: %d sessions were opened", tt, opened)
 		}
 	}
+}
+
+// only lets one credential have a session.
+func only(credential, account string) func(string) (string, bool) {
+	return func(name string) (string, bool) { return account, name == credential }
 }
 
 // The replay after a 401 does not carry the cookie of the refused session.

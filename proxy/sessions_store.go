@@ -15,7 +15,7 @@ type SessionKey struct {
 	Upstream    string // URL that the service is configured with
 	Credential  string
 	// Account changes when the credential stands for another account, so that
-	// no session outlives its owner; see [ServiceSession.Accounts].
+	// no session outlives its owner; see [ServiceSession].
 	Account string
 }
 

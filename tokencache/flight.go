@@ -115,7 +115,7 @@ func (e *entry) granted(j *job, asked time.Time, got grantedToken) *token {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	t := &token{
-		field: got.field, key: j.key, holder: e.cache.options.Replica,
+		field: got.field, key: j.key, account: j.secrets.account(), holder: e.cache.options.Replica,
 		life: newLife(asked, got.lifetime, j.cred.RefreshAhead, e.cache.options.Random()),
 	}
 	if j.cred.Grant == GrantRefreshToken {

@@ -97,7 +97,7 @@ func (e *entry) adoptLocked(now time.Time, key StoreKey, s Shared) *token {
 	issued := past(s.Token.Issued, now)
 	e.seen = seen{s.Generation, issued}
 	t := &token{
-		field: s.Token.Field, refresh: s.Token.Refresh, key: key, holder: s.Token.Holder,
+		field: s.Token.Field, refresh: s.Token.Refresh, key: key, account: e.secrets.account(), holder: s.Token.Holder,
 		life: newLife(issued, s.Token.Expires.Sub(issued), e.cred.RefreshAhead, e.cache.options.Random()),
 	}
 	t.shared.Store(s.Generation)

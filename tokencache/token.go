@@ -17,6 +17,7 @@ type token struct {
 	refresh secret.Text // kept for GrantRefreshToken only
 	key     StoreKey    // of the settings that it was granted for
 	serial  uint64      // number in its credential and process, from 1
+	account string      // whom it was granted to, see Set.Account
 	holder  string      // the replica that fetched it
 	life    life
 

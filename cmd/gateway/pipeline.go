@@ -123,10 +123,18 @@ func (g *generation) openService(st *stores, env *config.EffectiveEnvironment, s
 		ForwardHeaders: forward,
 		TrustedTracing: env.TrustedTracing,
 		Session: proxy.ServiceSession{
-			Cookies: s.Session.Cookies, PreferredEndpoint: s.Session.PreferredEndpoint, Accounts: accounts(g.cfg),
+			Cookies: s.Session.Cookies, PreferredEndpoint: s.Session.PreferredEndpoint, Account: g.account(env.Name),
 		},
 		Pool: pool,
 	})
+}
+
+// account returns the func that names the account of a credential: its session
+// with an upstream ends when the account changes, also by files that rotate.
+func (g *generation) account(environment string) func(credential string) (string, bool) {
+	return func(credential string) (string, bool) {
+		return g.tokens.Account(tokencache.ID{Environment: environment, Credential: credential})
+	}
 }
 
 func (g *generation) openPool(st *stores, environment, origin string, settings proxy.TransportSettings) (*proxy.Pool, error) {

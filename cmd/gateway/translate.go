@@ -2,8 +2,6 @@ package main
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"slices"
@@ -182,15 +180,4 @@ func tokenCredential(cfg *config.Config, name string) (tokencache.Credential, er
 	}
 	out.TokenURL = accounts.Upstream.JoinPath("v1/oauth2/token").String()
 	return out, nil
-}
-
-// accounts names the account of each credential, so that no session outlives a
-// change of it. A hash shows neither client nor user.
-func accounts(cfg *config.Config) map[string]string {
-	names := make(map[string]string, len(cfg.Credentials))
-	for name, c := range cfg.Credentials {
-		sum := sha256.Sum256([]byte(c.ClientID.Reveal() + "\x00" + c.Username.Reveal()))
-		names[name] = hex.EncodeToString(sum[:8])
-	}
-	return names
 }

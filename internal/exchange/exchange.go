@@ -96,6 +96,15 @@ type Authorizer interface {
 	Authorize(http.Header)
 }
 
+// AccountOf names the account for which a has last written a field: equal for
+// equal accounts, and no secret. It is "" where a does not say.
+func AccountOf(a Authorizer) string {
+	if named, ok := a.(interface{ Account() string }); ok {
+		return named.Account()
+	}
+	return ""
+}
+
 type exchangeKey struct{}
 
 type authorizerKey struct{}
