@@ -139,14 +139,37 @@ func refusalError(r *oauth2.RetrieveError) *FetchError {
 	if e.Code != "" {
 		e.text += " " + e.Code
 	}
-	switch e.Status {
-	case http.StatusOK, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
-		e.Refused = true
-	}
-	if seconds, err := strconv.Atoi(r.Response.Header.Get("Retry-After")); err == nil && seconds > 0 {
-		e.retryAfter = min(time.Duration(min(seconds, 1<<20))*time.Second, maxAskedFor)
-	}
+	e.Refused = refusesCredential(e.Status, e.Code)
+	e.retryAfter = askedFor(r.Response.Header.Get("Retry-After"), time.Now())
 	return e
+}
+
+// askedFor reads a Retry-After (RFC 9110 section 10.2.3), 0 = none or nonsense.
+func askedFor(field string, now time.Time) time.Duration {
+	wait := time.Duration(0)
+	if seconds, err := strconv.Atoi(field); err == nil {
+		wait = time.Duration(min(seconds, 1<<20)) * time.Second
+	} else if at, err := http.ParseTime(field); err == nil {
+		wait = at.Sub(now)
+	}
+	return min(max(wait, 0), maxAskedFor)
+}
+
+// refusesCredential decides what counts against the account. In doubt it does:
+// an attempt too few costs an hour, one too many the account. The provider
+// answers mistakes of its clients with 500 (IQMETRIX.md trap 10), so that the
+// error code outranks the status.
+func refusesCredential(status int, code string) bool {
+	switch code {
+	case "invalid_grant", "invalid_client", "unauthorized_client":
+		return true
+	}
+	switch status {
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusProxyAuthRequired, http.StatusRequestTimeout,
+		http.StatusMisdirectedRequest, http.StatusTooEarly, http.StatusTooManyRequests:
+		return false // about the endpoint, and about nobody's account
+	}
+	return status == http.StatusOK || status >= 400 && status < 500
 }
 
 func describe(err error) string {

@@ -113,14 +113,19 @@ func TestRefusedOrFailed(t *testing.T) {
 		refused bool
 		text    string
 	}{
-		"invalid_grant":   {400, `{"error":"invalid_grant","error_description":"` + canaryPassword + `"}`, true, "status 400 invalid_grant"},
-		"own word":        {400, `{"error":"` + canaryPassword + `"}`, true, "status 400 unknown_error"},
-		"plain 401":       {401, "invalid " + canaryToken, true, "status 401"},
-		"403":             {403, "", true, "status 403"},
-		"404":             {404, "", false, "status 404"},
-		"429":             {429, "", false, "status 429"},
-		"500":             {500, canarySecret, false, "status 500"},
-		"hung up at once": {0, "", false, "the connection ended before the answer did"},
+		"invalid_grant":    {400, `{"error":"invalid_grant","error_description":"` + canaryPassword + `"}`, true, "status 400 invalid_grant"},
+		"own word":         {400, `{"error":"` + canaryPassword + `"}`, true, "status 400 unknown_error"},
+		"plain 401":        {401, "invalid " + canaryToken, true, "status 401"},
+		"403":              {403, "", true, "status 403"},
+		"404":              {404, "", false, "status 404"},
+		"429":              {429, "", false, "status 429"},
+		"500":              {500, canarySecret, false, "status 500"},
+		"locked":           {423, "", true, "status 423"},
+		"422":              {422, "", true, "status 422"},
+		"500 of a mistake": {500, `{"error":"invalid_grant"}`, true, "status 500 invalid_grant"},
+		"503 with a word":  {503, `{"error":"temporarily_unavailable"}`, false, "status 503 unknown_error"},
+		"429 of a refusal": {429, `{"error":"invalid_client"}`, true, "status 429 invalid_client"},
+		"hung up at once":  {0, "", false, "the connection ended before the answer did"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -248,6 +253,20 @@ func TestUnknownErrorsLoseTheirText(t *testing.T) {
 		checkClean(t, "the error", err.Error())
 		if errors.Is(err, inner) {
 			t.Errorf("the cause is still reachable: %v", err)
+		}
+	}
+}
+
+func TestAskedFor(t *testing.T) {
+	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	for field, want := range map[string]time.Duration{
+		"": 0, "7": 7 * time.Second, "3600": time.Minute, "-1": 0, "0": 0, "1e3": 0, "9223372036854775807": time.Minute, "soon": 0,
+		now.Add(9 * time.Second).Format(http.TimeFormat): 9 * time.Second,
+		now.Add(-time.Hour).Format(http.TimeFormat):      0,
+		now.Add(time.Hour).Format(http.TimeFormat):       time.Minute,
+	} {
+		if got := askedFor(field, now); got != want {
+			t.Errorf("%q: %s, want %s", field, got, want)
 		}
 	}
 }

@@ -63,7 +63,10 @@ func (a *accounts) RoundTrip(req *http.Request) (*http.Response, error) {
 		a.good[fmt.Sprintf("Bearer t%d", n)] = true
 		return answer(req, http.StatusOK, fmt.Sprintf(`{"access_token":"t%d","refresh_token":"r%d","expires_in":43200}`, n, n)), nil
 	}
-	return answer(req, a.status, `{"error":"invalid_grant"}`), nil
+	if a.status == http.StatusBadRequest {
+		return answer(req, a.status, `{"error":"invalid_grant"}`), nil
+	}
+	return answer(req, a.status, ""), nil
 }
 
 func answer(req *http.Request, status int, body string) *http.Response {
