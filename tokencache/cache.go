@@ -75,7 +75,9 @@ func New(o Options) *Cache {
 
 // Use returns the credentials of one configuration. The state of a credential
 // that another Set in use has with the same settings is shared; how it is used
-// (RefreshAhead, Transport, Reread) follows the newest. The Set must be
+// (RefreshAhead, Transport, Reread) follows the newest. Where only the secrets
+// of the same account differ, the token in use serves until [Cache.Run] has
+// another. The Set must be
 // released once its configuration serves no request any more.
 //
 // The error names the credential and what to change.
@@ -106,6 +108,7 @@ func (c *Cache) shareLocked(cred Credential) *entry {
 	e := c.entries[k]
 	if e == nil {
 		e = newEntry(c, cred, k)
+		e.succeed(c.live)
 		c.entries[k], c.live[e] = e, struct{}{}
 	}
 	e.users++

@@ -249,3 +249,15 @@ func TestFetchHasNoExchange(t *testing.T) {
 		}
 	})
 }
+
+// Tokens that end before they come are a failure with a pause after it, not
+// one call after the other while callers hang.
+func TestTokenThatCameTooLate(t *testing.T) {
+	endpoint := &idp{delay: time.Second, answer: func(call int) (int, string) { return 200, tokenBody(call, 1) }}
+	inBubble(t, Options{}, endpoint, nil, func(t *testing.T, e *entry, _ *Set) {
+		_, err := e.acquire(t.Context())
+		if _, ok := errors.AsType[*notReadyError](err); !ok || endpoint.count() != 1 {
+			t.Errorf("%v after %d calls", err, endpoint.count())
+		}
+	})
+}

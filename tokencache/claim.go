@@ -34,7 +34,7 @@ const (
 func (e *entry) look(ctx context.Context, j *job) (*token, error) {
 	patience := time.Now().Add(e.cache.options.FetchTimeout + pollGrace)
 	for {
-		claim, err := e.claim(ctx, j.key)
+		claim, lacks, err := e.claim(ctx, j.key)
 		j.claim = claim // given back when the result is out
 		if ctx.Err() != nil {
 			return nil, errRetired
@@ -44,6 +44,9 @@ func (e *entry) look(ctx context.Context, j *job) (*token, error) {
 			verdict = verdictAsk // whoever holds the claim does not get on
 		}
 		if verdict != verdictWait {
+			if lacks && why != nil && j.claim != nil {
+				e.remind(ctx, j.claim)
+			}
 			return t, why
 		}
 		if !pause(ctx, jittered(pollEvery, e.cache.options.Random()), nil) {
@@ -52,11 +55,13 @@ func (e *entry) look(ctx context.Context, j *job) (*token, error) {
 	}
 }
 
-// claim asks for the right to fetch, and learns what the Store shows.
-func (e *entry) claim(ctx context.Context, key StoreKey) (Claim, error) {
+// claim asks for the right to fetch, and learns what the Store shows. It lacks
+// refusals when this process knows more of them: a Store that has lost its
+// state must not cost the account another three attempts.
+func (e *entry) claim(ctx context.Context, key StoreKey) (claim Claim, lacks bool, err error) {
 	store := e.cache.options.Store
 	if store == nil {
-		return nil, errAlone
+		return nil, false, errAlone
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
@@ -64,10 +69,49 @@ func (e *entry) claim(ctx context.Context, key StoreKey) (Claim, error) {
 	claim, shared, err := store.Claim(ctx, key)
 	if err != nil {
 		e.cache.options.Hooks.storeFailed(e.id, "claim", err)
-		return nil, err
+		return nil, false, err
 	}
-	e.learn(ctx, key, shared, asked)
-	return claim, nil
+	learned := false
+	defer func() {
+		if !learned && claim != nil { // a hook panicked, and nobody else has the claim
+			claim.Release()
+		}
+	}()
+	lacks = e.learn(ctx, key, shared, asked)
+	learned = true
+	return claim, lacks, nil
+}
+
+// remind shares the refusals that the Store has lost. Where it fails, a later
+// look tries again.
+func (e *entry) remind(ctx context.Context, claim Claim) {
+	e.mu.Lock()
+	h := e.history
+	e.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	if err := claim.Fail(ctx, h); err != nil {
+		e.cache.options.Hooks.storeFailed(e.id, "fail", err)
+	}
+}
+
+// remindAnew reminds with a claim of its own.
+func (e *entry) remindAnew(ctx context.Context) {
+	if !e.takeTurn(ctx) {
+		return
+	}
+	defer e.giveTurn()
+	e.mu.Lock()
+	key := e.key
+	e.mu.Unlock()
+	claim, lacks, err := e.claim(ctx, key)
+	if err != nil || claim == nil {
+		return
+	}
+	defer claim.Release()
+	if lacks {
+		e.remind(ctx, claim)
+	}
 }
 
 // errAlone means that there is no Store.

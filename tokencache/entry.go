@@ -44,7 +44,9 @@ type entry struct {
 	lookedAt  time.Time // when a refused credential last looked around
 	verdictAt time.Time // when a look last said that the current token is not to be replaced
 	rereadAt  time.Time
-	complaint string // of the last re-reading, "" = none
+	reading   chan struct{}        // closed when the re-reading under way ends; nil = there is none
+	complaint string               // of the last re-reading, "" = none
+	refused   map[StoreKey]History // of earlier secrets, which may come back
 	onFile    fileState
 }
 
@@ -62,7 +64,7 @@ type fileState struct {
 
 func newEntry(c *Cache, cred Credential, key StoreKey) *entry {
 	return &entry{
-		id: cred.id(), key: key, cache: c, secrets: cred.Secrets, retired: c.closed,
+		id: cred.id(), key: key, cache: c, cred: cred, secrets: cred.Secrets, retired: c.closed,
 		turn: make(chan struct{}, 1),
 	}
 }

@@ -3,6 +3,7 @@ package tokencache
 import (
 	"context"
 	"errors"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -162,13 +163,14 @@ func TestPanicIsAFailedFetch(t *testing.T) {
 		}
 	}}}
 	flaky := func(c *Credential) {
-		c.Reread = func(context.Context) (Secrets, error) {
+		good := c.Transport
+		c.Transport = tripper(func(r *http.Request) (*http.Response, error) {
 			calls++
 			if calls == 1 {
 				panic("boom")
 			}
-			return testSecrets(), nil
-		}
+			return good.RoundTrip(r)
+		})
 	}
 	inBubble(t, o, &idp{}, flaky, func(t *testing.T, e *entry, _ *Set) {
 		if _, err := e.acquire(t.Context()); err == nil || value != "boom" {

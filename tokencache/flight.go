@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"net/http"
 	"runtime/debug"
 	"time"
 
@@ -33,6 +34,7 @@ type result struct {
 // fly is one fetch from start to end, in a goroutine of its own.
 func (e *entry) fly(ctx context.Context, f *flight) {
 	defer f.cancel()
+	defer e.survive()
 	if !e.takeTurn(ctx) {
 		e.finish(&job{flight: f}, result{err: errRetired})
 		return
@@ -40,9 +42,22 @@ func (e *entry) fly(ctx context.Context, f *flight) {
 	j := &job{flight: f}
 	r := e.bring(ctx, j)
 	o := e.finish(j, r)
+	if !e.conclude(ctx, r, o, j.claim) {
+		e.shareLater(ctx, o)
+	}
+}
+
+// conclude tells of a result and shares it (o is nil when there is nothing to
+// share), and gives back what the fetch took: the claim (nil = none) and the
+// turn.
+func (e *entry) conclude(ctx context.Context, r result, o *offer, claim Claim) (shared bool) {
+	defer e.giveTurn()
+	if claim != nil {
+		defer claim.Release()
+	}
 	e.tell(r)
 	e.tidyFile()
-	e.share(ctx, o, j.claim) // gives claim and turn back
+	return o == nil || claim != nil && e.shareHeld(ctx, o, claim)
 }
 
 func (e *entry) takeTurn(ctx context.Context) bool {
@@ -101,6 +116,10 @@ func (e *entry) call(ctx context.Context, j *job) result {
 	got, err := fetchToken(limited, j.cred, j.secrets, j.refresh)
 	if err != nil {
 		return e.failed(ctx, j, asked, err)
+	}
+	if !(&token{life: newLife(asked, got.lifetime, 0, 0)}).usable(time.Now()) {
+		// Waiting callers would have it fetched again without a pause.
+		return e.failed(ctx, j, asked, &FetchError{Status: http.StatusOK, text: "the token had expired when it came"})
 	}
 	t := e.granted(j, asked, got)
 	return result{token: t, fresh: true, called: &FetchInfo{
@@ -193,8 +212,9 @@ func (e *entry) notReady(j *job) *notReadyError {
 	return e.notReadyLocked(time.Now(), j.reason)
 }
 
-// tell calls the hooks of an attempt.
+// tell calls the hooks of an attempt. Whatever they do, it is shared.
 func (e *entry) tell(r result) {
+	defer e.survive()
 	if r.called == nil {
 		return
 	}

@@ -9,13 +9,15 @@ import (
 const clockDoubt = 100 * time.Millisecond
 
 // learn takes over what the Store shows of key, as far as it is newer than
-// what this process knows. The Store was asked at the given time.
-func (e *entry) learn(ctx context.Context, key StoreKey, s Shared, asked time.Time) {
+// what this process knows. The Store was asked at the given time. It lacks
+// refusals that this process knows of, or not.
+func (e *entry) learn(ctx context.Context, key StoreKey, s Shared, asked time.Time) (lacks bool) {
 	e.mu.Lock()
 	if e.droppedAt.After(asked) { // an operator has dropped what it shows
 		s.Generation, s.Token = 0, SharedToken{}
 	}
 	l := e.learnLocked(time.Now(), key, s)
+	lacks = key == e.key && len(e.history.Refusals) > len(s.History.Refusals)
 	e.mu.Unlock()
 	if l.rollback != nil {
 		e.cache.options.Hooks.rolledBack(*l.rollback)
@@ -29,6 +31,7 @@ func (e *entry) learn(ctx context.Context, key StoreKey, s Shared, asked time.Ti
 		})
 	}
 	e.tidyFile()
+	return lacks
 }
 
 // lesson is what somebody must be told of, once no lock is held.
@@ -101,7 +104,10 @@ func (e *entry) adoptLocked(now time.Time, key StoreKey, s Shared) *token {
 		life: newLife(issued, s.Token.Expires.Sub(issued), e.cred.RefreshAhead, e.cache.options.Random()),
 	}
 	t.shared.Store(s.Generation)
-	t.accepted.Store(s.Accepted)
+	if s.Accepted {
+		t.accepted.Store(true)
+		t.told.Store(s.Generation)
+	}
 	if t.usable(now) {
 		e.installLocked(t)
 		return t

@@ -34,10 +34,10 @@ func TestReloadKeepsTheToken(t *testing.T) {
 		if endpoint.count() != 1 {
 			t.Errorf("%d calls: the token did not survive", endpoint.count())
 		}
-		third := use(func(c *Credential) { c.Secrets.Password = secret.New("another") })
+		third := use(func(c *Credential) { c.Secrets.Username = secret.New("another") })
 		wantToken(t, third.entries[id], 1)
 		if endpoint.count() != 2 {
-			t.Errorf("%d calls: another password shares the token", endpoint.count())
+			t.Errorf("%d calls: another account shares the token", endpoint.count())
 		}
 		second.Release()
 		third.Release()

@@ -71,10 +71,11 @@ func (e *entry) accept(ctx context.Context, t *token) {
 }
 
 // tellAccepted runs when t is accepted and when it gets its generation,
-// whichever comes last.
+// whichever comes last, and from time to time until the Store knows: replicas
+// that come later could not replace t else.
 func (e *entry) tellAccepted(ctx context.Context, t *token) {
 	store, generation := e.cache.options.Store, t.shared.Load()
-	if store == nil || generation == 0 || !t.accepted.Load() {
+	if store == nil || generation == 0 || generation == t.told.Load() || !t.accepted.Load() {
 		return
 	}
 	e.mu.Lock()
@@ -84,10 +85,13 @@ func (e *entry) tellAccepted(ctx context.Context, t *token) {
 	}
 	ctx = detached(ctx)
 	e.cache.fetches.Go(func() {
+		defer e.survive()
 		ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 		defer cancel()
 		if err := store.Accepted(ctx, t.key, generation); err != nil {
 			e.cache.options.Hooks.storeFailed(e.id, "accepted", err)
+			return
 		}
+		t.told.Store(generation)
 	})
 }

@@ -55,19 +55,26 @@ func (c *Cache) clean(now time.Time) {
 // tend does what is due for one credential.
 func (e *entry) tend(ctx context.Context) {
 	defer e.tending.Store(false)
-	defer func() {
-		if value := recover(); value != nil {
-			e.cache.options.Hooks.panicked(e.id, value, debug.Stack())
-		}
-	}()
+	defer e.survive()
 	reread, look := e.due(time.Now())
 	if reread {
 		e.reread(ctx, settleInRun)
 	}
-	if look {
-		e.load(ctx)
+	if look && e.load(ctx) {
+		e.remindAnew(ctx)
+	}
+	if t := e.current.Load(); t != nil {
+		e.tellAccepted(ctx, t)
 	}
 	e.replaceOutdated(ctx)
+}
+
+// survive, deferred, ends what panicked (a hook, Reread, a store) and not the
+// process.
+func (e *entry) survive() {
+	if value := recover(); value != nil {
+		e.cache.options.Hooks.panicked(e.id, value, debug.Stack())
+	}
 }
 
 // due says whether the secrets are to be read again, and whether the Store is
@@ -92,8 +99,8 @@ func (e *entry) due(now time.Time) (reread, look bool) {
 	return reread, look
 }
 
-// load learns what the Store shows.
-func (e *entry) load(ctx context.Context) {
+// load learns what the Store shows, and whether it lacks refusals.
+func (e *entry) load(ctx context.Context) (lacks bool) {
 	e.mu.Lock()
 	key := e.key
 	e.mu.Unlock()
@@ -103,9 +110,9 @@ func (e *entry) load(ctx context.Context) {
 	s, err := e.cache.options.Store.Load(ctx, key)
 	if err != nil {
 		e.cache.options.Hooks.storeFailed(e.id, "load", err)
-		return
+		return false
 	}
-	e.learn(ctx, key, s, asked)
+	return e.learn(ctx, key, s, asked)
 }
 
 // replaceOutdated fetches a token with the new secrets while that of the old

@@ -27,28 +27,10 @@ func (o *offer) makeWay() {
 	}
 }
 
-// share tells the Store what a fetch has brought (nil = nothing), and gives
-// back what the fetch took: the claim (nil = none) and the turn. It goes on
-// for as long as the token is worth it.
-func (e *entry) share(ctx context.Context, o *offer, claim Claim) {
-	done := e.shareHeld(ctx, o, claim)
-	e.giveTurn()
-	if !done {
-		e.shareLater(ctx, o)
-	}
-}
-
 // shareHeld shares with the claim of the fetch. While it holds it, no other
 // replica fetches a token that nobody needs: a Store that was away for a
 // moment costs no call.
 func (e *entry) shareHeld(ctx context.Context, o *offer, claim Claim) (done bool) {
-	if claim == nil {
-		return o == nil
-	}
-	defer claim.Release()
-	if o == nil {
-		return true
-	}
 	until := time.Now().Add(e.cache.options.FetchTimeout)
 	for wait := offerFirst; ; wait = min(2*wait, offerMost) {
 		err := e.grant(ctx, o.token, claim)
@@ -61,20 +43,21 @@ func (e *entry) shareHeld(ctx context.Context, o *offer, claim Claim) (done bool
 	}
 }
 
-// shareLater shares with new claims. Each shows first what the others have:
-// a newer token than ours is adopted.
+// shareLater shares with new claims, for as long as the token is worth it.
+// Each shows first what the others have: a newer token than ours is adopted.
 func (e *entry) shareLater(ctx context.Context, o *offer) {
 	for wait := offerFirst; e.worthSharing(o.token); wait = min(2*wait, offerMost) {
 		if !pause(ctx, jittered(wait, e.cache.options.Random()), nil) || !e.takeTurn(ctx) {
 			return
 		}
 		e.shareAnew(ctx, o.token)
-		e.giveTurn()
 	}
 }
 
+// shareAnew gives the turn back.
 func (e *entry) shareAnew(ctx context.Context, t *token) {
-	claim, err := e.claim(ctx, t.key)
+	defer e.giveTurn()
+	claim, _, err := e.claim(ctx, t.key)
 	if err != nil || claim == nil {
 		return
 	}

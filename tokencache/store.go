@@ -39,8 +39,9 @@ type Store interface {
 type Claim interface {
 	// Grant shares a granted token and what is to be remembered with it, and
 	// returns its generation, which is higher than all before. (A store that
-	// has lost its state may count anew: then the later Issued tells.) The error is ErrClaimLost when another
-	// replica has claimed since. It may be repeated after any other error.
+	// has lost its state may count anew: then the later Issued tells.) The
+	// error is ErrClaimLost when another replica has claimed since. It may be
+	// repeated after any other error.
 	Grant(ctx context.Context, token SharedToken, history History) (generation uint64, err error)
 
 	// Fail shares what is to be remembered of an attempt that brought no

@@ -23,6 +23,7 @@ type token struct {
 
 	shared   atomic.Uint64 // generation in the Store; 0 = this process alone has it
 	accepted atomic.Bool   // an upstream has taken it
+	told     atomic.Uint64 // the generation whose acceptance the Store knows of; 0 = none
 }
 
 // usable reports whether an upstream can be expected to accept t at now.
@@ -82,10 +83,20 @@ func (t *ticket) Authorize(h http.Header) {
 	t.wrote.Store(use)
 }
 
-// answered notes the upstream's answer to the attempt: whatever it is, but
-// for a 401, the token was good.
+// answered notes what the upstream's answer says of the token.
 func (t *ticket) answered(ctx context.Context, status int) {
-	if wrote := t.wrote.Load(); wrote != nil && status != http.StatusUnauthorized && !wrote.accepted.Load() {
+	if wrote := t.wrote.Load(); wrote != nil && !wrote.accepted.Load() && accepts(status) {
 		t.entry.accept(ctx, wrote)
 	}
+}
+
+// accepts: whatever a service answers but 401, it has taken the token. What a
+// gateway before the service answers by itself says nothing.
+func accepts(status int) bool {
+	switch status {
+	case http.StatusUnauthorized, http.StatusRequestTimeout, http.StatusTooManyRequests,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return false
+	}
+	return true
 }

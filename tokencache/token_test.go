@@ -72,3 +72,14 @@ func TestNoPrintedFormShowsAToken(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatAccepts(t *testing.T) {
+	for status, want := range map[int]bool{
+		200: true, 304: true, 400: true, 403: true, 404: true, 500: true,
+		401: false, 408: false, 429: false, 502: false, 503: false, 504: false,
+	} {
+		if accepts(status) != want {
+			t.Errorf("%d accepts: %t", status, !want)
+		}
+	}
+}
