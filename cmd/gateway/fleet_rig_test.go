@@ -157,35 +157,43 @@ func (f *replicas) read(t *testing.T, name string) string {
 }
 
 // builtGateway is the program as users run it, without the race detector; built
-// once for all tests.
-var builtGateway = sync.OnceValues(func() (string, error) {
+// once for all tests, and only if one of them asks for it.
+var builtGateway builtProgram
+
+type builtProgram struct {
+	once   sync.Once
+	binary string // "" = not built
+	err    error
+}
+
+func (b *builtProgram) build() {
 	dir, err := os.MkdirTemp("", "iqgateway-test-")
 	if err != nil {
-		return "", err
+		b.err = err
+		return
 	}
-	binary := filepath.Join(dir, "gateway")
-	out, err := exec.CommandContext(context.Background(), "go", "build", "-o", binary, ".").CombinedOutput()
+	b.binary = filepath.Join(dir, "gateway")
+	out, err := exec.CommandContext(context.Background(), "go", "build", "-o", b.binary, ".").CombinedOutput()
 	if err != nil {
-		return binary, fmt.Errorf("building the gateway: %w\n%s", err, out)
+		b.err = fmt.Errorf("building the gateway: %w\n%s", err, out)
 	}
-	return binary, nil
-})
+}
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if binary, err := builtGateway(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(binary))
+	if builtGateway.binary != "" {
+		_ = os.RemoveAll(filepath.Dir(builtGateway.binary))
 	}
 	os.Exit(code)
 }
 
 func buildGateway(t *testing.T) string {
 	t.Helper()
-	binary, err := builtGateway()
-	if err != nil {
-		t.Fatal(err)
+	builtGateway.once.Do(builtGateway.build)
+	if builtGateway.err != nil {
+		t.Fatal(builtGateway.err)
 	}
-	return binary
+	return builtGateway.binary
 }
 
 // start runs one more replica until the test ends. Each has a data_dir of its

@@ -30,6 +30,11 @@ func (s *stores) tokenHooks() tokencache.Hooks {
 	}
 }
 
+// milliseconds is a duration as the access log writes them.
+func milliseconds(name string, d time.Duration) slog.Attr {
+	return slog.Float64(name, float64(d.Microseconds())/1000)
+}
+
 // event logs what belongs to no request.
 func (s *stores) event(level slog.Level, message string, attrs ...slog.Attr) {
 	s.log.LogAttrs(context.Background(), level, message, attrs...)
@@ -46,7 +51,7 @@ func (s *stores) tokenFetched(info tokencache.FetchInfo) {
 		Reason: string(info.Reason), Outcome: string(info.Outcome), Duration: info.Duration,
 	})
 	attrs := []slog.Attr{
-		slog.String("reason", string(info.Reason)), slog.String("outcome", string(info.Outcome)), slog.Duration("duration", info.Duration),
+		slog.String("reason", string(info.Reason)), slog.String("outcome", string(info.Outcome)), milliseconds("duration_ms", info.Duration),
 	}
 	if info.Err != nil {
 		s.tokenEvent(slog.LevelError, "no token", info.ID, append(attrs, slog.String("error", info.Err.Error()))...)
@@ -99,6 +104,10 @@ func (s *stores) secretsUnreadable(id tokencache.ID, err error) {
 }
 
 func (s *stores) historyFailed(id tokencache.ID, err error) {
+	if id == (tokencache.ID{}) {
+		s.event(slog.LevelError, "old refusals in data_dir cannot be removed", slog.String("error", err.Error()))
+		return
+	}
 	s.tokenEvent(slog.LevelError, "refusals of the credential cannot be kept in data_dir", id, slog.String("error", err.Error()))
 }
 
@@ -115,12 +124,20 @@ func (s *stores) fleetHooks() fleet.Hooks {
 }
 
 func (s *stores) commandExecuted(e fleet.Execution) {
-	attrs := []slog.Attr{slog.String("kind", e.Kind), slog.String("from", e.From), slog.Duration("duration", e.Duration)}
+	var attrs []slog.Attr
+	if e.Kind != "" { // else it could not be opened
+		attrs = append(attrs, slog.String("kind", e.Kind), slog.String("from", e.From))
+	}
+	attrs = append(attrs, milliseconds("duration_ms", e.Duration))
 	if e.Err == nil {
 		s.event(slog.LevelInfo, "command of an operator", attrs...)
 		return
 	}
-	s.event(slog.LevelError, "command of an operator failed", append(attrs, slog.String("error", e.Err.Error()), slog.String("stack", string(e.Stack)))...)
+	attrs = append(attrs, slog.String("error", e.Err.Error()))
+	if len(e.Stack) > 0 {
+		attrs = append(attrs, slog.String("stack", string(e.Stack)))
+	}
+	s.event(slog.LevelError, "command of an operator failed", attrs...)
 }
 
 func (s *stores) commandsMissed() {

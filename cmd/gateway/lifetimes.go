@@ -68,7 +68,7 @@ func (l lifetimes) run(ctx context.Context) error {
 		<-groupCtx.Done()
 		l.drainer.draining.Store(true)
 		if ctx.Err() != nil { // asked to stop, not failed
-			l.log.Info("draining", slog.Duration("lame_duck", l.lameDuck), slog.Duration("drain_timeout", l.drain))
+			l.log.Info("draining", slog.String("lame_duck", l.lameDuck.String()), slog.String("drain_timeout", l.drain.String()))
 			lameDuck := time.NewTimer(l.lameDuck)
 			defer lameDuck.Stop()
 			<-lameDuck.C
