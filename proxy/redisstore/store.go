@@ -66,7 +66,7 @@ func (s *Store) Load(ctx context.Context, key proxy.SessionKey) (proxy.SharedSes
 	}
 	p := s.place(key)
 	var found proxy.SharedSession
-	err := s.conn.CallIdempotent(ctx, "session_load", func(ctx context.Context, r redis.UniversalClient) error {
+	err := s.conn.CallIdempotent(ctx, "session.load", func(ctx context.Context, r redis.UniversalClient) error {
 		state, err := p.read(ctx, r)
 		if err != nil {
 			return err
@@ -84,7 +84,7 @@ func (s *Store) Update(ctx context.Context, key proxy.SessionKey, change func(pr
 	}
 	p := s.place(key)
 	var result proxy.SharedSession
-	err := s.conn.Call(ctx, "session_update", func(ctx context.Context, r redis.UniversalClient) error {
+	err := s.conn.Call(ctx, "session.update", func(ctx context.Context, r redis.UniversalClient) error {
 		for range tries {
 			state, err := p.read(ctx, r)
 			if err != nil {
