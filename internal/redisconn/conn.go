@@ -116,7 +116,8 @@ func (c *Conn) adopt(s *session, t target) error {
 		return ErrAway
 	}
 	c.target = t
-	c.status = Status{Up: true, Mode: t.mode, Since: c.options.Now(), LastError: c.status.LastError}
+	s.adopted = c.options.Now()
+	c.status = Status{Up: true, Mode: t.mode, Since: s.adopted, LastError: c.status.LastError}
 	status := c.status
 	c.live.Store(s)
 	c.mu.Unlock()

@@ -11,6 +11,13 @@ const (
 	// for a failover, the longest keeps recovery well below a second.
 	firstPause = 50 * time.Millisecond
 	lastPause  = 500 * time.Millisecond
+	// steady is how long a server must have been in use for its loss to be a
+	// new one. One that is found and lost in turns (its round trip is about half
+	// a timeout, so that new connections come too late) costs some callers a
+	// timeout each time: it is tried more and more seldom.
+	steady      = time.Second
+	unsteadyFor = 4 * time.Second
+	unsteady    = 4 // times the pause before
 	// connectSteps of one timeout each are dialling (see dialSteps), logging in
 	// and one command.
 	connectSteps = dialSteps + 3
@@ -83,7 +90,9 @@ func (c *Conn) Run(ctx context.Context) {
 		_ = c.closeRetired() // nothing can be done about lost connections
 		if s := c.live.Load(); s != nil {
 			c.watch(ctx, s)
-			pause = firstPause
+			if c.live.Load() != s {
+				pause = pauseAfter(c.options.Now().Sub(s.adopted), pause)
+			}
 			continue
 		}
 		c.sleep(ctx, pause, nil)
@@ -91,6 +100,15 @@ func (c *Conn) Run(ctx context.Context) {
 			pause = min(2*pause, lastPause)
 		}
 	}
+}
+
+// pauseAfter is the first pause after the loss of a server that was in use for
+// as long as used.
+func pauseAfter(used, before time.Duration) time.Duration {
+	if used >= steady {
+		return firstPause
+	}
+	return min(unsteady*before, unsteadyFor)
 }
 
 // watch waits for trouble, and stays until it is over or the session lost.

@@ -68,3 +68,19 @@ func TestLostServerIsLookedForInMeasure(t *testing.T) {
 		t.Errorf("Connect to a server that hangs up: %v", err)
 	}
 }
+
+// Losing a server that was just found is not a new loss: without growing pauses
+// one that answers too late would be found and lost many times a second.
+func TestUnsteadyServerIsTriedMoreAndMoreSeldom(t *testing.T) {
+	pause, total := firstPause, time.Duration(0)
+	for range 10 {
+		pause = pauseAfter(steady-1, pause)
+		total += pause
+	}
+	if pause != unsteadyFor || total < 5*unsteadyFor {
+		t.Errorf("after ten losses the pause is %v, all together %v", pause, total)
+	}
+	if got := pauseAfter(steady, pause); got != firstPause {
+		t.Errorf("the pause after a loss of a steady server is %v", got)
+	}
+}

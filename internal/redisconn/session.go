@@ -14,6 +14,8 @@ type session struct {
 	mode   Mode
 	nodes  *nodes // of a cluster, else nil
 
+	adopted time.Time // when its server was found; set before it is used
+
 	mu      sync.Mutex
 	breaker breaker
 }
