@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -86,6 +87,10 @@ func verdictOf(r Reason) verdict {
 	}
 }
 
+// scriptError is how Redis before 7 wraps what a command in a script fails with;
+// unwrapped, a demoted master would look like a server that is well.
+var scriptError = regexp.MustCompile(`^ERR Error running script \(call to f_[0-9a-f]{40}\): (?:@user_script: ?[0-9]+: ?)+-?([A-Z]+) `)
+
 // codeOf knows the error codes that Redis documents; anything else that a reply
 // begins with may be made of what a user sent.
 func codeOf(text string) Reason {
@@ -93,6 +98,9 @@ func codeOf(text string) Reason {
 		return "MAXCLIENTS"
 	}
 	word, _, _ := strings.Cut(text, " ")
+	if inner := scriptError.FindStringSubmatch(text); inner != nil {
+		word = inner[1]
+	}
 	switch word {
 	case "READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "BUSY",
 		"NOAUTH", "WRONGPASS", "NOPERM", "OOM", "WRONGTYPE", "CROSSSLOT", "EXECABORT", "NOTBUSY",

@@ -22,6 +22,11 @@ type reply string
 func (r reply) Error() string { return string(r) }
 func (reply) RedisError()     {}
 
+// inScript is an error in a script as Redis 6.2 gives it.
+func inScript(text string) reply {
+	return reply("ERR Error running script (call to f_e0e1f9fabfc9d4800c877a703b823ac0578ff8db): " + text)
+}
+
 func TestReduce(t *testing.T) {
 	const user = "s3cret-of-a-user"
 	dial := func(err error) error {
@@ -38,6 +43,12 @@ func TestReduce(t *testing.T) {
 		{reply("OOM command not allowed when used memory > 'maxmemory'."), "OOM", verdictFine},
 		{reply(user + " of a script"), ReasonOther, verdictFine},
 		{reply(strings.ToUpper(user)), ReasonOther, verdictFine},
+		{inScript("@user_script:12: @user_script: 12: -READONLY You can't write against a read only replica."), "READONLY", verdictGone},
+		{inScript("@user_script:1: -READONLY You can't write against a read only replica."), "READONLY", verdictGone},
+		{inScript("@user_script: 3: -MISCONF Redis is configured to save RDB snapshots"), "MISCONF", verdictWeak},
+		{inScript("@user_script:3: WRONGTYPE Operation against a key holding the wrong kind of value"), "WRONGTYPE", verdictFine},
+		{inScript("@user_script:3: user_script:3: attempt to index READONLY (a nil value)"), "ERR", verdictFine},
+		{inScript("@user_script:3: " + strings.ToUpper(user) + " READONLY "), "ERR", verdictFine},
 		{reply("READONLY You can't write against a read only replica."), "READONLY", verdictGone},
 		{reply("LOADING Redis is loading the dataset in memory"), "LOADING", verdictGone},
 		{reply("MASTERDOWN Link with MASTER is down"), "MASTERDOWN", verdictGone},
