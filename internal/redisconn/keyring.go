@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"iqgateway/internal/secret"
@@ -34,21 +35,20 @@ func NewKeyring(keys []secret.Text) (*Keyring, error) {
 // Replace takes new keys at once for all users of the ring; after an error the
 // old ones stay. To rotate, prepend the new key on every replica, and remove
 // the old one when no value sealed with it matters any more. A replica that
-// does not have the new key yet counts values sealed with it as misses.
+// does not have the new key yet counts values sealed with it as misses. A key
+// given twice counts once: while files are moved, two hold the same.
 func (k *Keyring) Replace(keys []secret.Text) error {
 	if len(keys) == 0 {
 		return ErrNoKeys
 	}
 	ring := make([]sealingKey, 0, len(keys))
 	for i, text := range keys {
+		if slices.ContainsFunc(keys[:i], text.Equal) {
+			continue
+		}
 		key, err := newSealingKey([]byte(text.Reveal()))
 		if err != nil {
 			return fmt.Errorf("encryption_keys[%d]: %w", i, err)
-		}
-		for j, other := range ring {
-			if other.id == key.id {
-				return fmt.Errorf("encryption_keys[%d] is the same key as [%d]; remove one", i, j)
-			}
 		}
 		ring = append(ring, key)
 	}
