@@ -130,7 +130,7 @@ func (g *gate) handler(t *testing.T) http.Handler {
 	forward := proxy.NewForward(proxy.ForwardOptions{
 		Transport: outbound, Services: services, Errors: errors, Locations: g.Locations, Headers: g.Mode,
 	})
-	forward = proxy.NewSession(proxy.SessionOptions{Transport: outbound, Services: services, Sessions: g.Sessions, Errors: errors})(forward)
+	forward = proxy.NewSession(proxy.SessionOptions{Transport: outbound, Services: services, Sessions: g.Sessions, Locations: g.Locations, Errors: errors})(forward)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ex := &exchange.Exchange{ID: "r1-test", Target: g.route(r), Credential: "retail", Form: g.Form}
 		if name := r.Header.Get("X-Credential"); name != "" {

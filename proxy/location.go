@@ -37,6 +37,11 @@ func NewLocations(origins []Origin) *Locations {
 	return l
 }
 
+// has reports whether u is on the host of an upstream; nil has none.
+func (l *Locations) has(u *url.URL) bool {
+	return l != nil && len(l.byHost[hostKey(u.Scheme, u.Host)]) > 0
+}
+
 func (l *Locations) add(u *url.URL, o Origin) {
 	key := hostKey(u.Scheme, u.Host)
 	l.byHost[key] = append(l.byHost[key], o)

@@ -30,6 +30,9 @@ type SessionOptions struct {
 	// Sessions holds what is learned; nil keeps documents for a minute and
 	// learns nothing that outlives the generation.
 	Sessions *Sessions
+	// Locations are the upstreams of all services: no session is sent to the
+	// host of another one. nil = no other is known.
+	Locations *Locations
 	// Errors renders failures; required.
 	Errors *Errors
 	// Headers says how much the gateway adds to answers.

@@ -80,5 +80,17 @@ func (s *sessionStage) ask(ctx context.Context, ex *exchange.Exchange) (answer s
 		return sessionAnswer{}, res.StatusCode, sessionProblem(err)
 	}
 	answer, err = readSession(body.Bytes())
+	answer.refused = s.refused(answer.preferred, ex.Target)
 	return answer, res.StatusCode, err
+}
+
+// refused says why the host that the upstream prefers is not used, which only
+// the generation knows: it is that of another service, or of another
+// environment. nil leaves the rest to preferredOrigin.
+func (s *sessionStage) refused(preferred string, t *exchange.Target) error {
+	origin, err := preferredOrigin(preferred, t.Upstream)
+	if err == nil && origin != nil && s.options.Locations.has(origin) {
+		return fmt.Errorf("%w: it is the host of another service or environment", errEndpoint)
+	}
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -283,5 +284,35 @@ func TestLocationOfThePreferredHost(t *testing.T) {
 	}
 	if got := res.Header.Get("Content-Location"); got != "/svc/reports/2" {
 		t.Errorf("Content-Location %q", got)
+	}
+}
+
+// A host that the configuration knows as another service's, or as that of
+// another environment, is not used whatever the upstream says.
+func TestPreferredHostOfAnotherService(t *testing.T) {
+	for _, owned := range []bool{true, false} {
+		d := startDataConnect(t, false, "{other}")
+		refused := make(chan error, 10)
+		g := d.gate(t, proxy.SessionsOptions{Hooks: proxy.SessionHooks{
+			Refused: func(_ proxy.SessionKey, err error) { refused <- err },
+		}}, func(g *gate) {
+			if owned {
+				other, err := url.Parse(d.Other.URL + "/crm")
+				if err != nil {
+					t.Fatal(err)
+				}
+				g.Locations = proxy.NewLocations([]proxy.Origin{{Environment: "other", Service: "crm", Upstream: other}})
+			}
+		})
+		g.get(t, "retail", "/session")
+		g.get(t, "retail", "/lists/stores")
+		if got := g.preferred("retail") != ""; got == owned {
+			t.Errorf("the host of another service: %t, used: %t", owned, got)
+		}
+		if owned {
+			if err := receive(t, refused, "refusal"); strings.Contains(err.Error(), d.Other.URL) {
+				t.Errorf("the error repeats it: %v", err)
+			}
+		}
 	}
 }

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net/url"
 	"runtime/debug"
 	"sync"
@@ -24,6 +25,8 @@ type SessionsOptions struct {
 	Hooks SessionHooks
 	// Now is the clock; default [time.Now].
 	Now func() time.Time
+	// Random returns a number in [0, 1); default [rand.Float64].
+	Random func() float64
 }
 
 // Sessions holds what upstreams want remembered between calls: their session
@@ -47,6 +50,9 @@ type Sessions struct {
 func NewSessions(o SessionsOptions) *Sessions {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Random == nil {
+		o.Random = rand.Float64
 	}
 	s := &Sessions{options: o, known: make(map[SessionKey]*session)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -85,7 +91,9 @@ func (s *Sessions) of(key SessionKey, upstream *url.URL) *session {
 
 // private returns a session that nobody else will find.
 func (s *Sessions) private(key SessionKey, upstream *url.URL) *session {
-	return &session{owner: s, key: key, upstream: upstream}
+	n := &session{owner: s, key: key, upstream: upstream}
+	n.endpoint.later = time.Duration(s.options.Random() * float64(askSpread))
+	return n
 }
 
 // start runs f in the background; it reports false after Close.

@@ -17,6 +17,7 @@ const (
 type sessionAnswer struct {
 	public    []byte // for callers, see publicSession
 	preferred string // PreferredEndpoint, "" when there is none
+	refused   error  // why it is not used; nil = see preferredOrigin
 }
 
 // sessionCall makes one session call. Its context is that of the background.
@@ -26,6 +27,7 @@ type sessionCall func(ctx context.Context) (sessionAnswer, error)
 type documents struct {
 	flight *documentFlight // the call under way
 	latest documentFlight  // the last one that has ended
+	asks   bool            // the store is being asked whether a call is needed
 }
 
 // documentFlight is one session call and its result, for all who wait.
@@ -67,13 +69,32 @@ func (n *session) read(ctx context.Context, call sessionCall, learn bool) ([]byt
 func (n *session) due(doubt bool) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.document.flight == nil && n.endpoint.due(doubt, n.now())
+	return n.document.flight == nil && !n.document.asks && n.endpoint.due(doubt, n.now())
 }
 
-// refresh has the upstream asked in the background, when it is time to.
+// refresh has the upstream asked in the background, when it is time to and no
+// other replica has just done it: each call takes one of the slots that all
+// share.
 func (n *session) refresh(call sessionCall, doubt bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	switch {
+	case n.document.asks || !n.endpoint.due(doubt, n.now()):
+	case n.store == nil:
+		n.fly(call, true)
+	default:
+		n.document.asks = n.owner.start(n.key, func(ctx context.Context) {
+			defer n.askedStore(call, doubt)
+			n.load(ctx)
+		})
+	}
+}
+
+// askedStore has the upstream asked if the fleet knows nothing newer.
+func (n *session) askedStore(call sessionCall, doubt bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.document.asks = false
 	if n.endpoint.due(doubt, n.now()) {
 		n.fly(call, true)
 	}
@@ -111,7 +132,7 @@ func (n *session) ask(ctx context.Context, flight *documentFlight, call sessionC
 	case err != nil:
 		n.askLater()
 	case learn:
-		n.learnEndpoint(answer.preferred, began)
+		n.learnEndpoint(answer, began)
 	}
 }
 

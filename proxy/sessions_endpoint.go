@@ -14,6 +14,8 @@ import (
 const (
 	// askEvery is how long the upstream's word about its preferred host counts.
 	askEvery = 15 * time.Minute
+	// askSpread bounds by how much replicas differ in it.
+	askSpread = 3 * time.Minute
 	// leaveAlone is how long a preferred host that failed is not tried again,
 	// and how long nobody asks again after a session call that failed.
 	leaveAlone = 5 * time.Minute
@@ -31,13 +33,16 @@ type endpoint struct {
 	next    time.Time // nobody asks before
 	banned  string    // origin that failed
 	allowed time.Time // when it may be used again
+	// later is added to askEvery, for each replica another time: the first one
+	// that asks does it for all.
+	later time.Duration
 }
 
 // learn takes the upstream's answer to the question, asked at the time at;
 // origin is nil when it prefers none. It reports whether anything changes for
 // requests.
 func (e *endpoint) learn(origin *url.URL, at, now time.Time) bool {
-	e.asked, e.next = at, at.Add(askEvery)
+	e.asked, e.next = at, at.Add(askEvery+e.later)
 	if origin != nil && origin.String() == e.banned && now.Before(e.allowed) {
 		origin, e.next = nil, e.allowed
 	}

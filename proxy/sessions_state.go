@@ -94,10 +94,13 @@ func (n *session) rejected(u *url.URL, sent []cookie) {
 	}
 }
 
-// learnEndpoint takes the value of PreferredEndpoint in the document that was
-// asked for at the time at; "" when it has none.
-func (n *session) learnEndpoint(value string, at time.Time) {
-	origin, err := preferredOrigin(value, n.upstream)
+// learnEndpoint takes the PreferredEndpoint of the document that was asked for
+// at the time at.
+func (n *session) learnEndpoint(answer sessionAnswer, at time.Time) {
+	origin, err := preferredOrigin(answer.preferred, n.upstream)
+	if answer.refused != nil {
+		origin, err = nil, answer.refused
+	}
 	n.mu.Lock()
 	changed := n.endpoint.learn(origin, at, n.now())
 	now := n.endpoint.origin

@@ -16,6 +16,7 @@ import (
 type memoryStore struct {
 	mu     sync.Mutex
 	known  map[SessionKey]SharedSession
+	at     map[SessionKey]time.Time // of the last update
 	loads  int
 	writes int
 	err    error
@@ -54,7 +55,14 @@ func (m *memoryStore) Load(ctx context.Context, key SessionKey) (SharedSession, 
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.known[key], nil
+	return m.aged(key), nil
+}
+
+// aged returns what is known, as old as it is by now.
+func (m *memoryStore) aged(key SessionKey) SharedSession {
+	s := m.known[key]
+	s.Endpoint.Age += time.Since(m.at[key])
+	return s
 }
 
 // Update implements SessionStore.
@@ -66,9 +74,9 @@ func (m *memoryStore) Update(ctx context.Context, key SessionKey, change func(Sh
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.known == nil {
-		m.known = make(map[SessionKey]SharedSession)
+		m.known, m.at = make(map[SessionKey]SharedSession), make(map[SessionKey]time.Time)
 	}
-	m.known[key] = change(m.known[key])
+	m.known[key], m.at[key] = change(m.aged(key)), time.Now()
 	return m.known[key], nil
 }
 
@@ -142,7 +150,7 @@ var (
 func replica(t *testing.T, store SessionStore) (*Sessions, *told) {
 	t.Helper()
 	heard := &told{}
-	s := NewSessions(SessionsOptions{Store: store, Hooks: heard.hooks()})
+	s := NewSessions(SessionsOptions{Store: store, Hooks: heard.hooks(), Random: func() float64 { return 0 }})
 	t.Cleanup(s.Close)
 	return s, heard
 }

@@ -240,7 +240,8 @@ func (s stack) compose(absolute bool) http.Handler {
 		s.generation.router.Route,            // 4
 		auth.Authorize(s.authorize()),        // 5
 		proxy.NewSession(proxy.SessionOptions{
-			Transport: upstream, Services: s.services, Sessions: s.stores.sessions, Errors: s.errors, Headers: headers,
+			Transport: upstream, Services: s.services, Sessions: s.stores.sessions, Locations: s.locations,
+			Errors: s.errors, Headers: headers,
 		}),
 	)(forward)
 }
