@@ -269,3 +269,77 @@ func TestSharingMakesWay(t *testing.T) {
 		}
 	})
 }
+
+// A token that an operator has dropped before the fleet heard of it is not
+// shared afterwards.
+func TestDroppedTokenIsNotShared(t *testing.T) {
+	endpoint := &accounts{}
+	inFleet(t, endpoint, nil, func(t *testing.T, _ *fleet, r [3]*replica) {
+		r[0].store.AwayAfter(1) // the claim goes through
+		r[0].wantToken(t, "t1")
+		pass(time.Second)
+		r[0].cache.Invalidate(t.Context(), "retail")
+		r[0].store.SetAway(false)
+		pass(time.Minute)
+		r[1].wantToken(t, "t2")
+		r[0].wantToken(t, "t2")
+	})
+}
+
+// An operator speaks right after a restart, before what is on file was read:
+// that is forgiven, too, and does not come back with the next restart.
+func TestRetryAfterARestart(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		endpoint := &accounts{status: http.StatusBadRequest}
+		f := &fleet{memory: storetest.NewMemory(), endpoint: endpoint}
+		f.change = func(o *tokencache.Options, _ *tokencache.Credential) { o.Store, o.Dir = nil, dir }
+		first := f.start(t, "gw")
+		for range 20 {
+			first.wantProblem(t, exchange.TokenUnavailable)
+			pass(time.Minute)
+		}
+		first.cache.Close()
+		second := f.start(t, "gw")
+		second.cache.Retry(t.Context(), "retail")
+		second.cache.Close()
+		endpoint.answers(0)
+		third := f.start(t, "gw")
+		defer third.cache.Close()
+		third.wantToken(t, "t4")
+	})
+}
+
+// A reload comes before the rotation of the entry in use: both configurations
+// serve one token, and the end of the old one takes nothing from the new.
+func TestRotationMeetsAReload(t *testing.T) {
+	endpoint, mount := &accounts{}, &files{}
+	inFleet(t, endpoint, reading(mount), func(t *testing.T, _ *fleet, r [3]*replica) {
+		one := r[0]
+		one.wantToken(t, "t1")
+		mount.set(secretsOf("new"), nil)
+		use := func() (*tokencache.Set, http.RoundTripper) {
+			cred := credential(endpoint)
+			cred.Secrets, cred.Reread = secretsOf("new"), mount.read
+			next, err := one.cache.Use([]tokencache.Credential{cred})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return next, next.Stage(stageOptions())(tripper(endpoint.api))
+		}
+		stop := runAll(t, one)
+		defer stop()
+		next, stage := use()
+		pass(10 * time.Second)
+		one.wantToken(t, "t2") // the old configuration
+		one.set.Release()
+		one.set, one.stage = use()
+		one.wantToken(t, "t2")
+		one.set.Release()
+		one.set, one.stage = next, stage
+		one.wantToken(t, "t2")
+		if endpoint.count() != 2 {
+			t.Errorf("%d calls", endpoint.count())
+		}
+	})
+}

@@ -108,12 +108,9 @@ func (e *entry) adoptLocked(now time.Time, key StoreKey, s Shared) *token {
 		t.accepted.Store(true)
 		t.told.Store(s.Generation)
 	}
-	if t.usable(now) {
-		e.installLocked(t)
-		return t
+	if !t.usable(now) {
+		return nil
 	}
-	if !t.refresh.IsZero() && !e.current.Load().usable(now) {
-		e.installLocked(t) // it can still be exchanged for another
-	}
-	return nil
+	e.installLocked(t)
+	return t
 }

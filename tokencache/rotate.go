@@ -150,8 +150,7 @@ func (e *entry) rotate(fresh Secrets) {
 func (e *entry) succeed(live map[*entry]struct{}) {
 	for o := range live {
 		o.mu.Lock()
-		same := o.id == e.id && o.cred.TokenURL == e.cred.TokenURL &&
-			o.secrets.ClientID.Equal(e.secrets.ClientID) && o.secrets.Username.Equal(e.secrets.Username)
+		same := o.id == e.id && o.cred.TokenURL == e.cred.TokenURL && o.secrets.account() == e.secrets.account()
 		o.mu.Unlock()
 		if t := o.current.Load(); same && t.usable(time.Now()) {
 			e.current.Store(t)

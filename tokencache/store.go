@@ -75,7 +75,7 @@ const (
 // Shared is what a fleet knows of one credential.
 type Shared struct {
 	Generation uint64      // of Token; 0 = there is none, Token is zero
-	Token      SharedToken // may have expired
+	Token      SharedToken // useless once it has expired
 	Accepted   bool        // an upstream has taken Token
 	History    History
 

@@ -91,6 +91,13 @@ if typed(state_key, 'hash') then
   end
 end
 
+-- A server whose clock is behind has taken over: what fails from now on is not
+-- forgiven yet.
+if state.forgiven > now then
+  redis.call('HSET', state_key, 'forgiven', int(now))
+  state.forgiven = now
+end
+
 local function save(changes)
   for name, n in pairs(changes) do
     redis.call('HSET', state_key, name, int(n))

@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -95,4 +96,32 @@ func TestTooBigAValueIsNotShared(t *testing.T) {
 		t.Errorf("Grant of 200 kB: %v", err)
 	}
 	must[uint64](t)(claim.Grant(t.Context(), aToken("small"), tokencache.History{}))
+}
+
+// An operator's word is from a server whose clock was ahead of that of the one
+// that has taken over. What is refused afterwards is not forgiven by it.
+func TestForgivenOnAClockAhead(t *testing.T) {
+	topology := redistest.Single(t)
+	r := newReplica(t, topology, setup{})
+	key := storeKey("main")
+	if err := r.Forget(t.Context(), key, tokencache.ForgetHistory); err != nil {
+		t.Fatal(err)
+	}
+	ahead := time.Now().Add(30 * time.Second).UnixMilli()
+	if err := direct(t, topology).HSet(t.Context(), r.name(key, "state"), "forgiven", ahead).Err(); err != nil {
+		t.Fatal(err)
+	}
+	first := r.mustLoad(t, key).Forgiven
+	if first.IsZero() || time.Until(first) > time.Second {
+		t.Errorf("forgiven until %s from now", time.Until(first))
+	}
+	for range 3 {
+		if again := r.mustLoad(t, key).Forgiven; again.Sub(first) > time.Second {
+			t.Errorf("what is forgiven grows by %s", again.Sub(first))
+		}
+	}
+	if stored := must[string](t)(direct(t, topology).HGet(t.Context(), r.name(key, "state"), "forgiven").Result()); stored == fmt.Sprint(ahead) {
+		t.Error("the moment is still ahead")
+	}
+	topology.NoEternalKeys(t)
 }
