@@ -51,3 +51,33 @@ func TestOneReplicaAsksForAll(t *testing.T) {
 		}
 	})
 }
+
+// A replica whose turn it is looks first whether another one has just asked.
+func TestReplicaLooksBeforeItAsks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, up := &memoryStore{}, &asked{}
+		a, _ := replica(t, store)
+		b, _ := replica(t, store)
+		for _, s := range []*Sessions{a, b} {
+			s.of(testKey, testUpstream).ready(t.Context()) // nobody knows anything
+		}
+		for range 3 {
+			for _, s := range []*Sessions{a, b, b} { // the third finds the second looking
+				s.of(testKey, testUpstream).refresh(up.call, false)
+			}
+			<-time.After(time.Second)
+		}
+		if up.count() > 2 { // both at the same moment
+			t.Errorf("%d calls at once", up.count())
+		}
+		<-time.After(askEvery)
+		before := up.count()
+		for _, s := range []*Sessions{a, b} {
+			s.of(testKey, testUpstream).refresh(up.call, false)
+			<-time.After(2 * time.Second)
+		}
+		if calls := up.count() - before; calls != 1 {
+			t.Errorf("%d calls, want one for both", calls)
+		}
+	})
+}
