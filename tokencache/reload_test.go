@@ -85,3 +85,41 @@ func TestUseAfterClose(t *testing.T) {
 		t.Errorf("%v after %d calls", err, endpoint.count())
 	}
 }
+
+// A rotation that finds a newer configuration with its secrets takes that
+// one's token and leaves it its place, also at its own end; one that comes
+// after the end takes no place.
+func TestRotationTakesNoPlaceOfAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		endpoint := &idp{}
+		cache := New(Options{})
+		defer cache.Close()
+		use := func(username string) (*Set, *entry) {
+			t.Helper()
+			cred := testCredential(endpoint)
+			cred.Secrets.Username = secret.New(username)
+			set, err := cache.Use([]Credential{cred})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return set, set.entries[cred.id()]
+		}
+		old, e := use("old")
+		wantToken(t, e, 1)
+		newer, peer := use("new")
+		want := wantToken(t, peer, 1)
+		e.rotate(peer.secrets)
+		if e.current.Load() != want || e.key != peer.key {
+			t.Error("the rotated one has not taken the token over")
+		}
+		old.Release()
+		if cache.entries[peer.key] != peer {
+			t.Error("the newer one has lost its place")
+		}
+		newer.Release()
+		e.rotate(testSecrets())
+		if len(cache.entries) != 0 || len(cache.live) != 0 {
+			t.Errorf("%d places taken after the end", len(cache.entries))
+		}
+	})
+}
