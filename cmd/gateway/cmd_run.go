@@ -99,6 +99,7 @@ its file and line, and nothing listens.`,
 			if err != nil {
 				return err
 			}
+			p.advise(cfg)
 			for _, s := range cfg.Inactive(activeSettings()) {
 				fmt.Fprintf(p.stderr, "warning: %s\n", s)
 			}
@@ -107,6 +108,14 @@ its file and line, and nothing listens.`,
 	}
 	flags.register(cmd)
 	return cmd
+}
+
+// advise warns of what is allowed, but puts the account at risk.
+func (p program) advise(cfg *config.Config) {
+	remembers := cfg.DataDir != "" || cfg.Redis != nil && len(cfg.Redis.EncryptionKeys) > 0
+	if len(cfg.Credentials) > 0 && !remembers {
+		fmt.Fprintln(p.stderr, "warning: data_dir: is not set, and nothing is kept in Redis: a gateway that restarts forgets that a password was refused, and could lock the account")
+	}
 }
 
 // serve runs a gateway of cfg until ctx ends.

@@ -30,6 +30,7 @@ machines that hold no secrets.`,
 			if err != nil {
 				return err
 			}
+			p.advise(cfg)
 			for _, s := range cfg.Inactive(activeSettings()) {
 				fmt.Fprintln(p.stdout, s)
 			}

@@ -50,9 +50,7 @@ func (f facts) all() []fact {
 		f.needs(),
 		fact{"authentication", t.Authentication + " (" + t.Policy + " quota)", f.authenticationSource()},
 	)
-	if t.Session {
-		list = append(list, fact{"session", "answered by the gateway itself, without tokens", "built in"})
-	}
+	list = append(list, f.session()...)
 	if f.ex.Credential != "" {
 		list = append(list,
 			fact{"credential", f.ex.Credential, f.cfg.Source("credentials." + f.ex.Credential)},
@@ -63,6 +61,26 @@ func (f facts) all() []fact {
 	}
 	list = append(list, f.cache())
 	return append(list, f.limits()...)
+}
+
+// session is what the gateway keeps of the upstream's session. Whether the
+// upstream prefers another host right now, only a running gateway knows.
+func (f facts) session() []fact {
+	t, s := f.ex.Target, f.service.Session
+	if t.Session {
+		return []fact{{"session", "answered by the gateway itself, without tokens", "built in"}}
+	}
+	if t.Authentication != "bearer" || t.Policy == "anonymous" {
+		return nil
+	}
+	var list []fact
+	if s.Cookies {
+		list = append(list, fact{"session.cookies", "kept per credential and host, shared by its callers", f.service.Source("session.cookies")})
+	}
+	if s.PreferredEndpoint {
+		list = append(list, fact{"session.preferred_endpoint", "the host that the upstream prefers for the credential, where it names one", f.service.Source("session.preferred_endpoint")})
+	}
+	return list
 }
 
 // environmentSource says what named the environment.

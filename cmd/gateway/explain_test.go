@@ -51,6 +51,8 @@ func TestExplain(t *testing.T) {
 		{"reader", "GET /dataconnect/lists/stores?Response=Csv.Email", nil, 403, []string{"side_effects[0], catalogue"}},
 		{"reader", "GET /dataconnect/session?Response=Csv", nil, 0, []string{"session call of its own", `1/dataconnect/session"`}},
 		{"reader", "GET /dataconnect/version", nil, 0, []string{"anonymous[0], catalogue", "egress address"}},
+		{"reader", "GET /dataconnect/lists/stores", []string{"--set", "services.dataconnect.session.cookies=false"}, 0, []string{`"session.preferred_endpoint"`, "the host that the upstream prefers"}},
+		{"reader", "GET /dataconnect/lists/stores", nil, 0, []string{`"session.cookies"`, "shared by its callers"}},
 		{"reader", "GET /crm/V1/SECRET%2fx", nil, 403, []string{"denied /v1/secret/** (", "gateway.yaml:10"}},
 		{"reader", "GET /customers/v1/x", nil, 0, []string{"by an alias"}},
 		{"reader", "CONNECT /x", nil, 405, nil},
