@@ -50,35 +50,43 @@ func TestSecretsThatComeBackAreStillRefused(t *testing.T) {
 }
 
 // A store that has lost its state learns of the refusals from the first
-// replica that looks: a newcomer does not start to count anew.
+// replica that looks, whether it has callers or not: a newcomer does not start
+// to count anew.
 func TestFlushedRefusals(t *testing.T) {
-	endpoint := &accounts{status: http.StatusBadRequest}
-	inFleet(t, endpoint, nil, func(t *testing.T, f *fleet, r [3]*replica) {
-		stop := runAll(t, r[:]...)
-		defer stop()
-		for range 12 * 12 {
-			r[0].wantProblem(t, exchange.TokenUnavailable)
-			pass(5 * time.Second)
-		}
-		f.memory.Flush()
-		pass(6 * time.Second)
-		late := f.start(t, "gw-9")
-		defer late.cache.Close()
-		for range 12 * 40 {
-			late.wantProblem(t, exchange.TokenUnavailable)
-			pass(5 * time.Second)
-		}
-		endpoint.wantBound(t, 3)
-		// What an operator has forgiven does not come back in this way.
-		if !r[1].cache.Retry(t.Context(), "retail") {
-			t.Fatal("unknown credential")
-		}
-		pass(20 * time.Second)
-		_, _ = late.send(t.Context())
-		if got := late.status(); got.Refusals > 1 || endpoint.count() != 4 {
-			t.Errorf("%d refusals after Retry, %d attempts", got.Refusals, endpoint.count())
-		}
-	})
+	for name, idle := range map[string]bool{"of an idle replica": true, "of a busy one": false} {
+		t.Run(name, func(t *testing.T) {
+			endpoint := &accounts{status: http.StatusBadRequest}
+			inFleet(t, endpoint, nil, func(t *testing.T, f *fleet, r [3]*replica) {
+				for range 12 * 12 {
+					r[0].wantProblem(t, exchange.TokenUnavailable)
+					pass(5 * time.Second)
+				}
+				f.memory.Flush()
+				if idle {
+					defer runAll(t, r[0])()
+				} else {
+					r[0].wantProblem(t, exchange.TokenUnavailable)
+				}
+				pass(6 * time.Second)
+				late := f.start(t, "gw-9")
+				defer late.cache.Close()
+				for range 12 * 40 {
+					late.wantProblem(t, exchange.TokenUnavailable)
+					pass(5 * time.Second)
+				}
+				endpoint.wantBound(t, 3)
+				// What an operator has forgiven does not come back in this way.
+				if !r[1].cache.Retry(t.Context(), "retail") {
+					t.Fatal("unknown credential")
+				}
+				pass(20 * time.Second)
+				_, _ = late.send(t.Context())
+				if got := late.status(); got.Refusals > 1 || endpoint.count() != 4 {
+					t.Errorf("%d refusals after Retry, %d attempts", got.Refusals, endpoint.count())
+				}
+			})
+		})
+	}
 }
 
 // The store is away in the moment in which a token is accepted. It hears of it
@@ -97,6 +105,12 @@ func TestAcceptanceIsToldAgain(t *testing.T) {
 		pass(time.Minute)
 		if again := r[0].store.Calls("accepted"); again != told {
 			t.Errorf("told %d times more", again-told)
+		}
+		defer runAll(t, r[2])()
+		r[2].wantToken(t, "t1")
+		pass(time.Minute)
+		if r[2].store.Calls("accepted") != 0 {
+			t.Error("who has it from the store tells the store")
 		}
 		endpoint.ends("Bearer t1")
 		r[1].wantToken(t, "t2")
