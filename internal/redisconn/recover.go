@@ -12,12 +12,12 @@ const (
 	firstPause = 50 * time.Millisecond
 	lastPause  = 500 * time.Millisecond
 	// steady is how long a server must have been in use for its loss to be a
-	// new one. One that is found and lost in turns (its round trip is about half
-	// a timeout, so that new connections come too late) costs some callers a
-	// timeout each time: it is tried more and more seldom.
-	steady      = time.Second
-	unsteadyFor = 4 * time.Second
-	unsteady    = 4 // times the pause before
+	// new one.
+	steady = time.Second
+	// longPause is the longest for a server that is found and lost in turns: one
+	// whose round trip is about half a timeout, so that new connections come too
+	// late, costs some callers a timeout each time.
+	longPause = 4 * time.Second
 	// connectSteps of one timeout each are dialling (see dialSteps), logging in
 	// and one command.
 	connectSteps = dialSteps + 3
@@ -35,18 +35,27 @@ func (c *Conn) Connect(ctx context.Context) error {
 	if c.live.Load() != nil {
 		return nil
 	}
+	s, t, err := c.find(ctx)
+	if err != nil {
+		return c.notFound(err)
+	}
+	return c.adopt(s, t)
+}
+
+// find gives a session whose server has just answered.
+func (c *Conn) find(ctx context.Context) (*session, target, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectSteps*c.options.Timeout)
 	defer cancel()
 	t, err := c.knownTarget(ctx)
 	if err != nil {
-		return c.notFound(err)
+		return nil, t, err
 	}
 	s := c.session(t)
 	if err := c.probe(ctx, s); err != nil {
 		_ = s.client.Close()
-		return c.notFound(err)
+		return nil, t, err
 	}
-	return c.adopt(s, t)
+	return s, t, nil
 }
 
 func (c *Conn) knownTarget(ctx context.Context) (target, error) {
@@ -85,30 +94,51 @@ func (c *Conn) probe(ctx context.Context, s *session) error {
 // Run looks for the server whenever it is away, until ctx ends. Without it a
 // lost server stays lost.
 func (c *Conn) Run(ctx context.Context) {
-	pause := firstPause
+	pause, unsteady := firstPause, 0
 	for ctx.Err() == nil {
 		_ = c.closeRetired() // nothing can be done about lost connections
 		if s := c.live.Load(); s != nil {
 			c.watch(ctx, s)
-			if c.live.Load() != s {
-				pause = pauseAfter(c.options.Now().Sub(s.adopted), pause)
+			if c.live.Load() == s {
+				continue
+			}
+			pause = firstPause
+			// A cluster is also lost by one node that comes back, which must not
+			// take the others away for long; late nodes have their own breakers.
+			if s.nodes == nil && c.options.Now().Sub(s.adopted) < steady {
+				unsteady++
+			} else {
+				unsteady = 0
 			}
 			continue
 		}
 		c.sleep(ctx, pause, nil)
-		if c.Connect(ctx) != nil {
-			pause = min(2*pause, lastPause)
+		if unsteady > 0 && c.answers(ctx) {
+			c.sleep(ctx, unsteadyPause(unsteady), nil)
+		}
+		if c.Connect(ctx) != nil { // an outage, whose end is to be noticed
+			pause, unsteady = min(2*pause, lastPause), 0
 		}
 	}
 }
 
-// pauseAfter is the first pause after the loss of a server that was in use for
-// as long as used.
-func pauseAfter(used, before time.Duration) time.Duration {
-	if used >= steady {
-		return firstPause
+// answers reports whether the server would be found.
+func (c *Conn) answers(ctx context.Context) bool {
+	s, _, err := c.find(ctx)
+	if err == nil {
+		_ = s.client.Close()
 	}
-	return min(unsteady*before, unsteadyFor)
+	return err == nil
+}
+
+// unsteadyPause is how long a server that answers is left alone after it was
+// found and lost so many times in a row.
+func unsteadyPause(times int) time.Duration {
+	pause := firstPause
+	for range min(times, 10) {
+		pause = min(4*pause, longPause)
+	}
+	return pause
 }
 
 // watch waits for trouble, and stays until it is over or the session lost.

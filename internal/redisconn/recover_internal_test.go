@@ -72,15 +72,13 @@ func TestLostServerIsLookedForInMeasure(t *testing.T) {
 // Losing a server that was just found is not a new loss: without growing pauses
 // one that answers too late would be found and lost many times a second.
 func TestUnsteadyServerIsTriedMoreAndMoreSeldom(t *testing.T) {
-	pause, total := firstPause, time.Duration(0)
-	for range 10 {
-		pause = pauseAfter(steady-1, pause)
-		total += pause
+	want := []time.Duration{firstPause, 4 * firstPause, 16 * firstPause, 64 * firstPause, longPause, longPause}
+	for unsteady, w := range want {
+		if got := unsteadyPause(unsteady); got != w {
+			t.Errorf("after %d times the pause is %v, want %v", unsteady, got, w)
+		}
 	}
-	if pause != unsteadyFor || total < 5*unsteadyFor {
-		t.Errorf("after ten losses the pause is %v, all together %v", pause, total)
-	}
-	if got := pauseAfter(steady, pause); got != firstPause {
-		t.Errorf("the pause after a loss of a steady server is %v", got)
+	if got := unsteadyPause(1 << 40); got != longPause {
+		t.Errorf("after very many times the pause is %v", got)
 	}
 }
