@@ -80,7 +80,7 @@ func (e *entry) tellAccepted(ctx context.Context, t *token) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.retired {
+	if e.retired || t.told.Swap(generation) == generation { // once, whoever comes first
 		return
 	}
 	ctx = detached(ctx)
@@ -89,9 +89,8 @@ func (e *entry) tellAccepted(ctx context.Context, t *token) {
 		ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 		defer cancel()
 		if err := store.Accepted(ctx, t.key, generation); err != nil {
+			t.told.CompareAndSwap(generation, 0)
 			e.cache.options.Hooks.storeFailed(e.id, "accepted", err)
-			return
 		}
-		t.told.Store(generation)
 	})
 }

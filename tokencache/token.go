@@ -23,7 +23,7 @@ type token struct {
 
 	shared   atomic.Uint64 // generation in the Store; 0 = this process alone has it
 	accepted atomic.Bool   // an upstream has taken it
-	told     atomic.Uint64 // the generation whose acceptance the Store knows of; 0 = none
+	told     atomic.Uint64 // the generation whose acceptance the Store knows of, or is being told; 0 = none
 }
 
 // usable reports whether an upstream can be expected to accept t at now.

@@ -269,7 +269,8 @@ func (c *claim) write(ctx context.Context, operation string, f func(*record)) er
 
 // Release implements [tokencache.Claim].
 func (c *claim) Release() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	// Long enough for a busy machine; a frozen replica waits it out.
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	c.replica.memory.mu.Lock()
 	if c.givenUp.IsZero() {
