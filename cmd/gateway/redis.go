@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"iqgateway/config"
@@ -113,14 +114,23 @@ func (s *stores) redisTrouble() error {
 	if s.redis == nil {
 		return nil
 	}
-	status := s.redis.Status()
-	if status.Up {
+	var problems []string
+	switch status := s.redis.Status(); {
+	case status.Up:
+	case status.LastError == "":
+		problems = append(problems, "not found yet")
+	default:
+		problems = append(problems, status.LastError)
+	}
+	for _, r := range s.rotations {
+		if err := r.trouble(); err != nil {
+			problems = append(problems, err.Error())
+		}
+	}
+	if len(problems) == 0 {
 		return nil
 	}
-	if status.LastError == "" {
-		return errors.New("not found yet")
-	}
-	return errors.New(status.LastError)
+	return errors.New(strings.Join(problems, "; "))
 }
 
 func (s *stores) redisHooks() redisconn.Hooks {

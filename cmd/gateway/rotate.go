@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"iqgateway/config"
@@ -24,7 +26,7 @@ type rotation struct {
 
 	now     chan struct{} // asks to look at once
 	used    []secret.Text
-	problem string // that was logged last
+	problem atomic.Pointer[string] // why the files cannot be used now; nil = they can
 }
 
 // keyRotation keeps a keyring equal to the files that the configuration names.
@@ -104,14 +106,31 @@ func (r *rotation) follow() {
 			r.log.Info("rotated secrets are in use", slog.String("what", r.what))
 		}
 	}
-	problem := ""
-	if err != nil {
-		problem = err.Error()
+	r.note(err)
+}
+
+// note logs each change of the problem, and shows it until it has gone.
+func (r *rotation) note(err error) {
+	before := r.problem.Load()
+	switch {
+	case err == nil && before == nil:
+	case err == nil:
+		r.problem.Store(nil)
+		r.log.Info("files of secrets can be used again", slog.String("what", r.what))
+	case before == nil || *before != err.Error():
+		text := err.Error()
+		r.problem.Store(&text)
+		r.log.Error("rotated secrets cannot be used, the last ones stay", slog.String("what", r.what), slog.String("error", text))
 	}
-	if problem != "" && problem != r.problem {
-		r.log.Error("rotated secrets cannot be used, the last ones stay", slog.String("what", r.what), slog.String("error", problem))
+}
+
+// trouble is the rotation's part of readiness: a replica that starts now would
+// not.
+func (r *rotation) trouble() error {
+	if problem := r.problem.Load(); problem != nil {
+		return fmt.Errorf("%s: %s; the last ones stay in use", r.what, *problem)
 	}
-	r.problem = problem
+	return nil
 }
 
 // rereadSecrets returns the func with which tokencache follows the files of a
