@@ -40,8 +40,11 @@ func (s sources) resolve(text string) (Secret, error) {
 	if value == "" {
 		return Secret{}, fmt.Errorf("refers to %s, which is empty", describe(scheme, name))
 	}
+	if err := checkSecret(value); err != nil {
+		return Secret{}, fmt.Errorf("refers to %s, which %w", describe(scheme, name), err)
+	}
 	result.Text = secret.New(value)
-	return result, checkSecret(value)
+	return result, nil
 }
 
 func (s sources) read(scheme, name string) (string, error) {

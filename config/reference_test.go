@@ -34,7 +34,7 @@ func TestReferences(t *testing.T) {
 		{"${file:/empty}", "", "refers to file /empty, which is empty"},
 		{"${file:/gone}", "", "refers to file /gone, which cannot be read: no such file"},
 		{"${file:/long}", "", "refers to file /long, which cannot be read: too large"},
-		{"${file:/two}", "", "several lines"},
+		{"${file:/two}", "", "refers to file /two, which is a secret of several lines"},
 		{"${env:}", "", "broken reference"},
 		{"${env:A", "", "broken reference"},
 		{"${PLAIN}", "", "broken reference"},
