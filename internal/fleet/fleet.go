@@ -41,6 +41,10 @@ type Fleet struct {
 
 	mu   sync.Mutex
 	self Member // what the next beat tells
+
+	// waiting is since when no command could be read that may be later; zero =
+	// the last one could. Only the one goroutine that follows uses it.
+	waiting time.Time
 }
 
 // New returns a fleet that tells and hears nothing before [Fleet.Run].

@@ -224,6 +224,56 @@ func TestCutOffReplicaCatchesUp(t *testing.T) {
 	})
 }
 
+// keyless is a store whose commands cannot be read until a key arrives.
+type keyless struct {
+	fleet.Store
+	until time.Time
+}
+
+func (s *keyless) Beat(ctx context.Context, b fleet.Beat) (fleet.News, error) {
+	news, err := s.Store.Beat(ctx, b)
+	for i, c := range news.Commands {
+		if time.Now().Before(s.until) {
+			news.Commands[i] = fleet.Command{ID: c.ID, Err: errors.New("unknown key"), Later: true}
+		}
+	}
+	return news, err
+}
+
+// The encryption key rotates and a command comes before it: the replica
+// follows when it has the key, and is not held up for ever by one that never
+// comes.
+func TestCommandWaitsForItsKey(t *testing.T) {
+	for _, test := range []struct {
+		late time.Duration
+		want []string
+	}{{10 * time.Second, []string{"x", "y"}}, {time.Hour, []string{"z"}}} {
+		synctest.Test(t, func(t *testing.T) {
+			memory := fleet.NewMemory()
+			store := &keyless{Store: memory, until: time.Now().Add(test.late)}
+			a, b := join(t, "a", memory, nil), join(t, "b", store, nil)
+			pass(time.Second)
+			for _, text := range []string{"x", "y"} {
+				if result, err := a.Send(t.Context(), "do", []byte(text)); err != nil || !slices.Equal(result.Behind, []string{"b"}) {
+					t.Errorf("%+v, %v", result, err)
+				}
+			}
+			pass(test.late + 3*time.Second)
+			if test.late > fleet.Grace {
+				if result, err := a.Send(t.Context(), "do", []byte("z")); err != nil || result.Followed != 2 {
+					t.Errorf("afterwards: %+v, %v", result, err)
+				}
+				if n := len(b.executions()); n != 3 {
+					t.Errorf("%d commands are accounted for, want 3", n)
+				}
+			}
+			if got := b.executed(); !slices.Equal(got, test.want) {
+				t.Errorf("b executed %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
 // Away in both forms: refused at once, and refused only for the sender.
 func TestSendWithoutStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

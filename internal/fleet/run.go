@@ -82,11 +82,40 @@ func (f *Fleet) follow(ctx context.Context, commands []Command) {
 		if c.ID <= f.done() {
 			continue // at most once, whatever the store says
 		}
+		if f.waits(c) {
+			f.pause(ctx) // the next beat brings it again
+			return
+		}
 		var err error
 		if c.From != f.o.Replica || c.Err != nil { // Send has executed its own
 			err = f.execute(ctx, c)
 		}
 		f.finish(c.ID, err)
+	}
+}
+
+// waits reports whether a command is to be read again later. Whoever writes
+// unreadable ones to the store holds up the others once for Grace, not each
+// time.
+func (f *Fleet) waits(c Command) bool {
+	switch {
+	case c.Err == nil:
+		f.waiting = time.Time{}
+		return false
+	case !c.Later:
+		return false
+	case f.waiting.IsZero():
+		f.waiting = time.Now()
+	}
+	return time.Since(f.waiting) < Grace
+}
+
+func (f *Fleet) pause(ctx context.Context) {
+	timer := time.NewTimer(f.o.Interval)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
 	}
 }
 

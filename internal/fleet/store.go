@@ -14,6 +14,10 @@ const (
 	Kept = 100
 	// KeptFor is for how long.
 	KeptFor = time.Hour
+	// Grace is how long a replica waits for what it needs to read commands, and
+	// with them for all that follow: orchestrators take a minute to bring a key
+	// to every machine.
+	Grace = 2 * time.Minute
 	// MaxPayload bounds a command's payload, in bytes.
 	MaxPayload = 4096
 )
@@ -48,6 +52,9 @@ type Command struct {
 	Payload []byte
 	// Err says why the store cannot read it; it is then counted as failed.
 	Err error
+	// Later says that Err may pass, as when a key has not reached this replica
+	// yet: the command waits for that, at most for [Grace].
+	Later bool
 }
 
 // Beat is what a replica tells the others each second.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"iqgateway/internal/fleet"
+	"iqgateway/internal/redisconn"
 )
 
 // record is what a member tells, in clear: it names nobody but replicas.
@@ -105,6 +106,8 @@ func (s *Store) open(value string) (fleet.Command, bool) {
 	plain, err := s.conn.Open(kind, s.commands, uint64(id), sealed)
 	if err != nil {
 		c.Err = fmt.Errorf("opening a command: %w", err)
+		rejected, ok := errors.AsType[*redisconn.RejectedError](err)
+		c.Later = ok && rejected.Reason == redisconn.UnknownKey
 		return c, true
 	}
 	var e envelope

@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -291,5 +292,32 @@ func BenchmarkBeat(b *testing.B) {
 		if _, err := s.Beat(b.Context(), fleet.Beat{Member: fleet.Member{Replica: "a"}, Want: true}); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// A command sealed with a key that has not come yet is worth another look; one
+// that was changed is not.
+func TestOnlyAMissingKeyMayComeLater(t *testing.T) {
+	server := redistest.Single(t)
+	sender := redisstore.New(connect(t, server, nil))
+	ring, err := redisconn.NewKeyring([]secret.Text{secret.New(strings.Repeat("o", 32))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := connect(t, server, func(o *redisconn.Options) { o.Keys = ring })
+	member := fleet.Member{Replica: "a"}
+	member.Started = beat(t, redisstore.New(conn), fleet.Beat{Member: member}).Started
+	id := add(t, sender, "1")
+	for later, s := range map[bool]*redisstore.Store{true: redisstore.New(conn), false: sender} {
+		got := beat(t, s, fleet.Beat{Member: member, Want: true}).Commands
+		if len(got) != 1 || got[0].Later != later || (got[0].Err != nil) != later {
+			t.Errorf("%+v, want later %v", got, later)
+		}
+	}
+	raw(t, conn, func(ctx context.Context, r redis.UniversalClient, commands string) error {
+		return r.ZAdd(ctx, commands, redis.Z{Score: float64(id + 1), Member: fmt.Sprint(id+1) + " x"}).Err()
+	})
+	if got := beat(t, sender, fleet.Beat{Member: member, Want: true}).Commands; len(got) != 2 || got[1].Err == nil || got[1].Later {
+		t.Errorf("a command that was never sealed: %+v", got)
 	}
 }
