@@ -57,7 +57,10 @@ func (s *stores) tokenFetched(info tokencache.FetchInfo) {
 		s.tokenEvent(slog.LevelError, "no token", info.ID, append(attrs, slog.String("error", info.Err.Error()))...)
 		return
 	}
-	s.tokenEvent(slog.LevelInfo, "token fetched", info.ID, append(attrs, slog.Uint64("generation", info.Generation), slog.Time("expires", info.Expires))...)
+	if !s.sealing() { // else the fleet numbers it, when it is shared
+		attrs = append(attrs, slog.Uint64("generation", info.Generation))
+	}
+	s.tokenEvent(slog.LevelInfo, "token fetched", info.ID, append(attrs, slog.Time("expires", info.Expires))...)
 }
 
 func (s *stores) tokenRejected(info tokencache.RejectInfo) {
