@@ -10,6 +10,13 @@ const (
 	// storeTimeout bounds each trip to the Store.
 	storeTimeout = 50 * time.Millisecond
 
+	// storePatience is for how long a Store that fails is asked again before
+	// this process makes a token call that another replica may be making, too:
+	// on a busy machine one trip may be late without anything being wrong. A
+	// renewal has more time, as the old token serves.
+	storePatience = 300 * time.Millisecond
+	aheadPatience = 2 * time.Second
+
 	// pollEvery is how often a replica that waits for another one's fetch
 	// looks for its result.
 	pollEvery = 50 * time.Millisecond
@@ -33,13 +40,17 @@ const (
 // endpoint, with j.claim, or without if the Store is away.
 func (e *entry) look(ctx context.Context, j *job) (*token, error) {
 	patience := time.Now().Add(e.cache.options.FetchTimeout + pollGrace)
+	answered := time.Now() // the Store, for the last time
 	for {
 		claim, lacks, err := e.claim(ctx, j.key)
 		j.claim = claim // given back when the result is out
 		if ctx.Err() != nil {
 			return nil, errRetired
 		}
-		verdict, t, why := e.judge(j, claim != nil || err != nil)
+		if err == nil {
+			answered = time.Now()
+		}
+		verdict, t, why := e.judge(j, claim != nil || alone(err, j.reason, time.Since(answered)))
 		if verdict == verdictWait && time.Now().After(patience) {
 			verdict = verdictAsk // whoever holds the claim does not get on
 		}
@@ -53,6 +64,16 @@ func (e *entry) look(ctx context.Context, j *job) (*token, error) {
 			return nil, errRetired
 		}
 	}
+}
+
+// alone reports whether this process goes on without a Store that has failed
+// with err for so long.
+func alone(err error, reason Reason, failing time.Duration) bool {
+	patience := storePatience
+	if reason == ReasonAhead {
+		patience = aheadPatience
+	}
+	return err != nil && (errors.Is(err, errAlone) || failing >= patience)
 }
 
 // claim asks for the right to fetch, and learns what the Store shows. It lacks
