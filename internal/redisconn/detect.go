@@ -152,7 +152,7 @@ func askError(operation string, err error) error {
 func (c *Conn) askOptions(address string, login credentials) *redis.Options {
 	o := c.clientOptions().Simple()
 	o.Addr = address
-	o.PoolSize = 1
+	o.PoolSize = 2 // one failed dial in a pool of one has the library go on dialling
 	o.CredentialsProviderContext = nil
 	o.Username, o.Password = login.username, login.password.Reveal()
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
