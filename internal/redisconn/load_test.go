@@ -77,11 +77,8 @@ func (l *load) watchMachine(ctx context.Context) {
 // than promised. A machine too busy to run goroutines in time is forgiven.
 func (l *load) bounded(t testing.TB, from time.Time, maxFailed int) {
 	t.Helper()
-	const busy = 15 * time.Millisecond
 	_, failed, refused, slowest := tally(l.since(from))
-	l.mu.Lock()
-	hiccup := l.hiccup
-	l.mu.Unlock()
+	hiccup := l.late()
 	t.Logf("%d calls failed slowly, %d were refused at once, slowest %v; the machine was late by %v", failed, refused, slowest, hiccup)
 	if failed > maxFailed && hiccup < busy {
 		t.Errorf("%d calls waited in vain, want at most %d", failed, maxFailed)
@@ -89,6 +86,17 @@ func (l *load) bounded(t testing.TB, from time.Time, maxFailed int) {
 	if limit := 50*time.Millisecond + slack + 3*hiccup; slowest > limit {
 		t.Errorf("the slowest call took %v, want at most %v", slowest, limit)
 	}
+}
+
+// busy is from when on a machine wakes goroutines too late for counts of slow
+// calls to tell anything about the code.
+const busy = 15 * time.Millisecond
+
+// late is how late this machine woke a goroutine, at worst.
+func (l *load) late() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.hiccup
 }
 
 func (l *load) add(r callResult) {
