@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// recovery is promised within a second of the server's return; the rest is
+	// recovery is promised within two seconds of the return of the server; the rest is
 	// for a machine that runs other tests too.
-	recovery = 5 * time.Second // 2 s are promised, and measured end to end on a quiet machine
+	recovery = 5 * time.Second
 	slack    = 60 * time.Millisecond
 )
 
