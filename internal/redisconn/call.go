@@ -52,14 +52,22 @@ func (c *Conn) Call(ctx context.Context, operation string, f func(ctx context.Co
 	return result.err
 }
 
-// CallIdempotent is Call for an f that may run twice: it is run once more, in
-// the same Timeout, when its connection breaks under it, as happens when an
+// maxRuns bounds how often CallIdempotent runs its f. Whoever closes
+// connections closes one after the other, so that a second try may meet the
+// same fate on the next.
+const maxRuns = 4
+
+// CallIdempotent is Call for an f that may run several times: it is run again,
+// in the same Timeout, when its connection breaks under it, as happens when an
 // operator or a proxy closes connections.
 func (c *Conn) CallIdempotent(ctx context.Context, operation string, f func(ctx context.Context, r redis.UniversalClient) error) error {
 	return c.Call(ctx, operation, func(ctx context.Context, r redis.UniversalClient) error {
-		err := f(ctx, r)
-		if failed, ok := errors.AsType[*Error](err); ok && failed.Reason == ReasonClosed && ctx.Err() == nil {
-			return f(ctx, r)
+		var err error
+		for range maxRuns {
+			err = f(ctx, r)
+			if failed, ok := errors.AsType[*Error](err); !ok || failed.Reason != ReasonClosed || ctx.Err() != nil {
+				break
+			}
 		}
 		return err
 	})
