@@ -17,6 +17,18 @@ func (c *checker) credential(name string, cred Credential) {
 		c.errorf(path+".client_id", "is empty: write the id of the OAuth client")
 	}
 	c.tokenCalls(path, cred)
+	c.sharedLogin(name, cred)
+}
+
+// sharedLogin warns of two credentials that log in as one user: refusals are
+// counted for each of them, but the provider locks the user.
+func (c *checker) sharedLogin(name string, cred Credential) {
+	for _, other := range sortedKeys(c.Credentials) {
+		o := c.Credentials[other]
+		if other < name && o.Environment == cred.Environment && !cred.Username.IsZero() && o.Username.Equal(cred.Username.Text) {
+			c.warnf(join("credentials", name), "logs in as the same user as credentials.%s: a wrong password is tried three times an hour by each, which may lock the user; one credential is enough for one account", other)
+		}
+	}
 }
 
 func (c *checker) tokenCalls(path string, cred Credential) {

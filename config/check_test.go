@@ -12,7 +12,7 @@ import (
 const accounts = `version: 1
 credentials:
   retail: {environment: sandbox, client_id: a, client_secret: "${env:S}", username: u, password: "${env:S}"}
-  second: {environment: sandbox, client_id: b, client_secret: "${env:S}", username: u, password: "${env:S}"}
+  second: {environment: sandbox, client_id: b, client_secret: "${env:S}", username: w, password: "${env:S}"}
   third: {environment: sandbox, client_id: b, client_secret: "", username: v, password: "${env:S}"}
   live: {environment: production, client_id: c, client_secret: "${env:S}", username: u, password: "${env:S}"}
 `
@@ -80,6 +80,20 @@ func TestAccepted(t *testing.T) {
 				t.Errorf("warnings (-want +got)\n%s", diff)
 			}
 		})
+	}
+}
+
+// Refusals are counted by credential, but the provider locks the user.
+func TestOneUserOfTwoCredentials(t *testing.T) {
+	const text = `version: 1
+credentials:
+  a: {environment: sandbox, client_id: a, client_secret: "${env:S}", username: u, password: "${env:S}"}
+  b: {environment: sandbox, client_id: b, client_secret: "${env:S}", username: u, password: "${env:S}"}
+  elsewhere: {environment: production, client_id: a, client_secret: "${env:S}", username: u, password: "${env:S}"}
+`
+	_, warnings, err := loadText(t, LoadOptions{Environ: []string{"S=x"}}, text, nil)
+	if err != nil || len(warnings) != 1 || warnings[0].Key != "credentials.b" || !strings.Contains(warnings[0].Text, "the same user as credentials.a") {
+		t.Errorf("warnings %v, %v", warnings, err)
 	}
 }
 

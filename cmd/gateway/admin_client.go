@@ -44,6 +44,9 @@ func (p program) adminClient(f adminFlags) (*adminClient, error) {
 	if strings.HasPrefix(token, "${") {
 		return nil, usageError{errors.New(envAdminToken + " holds a reference, which only the gateway itself follows: set it to the token")}
 	}
+	if token != "" && base.Scheme == "http" && !loopback(base.Hostname()) {
+		fmt.Fprintf(p.stderr, "warning: %s: the admin token goes to %s unencrypted; use https:// and admin.tls\n", source, base.Host)
+	}
 	tlsConfig, err := f.tlsConfig()
 	if err != nil {
 		return nil, usageError{err}

@@ -286,6 +286,20 @@ func TestTokensOverTLS(t *testing.T) {
 	}
 }
 
+// The token must not cross a network in clear without the operator knowing.
+func TestTheTokenInClear(t *testing.T) {
+	for address, warned := range map[string]bool{"gw.example:9090": true, "127.0.0.1:9090": false, "localhost:9090": false, "https://gw.example:9090": false} {
+		var errs strings.Builder
+		p := program{stderr: &errs, environ: []string{envAdminToken + "=" + adminToken}}
+		if _, err := p.adminClient(adminFlags{address: address}); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(errs.String(), "unencrypted"); got != warned || strings.Contains(errs.String(), adminToken) {
+			t.Errorf("%s: %q", address, errs.String())
+		}
+	}
+}
+
 func TestAdminAddresses(t *testing.T) {
 	for address, want := range map[string]string{
 		"":                      "http://127.0.0.1:9090",
