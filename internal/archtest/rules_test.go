@@ -17,6 +17,7 @@ var imports = map[string][]string{
 	"auth":          nil,
 	"certs":         nil,
 	"config":        nil,
+	"limiter":       nil,
 	"observability": nil,
 	"proxy":         nil,
 	"tokencache":    nil,
