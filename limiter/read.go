@@ -45,6 +45,7 @@ const (
 // here.
 func Read(status int, header http.Header, window time.Duration) Observation {
 	o := Observation{Status: status}
+	window = min(max(window, 0), maxSeconds*time.Second) // twice it must not overflow
 	o.readDate(header["Date"])
 	if q := readQuota(header); q.given() {
 		o.takeQuota(q, window)
