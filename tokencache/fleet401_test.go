@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"iqgateway/internal/exchange"
@@ -144,6 +145,7 @@ func TestRefreshGrantIsFollowed(t *testing.T) {
 		herd(t, 1, r[:]...)
 		pass(11*time.Hour + 51*time.Minute)
 		stop := runAll(t, r[:]...)
+		synctest.Wait() // a caller that finds the lock taken starts no renewal
 		r[0].wantToken(t, "t1")
 		pass(1100 * time.Millisecond)
 		for _, one := range r {
@@ -157,6 +159,7 @@ func TestRefreshGrantIsFollowed(t *testing.T) {
 		late := f.start(t, "gw-9")
 		defer late.cache.Close()
 		late.wantToken(t, "t2") // taken over
+		synctest.Wait()
 		late.wantToken(t, "t2") // due for renewal
 		pass(time.Second)
 		if endpoint.count() != 3 || endpoint.calls[2].Get("refresh_token") != "r2" {

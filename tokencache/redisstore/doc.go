@@ -10,7 +10,7 @@
 //	lock     owner:fence, for three seconds, extended while a claim is held
 //
 // The fence is the number of the newest claim. It never falls: a claim takes
-// the next number or Redis' clock in milliseconds, whichever is higher, so that
+// the next number or Redis' clock in microseconds, whichever is higher, so that
 // it grows even across a FLUSHALL. A token's generation is the fence of the
 // claim that fetched it, and a claim writes only while no higher fence is known
 // to Redis.

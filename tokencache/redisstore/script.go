@@ -132,7 +132,7 @@ if holder and holder ~= owner then
   if redis.call('PTTL', lock_key) < 0 then redis.call('PEXPIRE', lock_key, ttl) end
   return view(0)
 end
-if holder ~= owner then number = math.max(state.fence + 1, now) end
+if holder ~= owner then number = math.max(state.fence + 1, micros) end
 redis.call('SET', lock_key, owner .. ':' .. int(number), 'PX', ttl)
 save({ fence = number })
 return view(number)
@@ -189,7 +189,7 @@ return done(true)
 // Forgetting a token raises the fence over every claim under way.
 const forgetScript = `
 if ARGV[1] == '1' then
-  save({ fence = math.max(state.fence + 1, now), saved = 0, accepted = 0 })
+  save({ fence = math.max(state.fence + 1, micros), saved = 0, accepted = 0 })
   redis.call('UNLINK', token_key, lock_key)
 end
 if ARGV[2] == '1' then
