@@ -131,6 +131,7 @@ func TestReadLittleOrNothing(t *testing.T) {
 			{"COVA-APIM-RateLimit-Limit", "x"}, {"IQ-APIM-RateLimit-Limit", "1500"},
 		}, want: limitOnly(1500, AnomalyUnparsable)},
 		{name: "captured: IQ-APIM 0 with a 200", lines: [][2]string{{"IQ-APIM-RateLimit-Limit", "0"}}, want: unusable(AnomalyZeroLimit)},
+		{name: "limit 0 with an error that is no 429", status: 404, lines: [][2]string{{"IQ-APIM-RateLimit-Limit", "0"}}, want: unusable(AnomalyZeroLimit)},
 		{name: "two layers, the last absurd", lines: [][2]string{
 			{"IQ-APIM-RateLimit-Limit", "1500"}, {"COVA-APIM-RateLimit-Limit", "0"},
 		}, want: limitOnly(1500, AnomalyZeroLimit)},

@@ -87,7 +87,7 @@ func isoShaped(text string) bool {
 		for digits+1 < len(zone) && isDigit(zone[digits+1]) {
 			digits++
 		}
-		if digits < 1 || digits > 9 {
+		if digits > 9 { // none is refused by time.Parse
 			return false
 		}
 		zone = zone[1+digits:]
