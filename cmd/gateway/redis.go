@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -82,19 +81,7 @@ func keyTexts(keys []config.Key) []secret.Text {
 	for i, k := range keys {
 		texts[i] = keyText(k)
 	}
-	return distinct(texts)
-}
-
-// distinct leaves repeated keys out: while a rotation is under way, and before
-// the first one, the file of the key before may hold the current one.
-func distinct(keys []secret.Text) []secret.Text {
-	var kept []secret.Text
-	for _, k := range keys {
-		if !slices.ContainsFunc(kept, k.Equal) {
-			kept = append(kept, k)
-		}
-	}
-	return kept
+	return texts
 }
 
 // connectRedis waits for Redis a little. A gateway serves without it.

@@ -35,11 +35,10 @@ func keyRotation(keys []config.Key, ring *redisconn.Keyring, log *slog.Logger) *
 		what: "encryption keys of Redis", log: log, now: make(chan struct{}, 1), used: keyTexts(keys),
 		use: ring.Replace,
 		read: func() ([]secret.Text, error) {
-			fresh, err := readAll(keys, func(k config.Key) (secret.Text, error) {
+			return readAll(keys, func(k config.Key) (secret.Text, error) {
 				fresh, err := k.Reread(nil)
 				return keyText(fresh), err
 			})
-			return distinct(fresh), err
 		},
 	}
 }

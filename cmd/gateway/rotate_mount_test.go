@@ -119,21 +119,7 @@ func TestKeysFollowAMount(t *testing.T) {
 			log.Reset()
 			r.follow()
 			r.follow() // the same problem again is not logged again
-			trouble := s.redisTrouble().Error()
-			if strings.Contains(trouble, "encryption keys") != (step.trouble != "") || !strings.Contains(trouble, step.trouble) {
-				t.Errorf("readiness shows %q, want %q", trouble, step.trouble)
-			}
-			if n := strings.Count(log.String(), "level=ERROR"); n > 1 || (n == 1) != (step.trouble != "") {
-				t.Errorf("the log has %d errors:\n%s", n, log.String())
-			}
-			if step.trouble != "" && !strings.Contains(log.String(), m.dir) {
-				t.Errorf("the log names no file:\n%s", log.String())
-			}
-			for _, key := range []string{first, second, third} {
-				if strings.Contains(log.String()+trouble, key[:12]) {
-					t.Errorf("a key is shown:\n%s%s", log.String(), trouble)
-				}
-			}
+			wantTrouble(t, step.trouble, s.redisTrouble().Error(), log.String(), m.dir, first, second, third)
 			seal(step.sealing)
 			opens(step.opens...)
 			wantSealedWith(t, step.sealing, values[step.sealing])
@@ -141,6 +127,26 @@ func TestKeysFollowAMount(t *testing.T) {
 	}
 	if !strings.Contains(s.redisTrouble().Error(), "not found yet") {
 		t.Errorf("readiness shows %v", s.redisTrouble())
+	}
+}
+
+// wantTrouble wants readiness and the log to tell of the trouble once, with the
+// folder of the file, or of none for "", and never a key.
+func wantTrouble(t *testing.T, want, readiness, log, dir string, keys ...string) {
+	t.Helper()
+	if strings.Contains(readiness, "encryption keys") != (want != "") || !strings.Contains(readiness, want) {
+		t.Errorf("readiness shows %q, want %q", readiness, want)
+	}
+	if n := strings.Count(log, "level=ERROR"); n > 1 || (n == 1) != (want != "") {
+		t.Errorf("the log has %d errors:\n%s", n, log)
+	}
+	if want != "" && !strings.Contains(log, dir) {
+		t.Errorf("the log names no file:\n%s", log)
+	}
+	for _, key := range keys {
+		if strings.Contains(log+readiness, key[:12]) {
+			t.Errorf("a key is shown:\n%s%s", log, readiness)
+		}
 	}
 }
 
