@@ -26,6 +26,7 @@ var imports = map[string][]string{
 	"internal/redisconn":        nil,
 	"internal/redistest":        nil,
 	"internal/fleet/redisstore": {"internal/fleet", "internal/redisconn"},
+	"limiter/redisstore":        {"limiter", "internal/redisconn"},
 	"proxy/redisstore":          {"proxy", "internal/redisconn"},
 	"tokencache/redisstore":     {"tokencache", "internal/redisconn"},
 
@@ -33,6 +34,7 @@ var imports = map[string][]string{
 	"internal/iqsim":         nil,
 	"internal/iqsim/simtest": {"internal/iqsim"}, // starts it for tests
 	"internal/rawcase":       nil,
+	"limiter/storetest":      {"limiter"},    // the acceptance suite of its stores
 	"tokencache/storetest":   {"tokencache"}, // the acceptance suite of its stores
 
 	"cmd/gateway": {anyOfOurs}, // the only place that knows everything
@@ -42,7 +44,7 @@ var imports = map[string][]string{
 // testImports may be imported by the tests of every package.
 var testImports = []string{
 	"internal/iqsim", "internal/iqsim/simtest", "internal/rawcase", "internal/redistest",
-	"tokencache/storetest",
+	"limiter/storetest", "tokencache/storetest",
 }
 
 // testLibraries may be imported by the tests of every package. Beside them,

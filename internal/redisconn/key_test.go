@@ -77,3 +77,21 @@ func TestNoPartIsReadable(t *testing.T) {
 		}
 	})
 }
+
+func TestHiddenNames(t *testing.T) {
+	c := named(t, redisconn.Options{NameKey: key(9)})
+	shape := regexp.MustCompile(`^[0-9a-f]{12}$`)
+	seen := map[string]bool{}
+	for _, hidden := range []string{
+		c.Hide("caller", "shop"), c.Hide("caller", "till"), c.Hide("caller", ""), c.Hide("replica", "shop"), c.Hide("callers", "hop"),
+		named(t, redisconn.Options{NameKey: key(8)}).Hide("caller", "shop"),
+	} {
+		if !shape.MatchString(hidden) || seen[hidden] {
+			t.Errorf("%q: repeated or of another shape", hidden)
+		}
+		seen[hidden] = true
+	}
+	if a, b := c.Hide("caller", "shop"), named(t, redisconn.Options{NameKey: key(9)}).Hide("caller", "shop"); a != b {
+		t.Errorf("two replicas hide the same name as %q and %q", a, b)
+	}
+}
