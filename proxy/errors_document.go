@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"strings"
 	"unicode"
@@ -32,7 +33,7 @@ type document struct {
 func (e *Errors) document(p *exchange.Problem, ex *exchange.Exchange, traceID string) []byte {
 	spec := e.spec(p.Type)
 	d := document{
-		Type:     e.options.Base + "#" + string(spec.Type),
+		Type:     cmp.Or(spec.Type.URI(), e.options.Base+"#"+string(spec.Type)),
 		Title:    spec.Title,
 		Status:   spec.Status,
 		Detail:   cleanText(p.Detail, maxDetail),

@@ -46,6 +46,7 @@ type Exchange struct {
 	Target     *Target // nil until routed
 	Credential string  // set by authorize
 	Class      string  // interactive, batch or background; set by authorize
+	NoWait     bool    // X-Gateway-Wait: 0: refuse rather than wait for quota
 
 	Attempts       int      // requests sent upstream
 	Upstream       *url.URL // where the last attempt went: the target's, or the host that its session prefers
@@ -58,6 +59,12 @@ type Exchange struct {
 
 	TokenWait    time.Duration // spent in the token stage before the first attempt
 	UpstreamTime time.Duration // until the response header of the last attempt
+
+	QuotaBucket string           // environment/service/policy that counts the attempts; "" = none does
+	QuotaWait   time.Duration    // spent waiting for quota, of all attempts
+	QuotaResult string           // QuotaGranted, QuotaWaited, QuotaHeld or why it was refused; "" = not asked
+	QuotaSource string           // QuotaGateway or QuotaUpstream, "" = nobody refused
+	QuotaView   func() QuotaView // the bucket at the moment of the call; nil = none counts the request
 }
 
 // Caller is an internal application whose credentials were verified.

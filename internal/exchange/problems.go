@@ -27,6 +27,8 @@ const (
 	NotAllowed                 ProblemType = "not-allowed"
 	PathDenied                 ProblemType = "path-denied"
 	RequestTimeout             ProblemType = "request-timeout"
+	QuotaExceeded              ProblemType = "quota-exceeded"
+	QuotaUnavailable           ProblemType = "temporary-reduced-capacity"
 	TokenUnavailable           ProblemType = "token-unavailable"
 	UpstreamCredentialRejected ProblemType = "upstream-credential-rejected"
 	UpstreamUnreachable        ProblemType = "upstream-unreachable"
@@ -47,6 +49,19 @@ type ProblemSpec struct {
 	Remedy     string // what the caller or operator can do
 }
 
+// problemRegistry is where types that are not only ours are registered.
+const problemRegistry = "https://iana.org/assignments/http-problem-types#"
+
+// URI returns the registered "type" of t, "" for those that are only ours.
+func (t ProblemType) URI() string {
+	switch t {
+	case QuotaExceeded, QuotaUnavailable:
+		return problemRegistry + string(t)
+	default:
+		return ""
+	}
+}
+
 // Spec returns the description of t; an unknown type is an internal error.
 func (t ProblemType) Spec() ProblemSpec {
 	for _, s := range Specs() {
@@ -59,7 +74,7 @@ func (t ProblemType) Spec() ProblemSpec {
 
 // Specs returns every problem type, in the order of docs/errors.md.
 func Specs() []ProblemSpec {
-	return slices.Concat(requestProblems(), callerProblems(), upstreamProblems())
+	return slices.Concat(requestProblems(), callerProblems(), quotaProblems(), upstreamProblems())
 }
 
 // requestProblems are about the message itself, whoever sent it.
@@ -150,6 +165,23 @@ func callerProblems() []ProblemSpec {
 			PathDenied, http.StatusForbidden, "Path denied", "http_request_denied",
 			"The path hands out or ends tokens, or is otherwise closed to every caller.",
 			"There is no way around it; the gateway keeps tokens and sessions itself.",
+		},
+	}
+}
+
+// quotaProblems are about how much may be asked of an upstream. Their types are
+// those that draft-ietf-httpapi-ratelimit-headers registers.
+func quotaProblems() []ProblemSpec {
+	return []ProblemSpec{
+		{
+			QuotaExceeded, http.StatusTooManyRequests, "Quota exceeded", "http_request_denied",
+			"The upstream's quota, or the caller's cap of it, is used up, and the request's turn would come later than it may wait. The detail names the bucket, who holds how much and when it opens.",
+			"Retry after the given time; a lower X-Request-Priority may wait longer. Platform teams: services.NAME.quota.shares guarantees a part to a caller, `gateway quota show` tells who uses it.",
+		},
+		{
+			QuotaUnavailable, http.StatusServiceUnavailable, "Quota cannot be coordinated", "http_request_denied",
+			"Too many requests wait for the upstream's quota already, or Redis is away and services.NAME.quota.on_store_error is deny.",
+			"Retry after the given time. Operators: look at iqgw_quota_queue_depth and iqgw_store_up.",
 		},
 	}
 }
