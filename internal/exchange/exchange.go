@@ -97,6 +97,9 @@ type Target struct {
 	Sensitive      bool   // granted by name only
 }
 
+// QuotaPolicy names the upstream limit that counts t, to callers.
+func (t *Target) QuotaPolicy() string { return t.Service + "-" + t.Policy }
+
 // Authorizer writes the Authorization field of one attempt. It is all that the
 // stages between token and attempt ever see of a token.
 type Authorizer interface {
