@@ -30,7 +30,8 @@ type AuthorizeOptions struct {
 // Authorize returns the stage that checks what the caller of a routed request
 // may do, and sets the credential and the class of the exchange. It reads and
 // removes X-Gateway-Credential and X-Request-Priority: a credential that the
-// caller may not use is refused, a class that it may not have is ignored.
+// caller may not use and a word that is no class are refused, a class that the
+// caller may not have is ignored.
 func Authorize(o AuthorizeOptions) func(http.Handler) http.Handler {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -61,6 +62,9 @@ func authorize(r *http.Request, ex *exchange.Exchange, p *Policy, now time.Time)
 	case !one || !alsoOne:
 		return Decision{}, exchange.Refuse(exchange.MalformedRequest,
 			"X-Gateway-Credential and X-Request-Priority may be given once each.")
+	case priority != "" && !isClass(priority):
+		return Decision{}, exchange.Refuse(exchange.MalformedRequest,
+			"X-Request-Priority must be interactive, batch or background.")
 	case ex.Caller == nil || ex.Target == nil:
 		return Decision{}, exchange.Refuse(exchange.InternalError,
 			"The request reached the authorization without a caller or a target.")
@@ -74,6 +78,10 @@ func authorize(r *http.Request, ex *exchange.Exchange, p *Policy, now time.Time)
 		Priority:   priority,
 		Now:        now,
 	})
+}
+
+func isClass(name string) bool {
+	return name == "interactive" || name == "batch" || name == "background"
 }
 
 // take removes a field and returns its value; one is false when it was there

@@ -24,6 +24,8 @@ func TestAuthorize(t *testing.T) {
 		"credential of others":    {&exchange.Exchange{Caller: storefront, Target: crm}, http.Header{"X-Gateway-Credential": {"one"}}, exchange.NotAllowed, ""},
 		"credential given twice":  {&exchange.Exchange{Caller: storefront, Target: crm}, http.Header{"X-Gateway-Credential": {"retail", "one"}}, exchange.MalformedRequest, ""},
 		"class given twice":       {&exchange.Exchange{Caller: storefront, Target: crm}, http.Header{"X-Request-Priority": {"batch", "batch"}}, exchange.MalformedRequest, ""},
+		"class of another":        {&exchange.Exchange{Caller: storefront, Target: crm}, http.Header{"X-Request-Priority": {"background"}}, "", "interactive"},
+		"class that is none":      {&exchange.Exchange{Caller: storefront, Target: crm}, http.Header{"X-Request-Priority": {"urgent"}}, exchange.MalformedRequest, ""},
 		"nobody":                  {&exchange.Exchange{Target: crm}, http.Header{}, exchange.InternalError, ""},
 		"nowhere":                 {&exchange.Exchange{Caller: storefront}, http.Header{}, exchange.InternalError, ""},
 		"service without a right": {&exchange.Exchange{Caller: storefront, Target: request("", "production/x", "GET", "/").Target}, http.Header{}, exchange.NotAllowed, ""},

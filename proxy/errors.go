@@ -19,6 +19,8 @@ type ErrorsOptions struct {
 	// Challenges are the WWW-Authenticate fields of a 401; the default asks
 	// for a bearer key.
 	Challenges []string
+	// Headers says how much is told of quotas; the default is HeadersStandard.
+	Headers HeaderMode
 	// TraceID returns the trace that a request belongs to; nil or "" leaves
 	// the member out.
 	TraceID func(context.Context) string
@@ -141,12 +143,13 @@ func (e *Errors) setHeader(h http.Header, p *exchange.Problem, ex *exchange.Exch
 	if p.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.FormatInt(retrySeconds(p.RetryAfter), 10))
 	}
+	e.options.Headers.setQuota(h, ex, e.spec(p.Type).Status)
 }
 
 // retrySeconds rounds up: a caller that comes back on the second must not be
 // too early.
 func retrySeconds(d time.Duration) int64 {
-	return max(1, int64((d+time.Second-1)/time.Second))
+	return max(1, wholeSeconds(d))
 }
 
 // mustClose reports whether the connection cannot carry another request. Over

@@ -109,32 +109,12 @@ func cleanText(s string, limit int) string {
 // proxyStatus renders the Proxy-Status field (RFC 9209) of p: a structured
 // field list with one member.
 func (e *Errors) proxyStatus(p *exchange.Problem) string {
-	var b strings.Builder
-	b.WriteString(Pseudonym)
+	b := append(make([]byte, 0, 128), Pseudonym...)
 	if token := e.proxyError(p); token != "" {
-		b.WriteString("; error=")
-		b.WriteString(token)
+		b = append(append(b, "; error="...), token...)
 	}
 	if p.Detail != "" {
-		b.WriteString(`; details="`)
-		writeQuoted(&b, cleanText(p.Detail, maxStatusDetails))
-		b.WriteByte('"')
+		b = appendString(append(b, "; details="...), cleanText(p.Detail, maxStatusDetails))
 	}
-	return b.String()
-}
-
-// writeQuoted writes the inside of a structured field string, which knows
-// printable ASCII only (RFC 9651 section 3.3.3).
-func writeQuoted(b *strings.Builder, s string) {
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		case r < ' ' || r > '~':
-			b.WriteByte('?')
-		default:
-			b.WriteRune(r)
-		}
-	}
+	return string(b)
 }

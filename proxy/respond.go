@@ -14,8 +14,8 @@ type HeaderMode int8
 
 // The values of server.response_headers.
 const (
-	HeadersStandard HeaderMode = iota // ids, cache, Via and Server-Timing
-	HeadersMinimal                    // ids and cache only
+	HeadersStandard HeaderMode = iota // ids, cache, Via, quota and Server-Timing
+	HeadersMinimal                    // ids, cache and Retry-After only
 	HeadersDebug                      // further timings
 )
 
@@ -103,9 +103,7 @@ func isUpstreamOnly(name string) bool {
 // X-Request-Id, which the observe stage has set already.
 func (m HeaderMode) add(h http.Header, ex *exchange.Exchange, status int) {
 	h.Add("Cache-Status", Pseudonym+"; fwd=bypass")
-	if status == http.StatusTooManyRequests {
-		h["X-Quota-Source"] = []string{"upstream"}
-	}
+	m.setQuota(h, ex, status)
 	if m == HeadersMinimal {
 		return
 	}
@@ -115,7 +113,10 @@ func (m HeaderMode) add(h http.Header, ex *exchange.Exchange, status int) {
 
 // serverTiming renders where the time went, in milliseconds.
 func (m HeaderMode) serverTiming(ex *exchange.Exchange) string {
-	b := make([]byte, 0, 64)
+	b := make([]byte, 0, 96)
+	if ex.QuotaView != nil {
+		b = append(appendTiming(b, "quota", ex.QuotaWait), ", "...)
+	}
 	b = appendTiming(b, "token", ex.TokenWait)
 	b = append(b, ", "...)
 	b = appendTiming(b, "upstream", ex.UpstreamTime)

@@ -92,7 +92,7 @@ func (callerDeadlineError) Is(target error) bool { return target == context.Dead
 // and trailers, which are ours to consume, are removed. It also guards the
 // caller's side of the transfer: body size, progress in both directions.
 //
-// It sets the exchange's Form.
+// It sets the exchange's Form and NoWait.
 func Sanitize(o SanitizeOptions) func(http.Handler) http.Handler {
 	s := &sanitizer{SanitizeOptions: o.withDefaults(), hosts: make(map[string]bool)}
 	for _, h := range o.Hosts {
@@ -137,7 +137,12 @@ func (s stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer cancel()
-	exchange.From(ctx).Form = form
+	ex := exchange.From(ctx)
+	ex.Form = form
+	if ex.NoWait, problem = noWait(r.Header); problem != nil {
+		s.refuse(gw, r, problem)
+		return
+	}
 
 	s.next.ServeHTTP(gw, forwardable(ctx, r, gw.body))
 }

@@ -84,6 +84,20 @@ func (s *sanitizer) deadline(ctx context.Context, h http.Header) (context.Contex
 	return ctx, cancel, nil
 }
 
+// noWait reads X-Gateway-Wait: 0 has a request refused that would have to wait
+// for quota.
+func noWait(h http.Header) (bool, *exchange.Problem) {
+	values, ok := h["X-Gateway-Wait"]
+	switch {
+	case !ok || len(values) == 1 && values[0] == "1":
+		return false, nil
+	case len(values) == 1 && values[0] == "0":
+		return true, nil
+	}
+	return false, exchange.Refuse(exchange.MalformedRequest,
+		"X-Gateway-Wait must be 0 (never wait for quota) or 1 (as usual), not "+quoted(strings.Join(values, ", ")))
+}
+
 // endToEnd returns h without the fields that are for this hop alone (RFC 9110
 // section 7.6.1): the known ones and those that Connection names. Upgrade and
 // HTTP2-Settings must never reach a reverse proxy, which would tunnel them.

@@ -1,0 +1,217 @@
+package proxy
+
+import (
+	"hash/fnv"
+	"net/http"
+	"strconv"
+	"time"
+
+	"iqgateway/internal/exchange"
+)
+
+// shareName names the caller's own part of a bucket in the fields and in
+// violated-policies.
+const shareName = "share"
+
+// setQuota puts the gateway's view of the bucket in place of what the upstream
+// said: its own numbers are of the whole bucket, and those of a stored answer
+// are of another time. Services that nobody counts keep their fields.
+func (m HeaderMode) setQuota(h http.Header, ex *exchange.Exchange, status int) {
+	if by := refusedBy(ex.Problem, status); by != "" {
+		h["X-Quota-Source"] = []string{by}
+	}
+	if ex.QuotaView == nil || ex.Target == nil {
+		return
+	}
+	view := tightened(ex.QuotaView(), h)
+	for _, name := range [...]string{
+		"X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset", "X-Ratelimit-Resetseconds",
+		"Ratelimit", "Ratelimit-Policy", "X-Quota-Wait-Ms",
+	} {
+		delete(h, name)
+	}
+	if status == http.StatusTooManyRequests && ex.Problem == nil {
+		setRetryAfter(h, view, ex.ID)
+	}
+	if m == HeadersMinimal {
+		return
+	}
+	w := fieldWriter{header: h, text: make([]byte, 0, 192)}
+	w.number("X-Quota-Wait-Ms", ex.QuotaWait.Milliseconds())
+	if view.Known {
+		w.view(ex.Target.QuotaPolicy(), view)
+	}
+	w.flush()
+}
+
+// refusedBy says whose refusal an answer is, "" if it is none for quota.
+func refusedBy(p *exchange.Problem, status int) string {
+	switch {
+	case p == nil && status == http.StatusTooManyRequests:
+		return exchange.QuotaUpstream
+	case p != nil && (p.Type == exchange.QuotaExceeded || p.Type == exchange.QuotaUnavailable):
+		return exchange.QuotaGateway
+	default:
+		return ""
+	}
+}
+
+// tightened lowers the view to what the answer at hand says of the same window:
+// whoever stands between may only be more restrictive.
+func tightened(v exchange.QuotaView, h http.Header) exchange.QuotaView {
+	if !v.Known || v.Concurrency || v.Reset == "" || h.Get("X-Ratelimit-Reset") != v.Reset {
+		return v
+	}
+	if n, err := strconv.ParseInt(h.Get("X-Ratelimit-Remaining"), 10, 64); err == nil && n >= 0 {
+		v.Remaining, v.ShareRemaining = min(v.Remaining, n), min(v.ShareRemaining, n)
+	}
+	return v
+}
+
+// fieldWriter collects fields and makes one string of all of them.
+type fieldWriter struct {
+	header http.Header
+	text   []byte
+	fields [7]struct {
+		name string
+		end  int // in text
+	}
+	n int
+}
+
+// end ends the field whose value was appended to text.
+func (w *fieldWriter) end(name string) {
+	w.fields[w.n].name, w.fields[w.n].end = name, len(w.text)
+	w.n++
+}
+
+func (w *fieldWriter) number(name string, n int64) {
+	w.text = strconv.AppendInt(w.text, n, 10)
+	w.end(name)
+}
+
+// flush sets the fields.
+func (w *fieldWriter) flush() {
+	all, begin := string(w.text), 0
+	values := make([]string, w.n)
+	for i, f := range w.fields[:w.n] {
+		values[i] = all[begin:f.end]
+		w.header[f.name] = values[i : i+1 : i+1]
+		begin = f.end
+	}
+}
+
+func (w *fieldWriter) view(policy string, v exchange.QuotaView) {
+	if !v.Concurrency { // its callers would read a window into them
+		w.upstreamForm(v)
+	}
+	w.text = appendPolicies(w.text, policy, v)
+	w.end("Ratelimit-Policy")
+	w.text = appendRemaining(w.text, policy, v)
+	w.end("Ratelimit")
+}
+
+// upstreamForm writes the names and formats of the upstream itself, so that
+// clients made for it need no change.
+func (w *fieldWriter) upstreamForm(v exchange.QuotaView) {
+	w.number("X-Ratelimit-Limit", v.Limit)
+	w.number("X-Ratelimit-Remaining", max(0, v.Remaining))
+	if v.Reset != "" {
+		w.text = append(w.text, v.Reset...)
+		w.end("X-Ratelimit-Reset")
+	}
+	if v.Opens > 0 {
+		w.number("X-Ratelimit-Resetseconds", wholeSeconds(v.Opens))
+	}
+}
+
+// appendPolicies writes RateLimit-Policy: what limits there are
+// (draft-ietf-httpapi-ratelimit-headers, section 3).
+func appendPolicies(b []byte, policy string, v exchange.QuotaView) []byte {
+	b = appendPolicy(b, policy, v.Limit, v)
+	if v.Share > 0 {
+		b = appendPolicy(append(b, ", "...), shareName, v.Share, v)
+	}
+	return b
+}
+
+func appendPolicy(b []byte, name string, quota int64, v exchange.QuotaView) []byte {
+	b = appendParameter(appendString(b, name), "q", quota)
+	if v.Concurrency {
+		return append(b, `;qu="concurrent-requests"`...)
+	}
+	if v.Window > 0 {
+		b = appendParameter(b, "w", wholeSeconds(v.Window))
+	}
+	return b
+}
+
+// appendRemaining writes RateLimit: what is left of them (the same, section 4).
+func appendRemaining(b []byte, policy string, v exchange.QuotaView) []byte {
+	b = appendLeft(b, policy, v.Remaining, v)
+	if v.Share > 0 {
+		b = appendLeft(append(b, ", "...), shareName, v.ShareRemaining, v)
+	}
+	return b
+}
+
+func appendLeft(b []byte, name string, left int64, v exchange.QuotaView) []byte {
+	b = appendParameter(appendString(b, name), "r", left)
+	if v.Opens > 0 && !v.Concurrency {
+		b = appendParameter(b, "t", wholeSeconds(v.Opens))
+	}
+	return b
+}
+
+// maxInteger is the largest that a structured field may hold (RFC 9651, section
+// 3.3.1).
+const maxInteger = 999_999_999_999_999
+
+// appendParameter writes ;name=n.
+func appendParameter(b []byte, name string, n int64) []byte {
+	b = append(append(append(b, ';'), name...), '=')
+	return strconv.AppendInt(b, min(max(0, n), maxInteger), 10)
+}
+
+// appendString writes a structured field string (RFC 9651, section 4.1.6).
+func appendString(b []byte, s string) []byte {
+	b = append(b, '"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b = append(b, '\\', byte(r))
+		case r < ' ' || r > '~':
+			b = append(b, '?')
+		default:
+			b = append(b, byte(r))
+		}
+	}
+	return append(b, '"')
+}
+
+// setRetryAfter tells the caller of an upstream's 429, which comes without it,
+// when to come again. One that is there stays unless it is too early.
+func setRetryAfter(h http.Header, v exchange.QuotaView, id string) {
+	wait := time.Second // a limit that nobody advertises: what it wants is unknown
+	if v.Known && !v.Concurrency && v.Remaining == 0 {
+		wait = max(wait, v.Opens)
+	}
+	seconds := wholeSeconds(wait + jitter(wait, id))
+	if given, err := strconv.ParseInt(h.Get("Retry-After"), 10, 64); err == nil && given >= wholeSeconds(wait) {
+		return
+	} else if err != nil && h.Get("Retry-After") != "" { // a date
+		return
+	}
+	h["Retry-After"] = []string{strconv.FormatInt(seconds, 10)}
+}
+
+// jitter spreads the callers of one window over a tenth of the wait, 2 s at
+// most. It hangs on the request's id, which is random.
+func jitter(wait time.Duration, id string) time.Duration {
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(id)) // never fails
+	return time.Duration(float64(min(wait/10, 2*time.Second)) * float64(hash.Sum32()) / (1 << 32))
+}
+
+// wholeSeconds rounds up: a window of 0.3 s left is not over.
+func wholeSeconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
