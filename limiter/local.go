@@ -38,9 +38,13 @@ type Request struct {
 	// Deadline is until when it may wait, MaxWait included. At or before the
 	// time of arrival: it does not wait at all.
 	Deadline time.Time
+	// Again says that it had a token and the upstream refused it: it is put
+	// before the others of its caller and class.
+	Again bool
 	// Granted is called when the request leaves the queue with a ticket, Refused
 	// when it leaves it without. Exactly one of them is called, once, from
-	// within a method of Local, and must not call Local.
+	// within a method of Local, and must not call Local. Local keeps nothing of a
+	// Request that has left: its owner may use it for another.
 	Granted func(*Ticket)
 	Refused func(*Refusal)
 }
