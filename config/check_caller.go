@@ -93,7 +93,7 @@ func (c *checker) otherIdentities(path string, caller Caller, seen map[string]st
 }
 
 // accessEnvironment returns the environment that an access is for.
-func (c *checker) accessEnvironment(a Access) string {
+func (c *Config) accessEnvironment(a Access) string {
 	if a.Credential == passthrough {
 		return a.Environment
 	}

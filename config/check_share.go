@@ -55,7 +55,7 @@ func (c *checker) promises(s *EffectiveService) map[string]map[string]Amount {
 			if c.accessEnvironment(a) != s.Environment || !a.covers(s) || a.Credential == passthrough {
 				continue
 			}
-			bucket := c.bucket(s, a.Credential)
+			bucket := c.countedBy(s, a.Credential)
 			if buckets[bucket] == nil {
 				buckets[bucket] = named(s.Quota.Shares)
 			}
@@ -76,22 +76,6 @@ func named(shares map[string]Share) map[string]Amount {
 		amounts[name] = share.Guarantee
 	}
 	return amounts
-}
-
-// bucket names what the upstream counts a credential by. The text of a client
-// id may be part of it, so it is never printed.
-func (c *checker) bucket(s *EffectiveService, credential string) string {
-	cred := c.Credentials[credential]
-	switch {
-	case s.Quota.Scope == "egress":
-		return "egress"
-	case cred.QuotaGroup != "":
-		return "group " + cred.QuotaGroup
-	case s.Quota.Scope == "credential":
-		return "credential " + credential
-	default:
-		return "client " + cred.ClientID.Reference + " " + cred.ClientID.Reveal()
-	}
 }
 
 // overbooked says why the guarantees cannot all be kept, "" when they can.
