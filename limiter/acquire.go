@@ -34,10 +34,11 @@ type Ask struct {
 
 	Parameters
 
-	// Epoch names the window that Sent, Keep, Done and the Uses belong to: that
-	// of the last Answer. It is 0 at first and while the replica has gone on
-	// into a new window without the store; Name then tells which, if an answer
-	// of the upstream has named it.
+	// Epoch is the window that Sent, Keep, Done and the Uses belong to: that of
+	// the last Answer. It is 0 at first and while the replica has gone on into a
+	// new window without the store. Name is that window's name, 0 as long as no
+	// answer has named it: by it a store that has lost its state finds the
+	// counters' place again.
 	Epoch int64 `json:"e"`
 	Name  int64 `json:"n"`
 	// Sent is how many tokens of the epoch were spent, Keep how many unspent
@@ -126,12 +127,14 @@ type Answer struct {
 	Now   int64 `json:"now"` // the store's clock
 	Epoch int64 `json:"e"`   // of the grants and of all below
 	Mode  Mode  `json:"m"`
-	Name  int64 `json:"n"`           // of the window; 0 while no answer has named it
-	Lo    int64 `json:"lo"`          // bounds of its end
-	Hi    int64 `json:"hi"`          // 0 = unknown
-	Limit int64 `json:"l"`           // what the fleet may use of the window, or at once
-	Span  int64 `json:"w"`           // the window's length
-	Clock bool  `json:"k,omitempty"` // windows are aligned with the clock: Hi of the next is known
+	Name  int64 `json:"n"`  // of the window; 0 while no answer has named it
+	Lo    int64 `json:"lo"` // bounds of its end
+	Hi    int64 `json:"hi"` // 0 = unknown
+	Limit int64 `json:"l"`  // what the fleet may use of the window, or at once
+	Span  int64 `json:"w"`  // the window's length; 0 = not known for certain
+	// Tolerance is how much two names of one window may differ.
+	Tolerance int64 `json:"tol"`
+	Clock     bool  `json:"k,omitempty"` // windows are aligned with the clock: Hi of the next is known
 
 	// Grants are tokens for the Uses of the Ask, by their index. Pool is tokens
 	// that the replica may give to anyone but capped callers. Both expire at
