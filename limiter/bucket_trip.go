@@ -1,0 +1,94 @@
+package limiter
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+)
+
+// news is what a trip brought, for the hooks.
+type news struct {
+	name     Name
+	duration time.Duration
+	err      error
+	answer   Answer
+	refused  [2]int // 429s that are sorted now: expected, unexpected
+	turned   bool   // the store went away with this trip, or came back
+}
+
+// carry takes one ask to the store and its answer back.
+func (b *bucket) carry(ask Ask) {
+	sent := b.now()
+	answer, err := b.askStore(ask)
+	b.mu.Lock()
+	now := b.now()
+	var first news
+	if err != nil {
+		b.local.Failed(now, sent, ask)
+		first = news{name: b.name(), err: err, turned: !b.away}
+		b.away = true
+	} else {
+		first = b.took(now, sent, ask, answer)
+	}
+	first.duration = now.Sub(sent)
+	all := append([]news{first}, b.attend(now)...)
+	b.mu.Unlock()
+	b.publish(all)
+	if b.unused.Load() {
+		b.limiter.sweep(b)
+	}
+}
+
+// askStore is one trip. A store that panics has failed: its goroutine is nobody
+// else's.
+func (b *bucket) askStore(ask Ask) (answer Answer, err error) {
+	l := b.limiter
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("the store panicked: %v", v)
+			l.options.Hooks.panicked(b.name(), v, debug.Stack())
+		}
+	}()
+	ctx, cancel := context.WithTimeout(l.ctx, l.options.StoreTimeout)
+	defer cancel()
+	return l.options.Store.Acquire(ctx, b.key, ask)
+}
+
+// took gives the store's answer to the Local; b.mu is held.
+func (b *bucket) took(now, sent time.Time, ask Ask, a Answer) news {
+	b.local.Answer(now, sent, ask, a)
+	b.span.Store(a.Span)
+	unexpected := min(b.told, int(a.Unexpected))
+	n := news{name: b.name(), answer: a, refused: [2]int{b.told - unexpected, unexpected}, turned: b.away}
+	b.told, b.away = 0, false
+	if ask.Leaving {
+		b.gone()
+	}
+	return n
+}
+
+// publish tells the hooks; b.mu is not held.
+func (b *bucket) publish(all []news) {
+	h := &b.limiter.options.Hooks
+	for _, n := range all {
+		h.acquired(AcquireInfo{Bucket: n.name, Duration: n.duration, Err: n.err})
+		if n.turned {
+			h.storeState(n.name, n.err)
+		}
+		if n.err != nil {
+			continue
+		}
+		h.upstreamRefused(n.name, RefusedExpected, n.refused[0])
+		h.upstreamRefused(n.name, RefusedUnexpected, n.refused[1])
+		if n.answer.Closed != nil {
+			h.windowClosed(n.name, *n.answer.Closed)
+		}
+		if n.answer.Repaired {
+			h.repaired(n.name)
+		}
+		if n.answer.Conflict {
+			h.conflict(n.name)
+		}
+	}
+}

@@ -1,0 +1,146 @@
+package limiter
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// maxViews is how many buckets are looked up in the store at once.
+const maxViews = 8
+
+// Status is what an operator sees of a bucket: the fleet's state as the store
+// has it, and this replica's part.
+type Status struct {
+	Name     Name
+	Settings Settings
+	// Snapshot is the fleet's state. Its instants are the store's: subtract its
+	// Now. It is zero where Err is set.
+	Snapshot Snapshot
+	// Err is why the store could not be asked.
+	Err error
+	// Here is the bucket as this replica sees it, for a caller without a share
+	// of its own.
+	Here View
+	// Away says that this replica spends without the store: its leases, then
+	// its local share (or as on_store_error says).
+	Away bool
+	// Evidence compares our count with the upstream's, newest window first.
+	Evidence []Evidence
+}
+
+// Evidence is one window as both sides counted it. It tells whether the bucket
+// is what the upstream counts by.
+type Evidence struct {
+	Ended time.Time // by the store's clock
+	// Own is what we have sent or may have, Used the largest count that the
+	// upstream has shown; 0 = it has shown none.
+	Own, Used int64
+	// Outside is what others must have used at least: the bucket is shared with
+	// programs or credentials that are not counted here.
+	Outside int64
+	// Missing is what we have sent for certain beyond the upstream's count: it
+	// counts some of it elsewhere (another scope or node), or not at all.
+	Missing int64
+}
+
+// List returns the status of every bucket, sorted by name. A bucket that the
+// store could not be asked about has its Err set.
+func (l *Limiter) List(ctx context.Context) []Status {
+	all := l.all()
+	list := make([]Status, len(all))
+	var group sync.WaitGroup
+	slots := make(chan struct{}, maxViews)
+	for i, b := range all {
+		slots <- struct{}{}
+		group.Go(func() {
+			list[i] = b.status(ctx)
+			<-slots
+		})
+	}
+	group.Wait()
+	slices.SortFunc(list, func(a, b Status) int { return cmp.Compare(a.Name.String(), b.Name.String()) })
+	return list
+}
+
+// View returns the status of one bucket, and false if there is none of that
+// name.
+func (l *Limiter) View(ctx context.Context, name Name) (Status, bool) {
+	b := l.named(name)
+	if b == nil {
+		return Status{}, false
+	}
+	return b.status(ctx), true
+}
+
+// Block has nothing granted of a bucket, by any replica, for the given time.
+// reason is shown to operators. Requests that wait go on waiting, as long as
+// they may.
+func (l *Limiter) Block(ctx context.Context, name Name, lasting time.Duration, reason string) error {
+	if lasting <= 0 {
+		return fmt.Errorf("block %s: for %s: give a time above 0", name, lasting)
+	}
+	return l.block(ctx, name, lasting, reason)
+}
+
+// Unblock lifts the block of [Limiter.Block].
+func (l *Limiter) Unblock(ctx context.Context, name Name) error {
+	return l.block(ctx, name, 0, "")
+}
+
+func (l *Limiter) block(ctx context.Context, name Name, lasting time.Duration, reason string) error {
+	b := l.named(name)
+	if b == nil {
+		return fmt.Errorf("block %s: no such bucket", name)
+	}
+	store := l.options.Store
+	until := int64(0)
+	if lasting > 0 {
+		now, err := store.View(ctx, b.key, nil) // its clock counts
+		if err != nil {
+			return fmt.Errorf("block %s: %w", name, err)
+		}
+		until = now.Now + lasting.Milliseconds()
+	}
+	if err := store.Block(ctx, b.key, until, reason); err != nil {
+		return fmt.Errorf("block %s: %w", name, err)
+	}
+	return nil
+}
+
+func (l *Limiter) named(name Name) *bucket {
+	for _, b := range l.all() {
+		if b.name() == name {
+			return b
+		}
+	}
+	return nil
+}
+
+func (b *bucket) status(ctx context.Context) Status {
+	config := b.config.Load()
+	b.mu.Lock()
+	s := Status{Name: config.name, Settings: config.Settings, Here: b.local.View(b.now(), ""), Away: b.away}
+	b.mu.Unlock()
+	s.Snapshot, s.Err = b.limiter.options.Store.View(ctx, b.key, config.Callers)
+	s.Evidence = evidence(s.Snapshot.History)
+	return s
+}
+
+// evidence leaves out windows of which the upstream has shown no count.
+func evidence(history []Closed) []Evidence {
+	var list []Evidence
+	for _, c := range history {
+		if c.Used == 0 {
+			continue
+		}
+		list = append(list, Evidence{
+			Ended: time.UnixMilli(c.Ended), Own: c.Own, Used: c.Used, Outside: c.External,
+			Missing: max(0, c.Own-c.Wasted-c.Used),
+		})
+	}
+	return list
+}
