@@ -48,7 +48,7 @@ func (b *answerBody) Read(p []byte) (int, error) {
 	if err != nil {
 		kind := classifyBody(context.Cause(b.run.ctx))
 		b.end(kind)
-		err = &failure{kind, err}
+		err = &failure{kind: kind, err: err}
 	}
 	return n, err
 }

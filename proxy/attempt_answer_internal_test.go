@@ -127,7 +127,7 @@ func TestAbortedExchangeSaysWhy(t *testing.T) {
 		"broken":          {false, broken, broken},
 		"caller left":     {true, broken, ErrCallerGone},
 		"write failed":    {false, nil, ErrCallerGone},
-		"wrapped end":     {false, &failure{FailedBody, io.EOF}, io.EOF},
+		"wrapped end":     {false, &failure{kind: FailedBody, err: io.EOF}, io.EOF},
 		"truncated":       {false, io.ErrUnexpectedEOF, io.ErrUnexpectedEOF},
 		"left, but whole": {true, io.EOF, nil},
 	}

@@ -47,7 +47,7 @@ func TestDescribe(t *testing.T) {
 		{quoted(errDead), "no usable answer (*errors.errorString)"},
 	}
 	for _, tt := range tests {
-		got := (&failure{FailedProtocol, tt.err}).Error()
+		got := (&failure{kind: FailedProtocol, err: tt.err}).Error()
 		if !strings.Contains(got, tt.want) || strings.Contains(got, "CAN_AT") {
 			t.Errorf("%T: %q, want %q", tt.err, got, tt.want)
 		}

@@ -39,8 +39,9 @@ const (
 // failure is the private cause of a problem that an attempt returns: its kind,
 // for metrics and Proxy-Status, and the error of net/http, which is for errors.As alone.
 type failure struct {
-	kind FailureKind
-	err  error
+	kind   FailureKind
+	err    error
+	unsent bool
 }
 
 // Error implements error. Its text is the gateway's own: see describe.
@@ -48,6 +49,11 @@ func (f *failure) Error() string { return string(f.kind) + ": " + describe(f.err
 
 // Unwrap returns the cause.
 func (f *failure) Unwrap() error { return f.err }
+
+// NothingSent reports whether no part of the request has left this machine, or
+// the upstream has declared that it did not look at it: what the attempt had
+// taken for it can be given back. Stages above find it with [errors.As].
+func (f *failure) NothingSent() bool { return f.unsent }
 
 // KindOf returns why an attempt failed, FailedNot for errors of other stages.
 func KindOf(err error) FailureKind {
@@ -183,16 +189,16 @@ func (e evidence) problem(service string) error {
 	case kind == FailedCallerBody && errors.As(e.body, &limit):
 		return limit
 	case kind == FailedCallerBody:
-		return callerBodyProblem(e.body)
+		return callerBodyProblem(e.body, !e.sent)
 	case kind == FailedCallerGone:
-		return &failure{kind, ErrCallerGone}
+		return &failure{kind, ErrCallerGone, !e.sent}
 	}
 	cause := e.err
 	if e.cause != nil {
 		cause = errors.Join(e.cause, e.err)
 	}
 	row := rowOf(kind)
-	p := exchange.Refuse(row.problem, service+": "+row.detail).Because(&failure{kind, cause})
+	p := exchange.Refuse(row.problem, service+": "+row.detail).Because(&failure{kind, cause, !e.sent})
 	p.Outcome = e.outcome()
 	return p
 }
@@ -211,12 +217,12 @@ func (e evidence) outcome() exchange.Outcome {
 }
 
 // callerBodyProblem answers a caller whose own body could not be read.
-func callerBodyProblem(err error) error {
+func callerBodyProblem(err error, unsent bool) error {
 	var known *ClientBodyError
 	if !errors.As(err, &known) {
 		known = &ClientBodyError{Type: exchange.MalformedRequest, Err: err}
 	}
 	p := known.Problem()
-	p.Err = &failure{FailedCallerBody, known}
+	p.Err = &failure{FailedCallerBody, known, unsent}
 	return p
 }

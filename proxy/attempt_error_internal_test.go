@@ -102,7 +102,7 @@ func TestEveryKindHasItsAnswer(t *testing.T) {
 		if row.problem == exchange.InternalError || row.proxyError == "" || row.detail == "" {
 			t.Errorf("%s: %+v", kind, row)
 		}
-		p := exchange.Refuse(row.problem, "").Because(&failure{kind, io.EOF})
+		p := exchange.Refuse(row.problem, "").Because(&failure{kind: kind, err: io.EOF})
 		if got := NewErrors(ErrorsOptions{}).proxyError(p); got != row.proxyError {
 			t.Errorf("%s is shown as %q, want %q", kind, got, row.proxyError)
 		}
@@ -111,7 +111,7 @@ func TestEveryKindHasItsAnswer(t *testing.T) {
 	if len(tokens) < 9 {
 		t.Errorf("only %d different error tokens", len(tokens))
 	}
-	p := exchange.Refuse(exchange.UpstreamTLS, "").Because(&failure{FailedTLS, x509.UnknownAuthorityError{}})
+	p := exchange.Refuse(exchange.UpstreamTLS, "").Because(&failure{kind: FailedTLS, err: x509.UnknownAuthorityError{}})
 	if got := NewErrors(ErrorsOptions{}).proxyError(p); got != "tls_certificate_error" {
 		t.Errorf("an unknown authority is shown as %q", got)
 	}
