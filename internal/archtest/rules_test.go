@@ -34,6 +34,7 @@ var imports = map[string][]string{
 	"internal/iqsim":         nil,
 	"internal/iqsim/simtest": {"internal/iqsim"}, // starts it for tests
 	"internal/rawcase":       nil,
+	"limiter/quotasim":       {"limiter"},    // simulates it
 	"limiter/storetest":      {"limiter"},    // the acceptance suite of its stores
 	"tokencache/storetest":   {"tokencache"}, // the acceptance suite of its stores
 

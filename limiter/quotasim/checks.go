@@ -1,0 +1,134 @@
+package quotasim
+
+import (
+	"fmt"
+	"time"
+
+	"iqgateway/limiter"
+)
+
+// checks watches a run and keeps the first invariant that it breaks. Which
+// invariant a check is of stands in its call of fail.
+type checks struct {
+	w     *world
+	under conditions
+	trace trace
+	first *Violation
+	off   bool // the strategy promises nothing
+
+	last      limiter.Answer // of the store, received or not
+	forgot    bool           // the store has lost what last says
+	granted64 int64          // tokens, over the whole run
+	ahead     map[string]int64
+	sentAt    time.Duration // when a request was sent last
+	excuse    int64         // 429s that lost writes may have caused
+}
+
+func newChecks(w *world, off bool) *checks {
+	return &checks{w: w, off: off, under: w.conditions(), ahead: map[string]int64{}}
+}
+
+// fail ends the run.
+func (c *checks) fail(invariant, format string, args ...any) {
+	if c.off || c.first != nil {
+		return
+	}
+	c.first = &Violation{
+		Invariant: invariant, Seed: c.w.Seed, At: c.w.now,
+		Text: fmt.Sprintf(format, args...), Trace: c.trace.tail(),
+	}
+	c.w.stop()
+}
+
+// begin has the checks made that nothing else triggers.
+func (c *checks) begin(d *design) {
+	const every = 250 * time.Millisecond
+	var next func()
+	next = func() {
+		c.queues(d)
+		c.idle(d)
+		c.w.after(every, next)
+	}
+	c.w.after(every, next)
+}
+
+// arrived checks a request that has reached the upstream.
+func (c *checks) arrived(r *request, a reply) {
+	c.trace.add(c.w.now, "request %d counts: status %d, own %d, outside %d of %d",
+		r.number, a.status, a.window.Own, a.window.External, a.limit)
+	if a.status == 429 && a.remaining == 0 {
+		c.refusal(a.window)
+	}
+	c.counted(a.window)
+}
+
+// refusal checks a 429.
+func (c *checks) refusal(w *WindowCount) {
+	u := c.under
+	if u.outside || u.misled {
+		return
+	}
+	switch {
+	case u.storeLost:
+		if w.Refused > c.excuse+int64(c.w.Fleet.most()) {
+			c.fail("I17", "%d 429s in the window that ends at %v; the store lost %d grants", w.Refused, w.End, c.excuse)
+		}
+	case u.storeAway:
+		if w.Refused > int64(c.w.Fleet.most()) {
+			c.fail("I16", "%d 429s in the window that ends at %v, of %d replicas", w.Refused, w.End, c.w.Fleet.most())
+		}
+	default:
+		c.fail("I3", "a 429 in the window that ends at %v", w.End)
+	}
+}
+
+// counted checks that the fleet has booked what the upstream has counted.
+func (c *checks) counted(w *WindowCount) {
+	a := c.last
+	if c.forgot || c.under.storeAway || c.under.misled || a.Name == 0 || a.Mode != limiter.ModeKnown {
+		return
+	}
+	if c.w.up.named(a.Name) == w && w.Own > a.Own {
+		c.fail("I2", "the upstream counts %d requests of the fleet, which has booked %d", w.Own, a.Own)
+	}
+}
+
+// end checks what only a whole run shows.
+func (c *checks) end() {
+	if c.first == nil {
+		c.utilisation()
+	}
+}
+
+// utilisation checks that a saturated window is used.
+func (c *checks) utilisation() {
+	u := c.under
+	if !u.saturated || !u.fine || u.outside || u.misled || u.storeAway || u.storeLost || u.faults || u.losses {
+		return
+	}
+	for _, w := range c.w.record.result("").Full(c.w.Length()) {
+		if limit := c.w.usable(&w); w.Own*100 < limit*99 {
+			c.fail("I5", "%d of %d used in the window that ends at %v", w.Own, limit, w.End)
+		}
+	}
+}
+
+// usable is what the fleet may have of a window.
+func (w *world) usable(c *WindowCount) int64 {
+	if w.Settings.Max > 0 {
+		return min(w.Settings.Max, c.Limit)
+	}
+	return c.Limit
+}
+
+// most is the largest number of replicas at once, those that crashed included:
+// what they held may still be spent by those that come after.
+func (f Fleet) most() int {
+	n := f.Replicas
+	for _, e := range f.Events {
+		if e.Kind == Join || e.Kind == Crash && e.For > 0 {
+			n++
+		}
+	}
+	return n
+}

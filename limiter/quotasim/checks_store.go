@@ -1,0 +1,120 @@
+package quotasim
+
+import (
+	"reflect"
+	"time"
+
+	"iqgateway/limiter"
+)
+
+// acquired checks an answer of the store, at the instant when it is made.
+func (c *checks) acquired(ask limiter.Ask, a limiter.Answer) {
+	granted := tokens(a)
+	c.trace.add(c.w.now, "ask %d of %s: epoch %d sent %d keep %d done %d carry %d ahead %d seen %v -> epoch %d %s granted %v+%d own %d outside %d margin %d of %d again %d blocked %d",
+		ask.Seq, ask.Replica, ask.Epoch, ask.Sent, ask.Keep, ask.Done, ask.Carry, ask.Ahead, ask.Seen,
+		a.Epoch, a.Mode, a.Grants, a.Pool, a.Own, a.External, a.Margin, a.Limit, a.Again-a.Now, a.Blocked)
+	c.granted64 += granted
+	c.ahead[ask.Replica] = max(c.ahead[ask.Replica], ask.Ahead)
+	switch {
+	case len(a.Grants) != len(ask.Uses) || a.Pool < 0:
+		c.fail("I1", "grants %v and pool %d for %d uses", a.Grants, a.Pool, len(ask.Uses))
+	case granted > 0 && a.Mode == limiter.ModeKnown && a.Own+a.External+a.Margin > a.Limit:
+		c.fail("I1", "%d granted: own %d, outside %d and margin %d exceed %d", granted, a.Own, a.External, a.Margin, a.Limit)
+	case granted > 0 && a.Blocked > a.Now:
+		c.fail("I1", "%d granted while blocked", granted)
+	}
+	if !c.forgot {
+		c.follows(a)
+	}
+	c.last, c.forgot = a, false
+	if w := c.w.up.named(a.Name); w != nil {
+		c.counted(w)
+	}
+	c.closed(a)
+}
+
+// follows checks that the store went on from its last answer.
+func (c *checks) follows(a limiter.Answer) {
+	l := c.last
+	switch {
+	case a.Epoch < l.Epoch:
+		c.fail("I7", "epoch %d after %d", a.Epoch, l.Epoch)
+	case a.Epoch == l.Epoch && (a.External < l.External || a.Used < l.Used):
+		c.fail("I7", "outside use %d after %d, used %d after %d, in one epoch", a.External, l.External, a.Used, l.Used)
+	case a.Epoch > l.Epoch && l.Name != 0 && !c.under.storeLost:
+		if w := c.w.up.named(l.Name); w != nil && c.w.now < w.End {
+			c.fail("I9", "the window that ends at %v is taken for over", w.End)
+		}
+	}
+}
+
+// closed checks the record of a window that has ended.
+func (c *checks) closed(a limiter.Answer) {
+	if a.Closed == nil {
+		return
+	}
+	var bound int64
+	for _, n := range c.ahead {
+		bound += max(1, n)
+	}
+	u := c.under
+	if !u.faults && !u.storeAway && !u.storeLost && a.Closed.Wasted > bound {
+		c.fail("I11", "%d tokens granted and not spent, of at most %d ahead", a.Closed.Wasted, bound)
+	}
+	c.ahead = map[string]int64{}
+}
+
+// repeated checks that a repeated ask gets the same and changes nothing.
+func (c *checks) repeated(a limiter.Answer, s *limiter.Shared, ask limiter.Ask, now int64) {
+	before := s.Clone()
+	b := s.Acquire(ask, now)
+	if a.Epoch != b.Epoch || a.Pool != b.Pool || !reflect.DeepEqual(a.Grants, b.Grants) || a.Expires != b.Expires {
+		c.fail("I10", "ask %d of %s granted %v+%d, and repeated %v+%d", ask.Seq, ask.Replica, a.Grants, a.Pool, b.Grants, b.Pool)
+	}
+	before.Trips = s.Trips // trips are counted
+	if !reflect.DeepEqual(before, s.Clone()) {
+		c.fail("I10", "ask %d of %s changed the state when it was repeated", ask.Seq, ask.Replica)
+	}
+}
+
+// lostWrites notes that the store has forgotten some grants.
+func (c *checks) lostWrites(grants int64) {
+	c.forgot = true
+	c.excuse += grants
+}
+
+func tokens(a limiter.Answer) int64 {
+	n := a.Pool
+	for _, g := range a.Grants {
+		n += g
+	}
+	return n
+}
+
+// idle checks that requests do not wait while there is quota and nothing is
+// done.
+func (c *checks) idle(d *design) {
+	const heartbeat, slack = time.Second, 500 * time.Millisecond
+	a, u := c.last, c.under
+	if c.forgot || u.storeAway || u.storeLost || u.faults || u.misled || a.Mode != limiter.ModeKnown ||
+		a.Blocked > 0 || c.w.now-c.sentAt < heartbeat+slack || a.Available*2 < a.Limit {
+		return
+	}
+	for _, p := range d.replicas {
+		for r := range p.queue {
+			if c.w.now-r.came > heartbeat+slack && c.w.uncapped(r.Caller) {
+				c.fail("I14", "request %d waits for %v and %d of %d are left", r.number, c.w.now-r.came, a.Available, a.Limit)
+				return
+			}
+		}
+	}
+}
+
+func (w *world) uncapped(caller string) bool {
+	for _, s := range w.Settings.Shares {
+		if s.Caller == caller {
+			return s.Cap.None()
+		}
+	}
+	return true
+}
