@@ -115,7 +115,7 @@ func (c *call) run(ctx context.Context) (*http.Response, error) {
 	ticket, refusal, err := c.acquire(ctx, false)
 	if ticket == nil {
 		closeBody(c.request)
-		return nil, c.refuse(refusal, err)
+		return nil, c.refuse(ctx, refusal, err)
 	}
 	resp, again, err := c.attempt(c.request, ticket, replayable(c.request))
 	if again {

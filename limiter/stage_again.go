@@ -19,7 +19,7 @@ func (c *call) again(ctx context.Context, refused *http.Response) (*http.Respons
 	}
 	ticket, _, err := c.acquire(ctx, true)
 	if err != nil {
-		return nil, c.refuse(nil, err)
+		return nil, c.refuse(ctx, nil, err)
 	}
 	if ticket == nil {
 		return refused, nil

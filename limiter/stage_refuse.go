@@ -12,9 +12,9 @@ import (
 
 // refuse turns the lack of a token into what the caller is told. refusal is nil
 // if the request's context ended first, with err.
-func (c *call) refuse(refusal *Refusal, err error) error {
+func (c *call) refuse(ctx context.Context, refusal *Refusal, err error) error {
 	if refusal == nil && !errors.Is(err, context.DeadlineExceeded) { // nobody is left to read a problem
-		return fmt.Errorf("waiting for quota: %w", context.Cause(c.request.Context()))
+		return fmt.Errorf("waiting for quota: %w", context.Cause(ctx))
 	}
 	if refusal == nil {
 		v := c.bucket.view(c.caller)

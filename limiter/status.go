@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -66,20 +67,20 @@ func (l *Limiter) List(ctx context.Context) []Status {
 	return list
 }
 
-// View returns the status of one bucket, and false if there is none of that
-// name.
-func (l *Limiter) View(ctx context.Context, name Name) (Status, bool) {
-	b := l.named(name)
-	if b == nil {
-		return Status{}, false
+// View returns the status of the bucket of that name, as [Name.String] writes
+// it. The error is an [UnknownError].
+func (l *Limiter) View(ctx context.Context, name string) (Status, error) {
+	b, err := l.named(name)
+	if err != nil {
+		return Status{}, err
 	}
-	return b.status(ctx), true
+	return b.status(ctx), nil
 }
 
 // Block has nothing granted of a bucket, by any replica, for the given time.
 // reason is shown to operators. Requests that wait go on waiting, as long as
-// they may.
-func (l *Limiter) Block(ctx context.Context, name Name, lasting time.Duration, reason string) error {
+// they may. The errors are an [UnknownError] and the store's.
+func (l *Limiter) Block(ctx context.Context, name string, lasting time.Duration, reason string) error {
 	if lasting <= 0 {
 		return fmt.Errorf("block %s: for %s: give a time above 0", name, lasting)
 	}
@@ -87,14 +88,14 @@ func (l *Limiter) Block(ctx context.Context, name Name, lasting time.Duration, r
 }
 
 // Unblock lifts the block of [Limiter.Block].
-func (l *Limiter) Unblock(ctx context.Context, name Name) error {
+func (l *Limiter) Unblock(ctx context.Context, name string) error {
 	return l.block(ctx, name, 0, "")
 }
 
-func (l *Limiter) block(ctx context.Context, name Name, lasting time.Duration, reason string) error {
-	b := l.named(name)
-	if b == nil {
-		return fmt.Errorf("block %s: no such bucket", name)
+func (l *Limiter) block(ctx context.Context, name string, lasting time.Duration, reason string) error {
+	b, err := l.named(name)
+	if err != nil {
+		return err
 	}
 	store := l.options.Store
 	until := int64(0)
@@ -111,13 +112,28 @@ func (l *Limiter) block(ctx context.Context, name Name, lasting time.Duration, r
 	return nil
 }
 
-func (l *Limiter) named(name Name) *bucket {
+// UnknownError means that no bucket has the name.
+type UnknownError struct {
+	Name  string
+	Known []string // sorted
+}
+
+// Error implements error.
+func (e *UnknownError) Error() string {
+	return fmt.Sprintf("no bucket %q; there are: %s", e.Name, strings.Join(e.Known, ", "))
+}
+
+func (l *Limiter) named(name string) (*bucket, error) {
+	unknown := &UnknownError{Name: name}
 	for _, b := range l.all() {
-		if b.name() == name {
-			return b
+		known := b.name().String()
+		if known == name {
+			return b, nil
 		}
+		unknown.Known = append(unknown.Known, known)
 	}
-	return nil
+	slices.Sort(unknown.Known)
+	return nil, unknown
 }
 
 func (b *bucket) status(ctx context.Context) Status {
