@@ -12,7 +12,7 @@ import (
 // path is not among them: the route pattern stands for it.
 func (s *observation) accessLine(r *http.Request, duration time.Duration) []slog.Attr {
 	ex := s.ex
-	attrs := make([]slog.Attr, 0, 24)
+	attrs := make([]slog.Attr, 0, 26)
 	attrs = append(attrs, slog.String("request_id", ex.ID))
 	attrs = appendText(attrs, "caller_request_id", ex.CallerRequestID)
 	if ex.Caller != nil {
@@ -35,6 +35,10 @@ func (s *observation) accessLine(r *http.Request, duration time.Duration) []slog
 	if ex.UpstreamStatus != 0 {
 		attrs = append(attrs, slog.Int("upstream_status", ex.UpstreamStatus),
 			slog.Float64("upstream_ms", float64(ex.UpstreamTime.Microseconds())/1000))
+	}
+	if ex.QuotaResult != "" {
+		attrs = append(attrs, slog.String("quota", ex.QuotaResult),
+			slog.Float64("quota_wait_ms", float64(ex.QuotaWait.Microseconds())/1000))
 	}
 	if s.in != nil {
 		attrs = append(attrs, slog.Int64("bytes_in", s.in.bytes))

@@ -30,11 +30,12 @@ type Metrics struct {
 	panics metric.Int64Counter
 	tokens tokenInstruments
 	stores storeInstruments
+	quotas quotaInstruments
 	meter  metric.Meter // for what is observed at each scrape
 
 	// Attribute sets are made once per combination: their values come from the
 	// configuration, so there are few.
-	sets sync.Map // of setKey to metric.MeasurementOption
+	sets sync.Map // of setKey or quotaKey to metric.MeasurementOption
 }
 
 // BuildInfo names the running program in iqgw_build_info.
@@ -74,7 +75,10 @@ func NewMetrics(build BuildInfo) (*Metrics, error) {
 	if m.tokens, err = newTokenInstruments(m.meter); err != nil {
 		return nil, err
 	}
-	m.stores, err = newStoreInstruments(m.meter)
+	if m.stores, err = newStoreInstruments(m.meter); err != nil {
+		return nil, err
+	}
+	m.quotas, err = newQuotaInstruments(m.meter)
 	return m, err
 }
 

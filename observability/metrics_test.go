@@ -94,6 +94,13 @@ func TestNilMetricsMeasureNothing(t *testing.T) {
 	m.SecretUnread(t.Context(), "", "")
 	m.StoreCalled(t.Context(), "", "", "", 0)
 	m.StoreRejected(t.Context(), "", "", "")
+	m.QuotaAsked(t.Context(), observability.QuotaRequest{})
+	m.QuotaAcquired(t.Context(), observability.QuotaBucket{}, "", 0)
+	m.QuotaUpstreamRefused(t.Context(), observability.QuotaBucket{}, "", 1)
+	m.QuotaAnomaly(t.Context(), observability.QuotaBucket{}, "")
+	m.QuotaEvent(t.Context(), observability.QuotaBucket{}, "")
+	m.QuotaResent(t.Context(), observability.QuotaBucket{}, 1)
+	m.QuotaWindowEnded(t.Context(), observability.QuotaWindow{})
 	w := httptest.NewRecorder()
 	observability.Observe(observability.ObserveOptions{})(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
 	if w.Code != http.StatusNotFound {
