@@ -176,6 +176,11 @@ func (s *Shared) mistrust(ask *Ask, now int64) {
 			o.Lo, o.Hi, o.Sent, o.First, o.Last = 0, 0, 0, 0, 0
 		}
 	}
+	for i := range ask.Seen {
+		if o := &ask.Seen[i]; o.Hi <= max(o.Lo, o.Sent) { // a window cannot end before what it counted was sent
+			o.Lo, o.Hi = o.Sent, 0
+		}
+	}
 	if jumped {
 		s.Lo, s.Hi = 0, 0 // the next answer tells again
 		s.LimitAt, s.Since, s.SeenAt = 0, 0, now

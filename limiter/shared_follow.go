@@ -31,6 +31,7 @@ func (s *Shared) place(o *Seen, now int64, a *Answer) *Closed {
 		s.know(o, now)
 	case s.current(o):
 		if s.Named == expected {
+			s.learn(o, true)
 			s.confirm(o, now)
 		}
 	case o.Name > s.Name:
@@ -38,7 +39,7 @@ func (s *Shared) place(o *Seen, now int64, a *Answer) *Closed {
 	case s.contradicts(o):
 		// The old window had not ended yet: what was granted since then is
 		// counted in it, and External makes up for what it held before.
-		s.Aligned, s.Lead, a.Conflict = 0, s.Span, true
+		s.Prev, s.Aligned, s.Lead, a.Conflict = o.Name, 0, s.Span, true
 		s.confirm(o, now)
 	}
 	return nil
@@ -69,6 +70,7 @@ func (s *Shared) know(o *Seen, now int64) {
 	}
 	s.Mode, s.Unnamed, s.Ring, s.Limit, s.LimitAt = ModeKnown, 0, nil, o.Limit, o.Sent
 	s.Aligned, s.Slid = 0, 0
+	s.learn(o, true)
 	s.confirm(o, now)
 }
 
@@ -78,17 +80,20 @@ func (s *Shared) proceed(o *Seen, now int64) *Closed {
 		if o.Name-s.Name <= s.tolerance() {
 			return nil
 		}
+		s.learn(o, true)
 		s.confirm(o, now)
 		return nil
 	}
 	if s.slides(o) {
-		s.Name, s.Lo, s.Hi = o.Name, o.Lo, o.Hi
+		s.Name, s.Since, s.Lo, s.Hi = o.Name, now, o.Lo, o.Hi
 		if s.Slid++; s.Slid >= 3 {
 			s.slide(now)
 		}
 		return nil
 	}
+	restarted := s.Used >= 4 // else a window that slides would look the same
 	closed := s.roll(now, true)
+	s.learn(o, restarted)
 	s.confirm(o, now)
 	return closed
 }
@@ -115,7 +120,6 @@ func (s *Shared) contradicts(o *Seen) bool {
 
 // confirm takes the name and the end of the current window from an answer.
 func (s *Shared) confirm(o *Seen, now int64) {
-	s.learn(o)
 	lo, hi := s.Lo, s.Hi
 	if s.Named != expected || s.Name == 0 || abs(o.Name-s.Name) > s.tolerance() {
 		lo, hi = 0, 0
@@ -128,8 +132,9 @@ func (s *Shared) confirm(o *Seen, now int64) {
 }
 
 // learn takes from two names that follow each other how long windows are, and
-// whether they are aligned with the clock.
-func (s *Shared) learn(o *Seen) {
+// whether they are aligned with the clock. They become shorter only if the
+// upstream's count is known to have started again.
+func (s *Shared) learn(o *Seen, restarted bool) {
 	prev := s.Prev
 	s.Prev = o.Name
 	if long := o.Lo - o.Last; o.Lo > 0 && long > s.Span {
@@ -148,6 +153,7 @@ func (s *Shared) learn(o *Seen) {
 		s.Aligned++
 	case whole:
 		s.Aligned++
+	case !restarted:
 	case !s.Sure, d < s.Span-slack:
 		s.Span, s.Sure, s.Aligned = d, true, 0
 	default:
