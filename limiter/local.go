@@ -1,9 +1,6 @@
 package limiter
 
-import (
-	"net/http"
-	"time"
-)
+import "time"
 
 // LocalOptions configure a [Local].
 type LocalOptions struct {
@@ -25,18 +22,63 @@ type LocalOptions struct {
 // store and gives the outcome to [Local.Answer] or [Local.Failed]. At most one
 // is under way; what comes meanwhile waits for the next (group commit).
 type Local struct {
-	o LocalOptions
+	o        LocalOptions
+	sharesID int64
+
+	base  time.Time // the moment 0
+	now   moment
+	clock storeClock
+
+	queue  queue
+	ledger ledger
+	seen   sightings
+	form   ResetForm
+	formed bool // an answer had a Reset, written as form
+	demand demand
+	trips  roundTrips
+	serial int64 // tokens taken since the start
+
+	pool   lease
+	window localWindow
+	last   Answer
+	heard  bool // last is the store's
+	ask    asking
+	alone  alone
+
+	unnamed, refused, limitSeen int64 // as in [Ask]
+	// paused is until when the upstream wants nothing (Retry-After), shut until
+	// when it would refuse because its window is spent.
+	paused, shut moment
+
+	leaving, left bool
+}
+
+// lease is what the replica holds unspent.
+type lease struct {
+	tokens int64
+	until  moment // exclusive
+	taken  moment // when the last one was spent
+}
+
+// localWindow is what is known of the current window.
+type localWindow struct {
+	lo, hi moment // bounds of its end; 0 = unknown
 }
 
 // NewLocal returns the side of a replica that knows nothing yet.
-func NewLocal(o LocalOptions) *Local { return &Local{o: o} }
+func NewLocal(o LocalOptions) *Local {
+	l := &Local{queue: newQueue(), o: o}
+	l.SetSettings(o.Settings)
+	return l
+}
 
 // Request is a request that wants a token. The first fields are its owner's.
 type Request struct {
 	Caller string
 	Class  Class
 	// Deadline is until when it may wait, MaxWait included. At or before the
-	// time of arrival: it does not wait at all.
+	// time of arrival it waits for no window: it leaves at once, or after one
+	// trip to the store (50 ms at most) where that may bring a token.
 	Deadline time.Time
 	// Again says that it had a token and the upstream refused it: it is put
 	// before the others of its caller and class.
@@ -47,17 +89,27 @@ type Request struct {
 	// Request that has left: its owner may use it for another.
 	Granted func(*Ticket)
 	Refused func(*Refusal)
+
+	queued queued
 }
 
 // Ticket is one token that was given to a request. Exactly one of
 // [Local.Unsent], [Local.Answered] and [Local.Lost] ends its attempt; for a
-// Concurrency bucket [Local.Closed] then gives the slot back.
+// Concurrency bucket [Local.Closed] then gives the slot back. What comes twice
+// is ignored.
 type Ticket struct {
 	// Waited is how long the request was in the queue.
 	Waited time.Duration
 	// Held says that the request would have been refused or held, if the bucket
 	// were enforced.
 	Held bool
+
+	lane   *lane
+	stamp  int64  // generation of the ledger
+	serial int64  // how many tokens had been taken, this one included
+	taken  moment // no earlier than which it was sent
+	open   bool   // its attempt has not ended
+	slot   bool   // it occupies a slot
 }
 
 // Reason is why a request got no token.
@@ -106,58 +158,3 @@ type View struct {
 	External int64
 	Top      []Usage
 }
-
-// Arrive takes a request. It calls Granted or Refused before it returns, or
-// keeps the request in the queue.
-func (l *Local) Arrive(now time.Time, r *Request) { panic("not yet") }
-
-// Leave takes a request out of the queue, because its caller has left; it calls
-// nothing. It reports false if the request is not in the queue any more.
-func (l *Local) Leave(now time.Time, r *Request) bool { panic("not yet") }
-
-// Unsent gives the token back: nothing was written to the upstream.
-func (l *Local) Unsent(now time.Time, t *Ticket) { panic("not yet") }
-
-// Answered learns from an answer's header. receivedAt is when it came.
-func (l *Local) Answered(now time.Time, t *Ticket, o Observation) { panic("not yet") }
-
-// Lost notes that no answer will come; the upstream may have counted the
-// request, or may still.
-func (l *Local) Lost(now time.Time, t *Ticket) { panic("not yet") }
-
-// Closed gives back the slot of a Concurrency bucket: the answer's body has
-// ended.
-func (l *Local) Closed(now time.Time, t *Ticket) { panic("not yet") }
-
-// Ask returns what to tell the store now, and false if there is nothing to tell
-// or an Ask is under way. A failed one is returned again, with the same Seq,
-// while that makes sense.
-func (l *Local) Ask(now time.Time) (Ask, bool) { panic("not yet") }
-
-// Answer takes the store's answer to the Ask that was sent at the given time.
-func (l *Local) Answer(now, sent time.Time, ask Ask, a Answer) { panic("not yet") }
-
-// Failed notes that the Ask got no answer: it may have been applied.
-func (l *Local) Failed(now, sent time.Time, ask Ask) { panic("not yet") }
-
-// Tick does what is due: it refuses requests whose patience ends and spends what
-// time has brought.
-func (l *Local) Tick(now time.Time) { panic("not yet") }
-
-// Wake returns when Tick or Ask is due next, zero if never.
-func (l *Local) Wake() time.Time { panic("not yet") }
-
-// View shows the bucket to a caller.
-func (l *Local) View(now time.Time, caller string) View { panic("not yet") }
-
-// SetSettings replaces the parameters, as a reload does.
-func (l *Local) SetSettings(s Settings) { panic("not yet") }
-
-// Leaving has the next Ask give everything back; nothing is granted after it.
-func (l *Local) Leaving(now time.Time) { panic("not yet") }
-
-// Idle reports whether nothing waits, is under way, is held or is to be told.
-func (l *Local) Idle() bool { panic("not yet") }
-
-// Unused keeps the import of what the contract speaks of.
-var _ = http.StatusTooManyRequests

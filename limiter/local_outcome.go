@@ -1,0 +1,135 @@
+package limiter
+
+import (
+	"net/http"
+	"time"
+)
+
+// Unsent gives the token back: nothing was written to the upstream.
+func (l *Local) Unsent(now time.Time, t *Ticket) {
+	m := l.advance(now)
+	if !l.end(t) {
+		return
+	}
+	t.lane.spent--
+	if t.slot {
+		t.slot = false
+		t.lane.held--
+	}
+	if l.ledger.unsent(t.stamp) {
+		t.lane.left++
+		if l.o.Settings.Enforce && m < l.pool.until {
+			l.pool.tokens++
+			l.serve(m)
+		}
+	}
+	l.release()
+}
+
+// Answered learns from an answer's header. now is when it came.
+func (l *Local) Answered(now time.Time, t *Ticket, o Observation) {
+	m := l.advance(now)
+	if !l.end(t) {
+		return
+	}
+	l.trips.add(m - t.taken)
+	l.pause(m, o)
+	switch name := l.nameOf(m, t, o); {
+	case l.o.Settings.Kind == Concurrency:
+		if o.Refused() || o.Status == http.StatusServiceUnavailable {
+			l.refusedHidden()
+		}
+	case name != 0:
+		l.answeredNamed(m, t, o, name)
+	default:
+		l.answeredUnnamed(m, t, o)
+	}
+	l.serve(m)
+}
+
+// Lost notes that no answer will come; the upstream may have counted the
+// request, or may still.
+func (l *Local) Lost(now time.Time, t *Ticket) {
+	m := l.advance(now)
+	if !l.end(t) {
+		return
+	}
+	if l.o.Settings.Kind == Window {
+		l.ledger.lost(t.stamp)
+	}
+	if l.mode() == ModeCold {
+		l.ask.urgent = true // perhaps it was the probe
+	}
+	l.serve(m)
+}
+
+// Closed gives back the slot of a Concurrency bucket: the answer's body has
+// ended.
+func (l *Local) Closed(now time.Time, t *Ticket) {
+	m := l.advance(now)
+	if !t.slot {
+		return
+	}
+	t.slot = false
+	t.lane.held--
+	l.ledger.over(t.stamp)
+	l.changed()
+	l.release()
+	l.serve(m)
+}
+
+// end ends the attempt of a ticket, once.
+func (l *Local) end(t *Ticket) bool {
+	if !t.open {
+		return false
+	}
+	t.open = false
+	l.changed()
+	return true
+}
+
+// release tells the fleet of a slot that is free: somebody may wait for it.
+func (l *Local) release() {
+	if l.o.Settings.Kind == Concurrency {
+		l.ask.urgent = true
+	}
+}
+
+// pause takes what an answer says about when to come again. More than two
+// windows are not believed.
+func (l *Local) pause(m moment, o Observation) {
+	wait, given := o.Wait(l.base.Add(m))
+	if !given || wait <= 0 {
+		return
+	}
+	span := l.span()
+	if span <= 0 {
+		span = defaultSpan * time.Millisecond
+	}
+	if until := m + min(wait, 2*span); until > l.paused {
+		l.paused = until
+		l.ask.urgent = true
+	}
+}
+
+// refusedHidden counts a 429 of a limit that is not the advertised one.
+func (l *Local) refusedHidden() {
+	l.refused++
+	l.ask.urgent = true
+}
+
+// answeredUnnamed books an answer that tells of no window.
+func (l *Local) answeredUnnamed(m moment, t *Ticket, o Observation) {
+	l.unnamed++
+	if o.Kind == LimitOnly {
+		l.limitSeen = o.Limit
+	}
+	if o.Refused() {
+		l.refusedHidden()
+	}
+	if l.mode() == ModeCold {
+		l.ask.urgent = true
+	}
+	w := &l.window
+	l.ledger.unnamed(t.stamp, w.lo == 0 && w.hi == 0 || m <= w.lo)
+}
