@@ -184,7 +184,7 @@ func (s *Shared) mistrust(ask *Ask, now int64) {
 	if jumped {
 		s.Lo, s.Hi = 0, 0 // the next answer tells again
 		s.LimitAt, s.Since, s.SeenAt = 0, 0, now
-		s.Hold, s.Probe, s.Opened, s.CutAt = min(s.Hold, now+s.Span), 0, min(s.Opened, now), min(s.CutAt, now)
+		s.Hold, s.Probe, s.Opened, s.CutAt = min(s.Hold, now+s.Span), 0, now, min(s.CutAt, now)
 		s.Slice = min(s.Slice, now/s.slice())
 	}
 	if jumped || s.Mode == ModeSlots && now-s.Last > silentFor {

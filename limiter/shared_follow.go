@@ -179,7 +179,7 @@ func (s *Shared) pass(now int64) *Closed {
 		}
 		return nil
 	case s.Mode != ModeKnown && s.Mode != ModeCold:
-		if now >= s.Opened+s.Span {
+		if now >= s.Opened+s.paceFor() {
 			return s.roll(now, false)
 		}
 		return nil

@@ -78,13 +78,22 @@ func minFactor(m Mode) float64 {
 	return 0.05
 }
 
+// paceFor is how long an epoch without windows of the upstream lasts: after a
+// clean one, a blind rate grows by one a second.
+func (s *Shared) paceFor() int64 {
+	if s.Mode == ModeBlind {
+		return 10000
+	}
+	return s.Span
+}
+
 // pace lets a paced limit recover, at the end of each epoch without a refusal.
 func (s *Shared) pace() {
 	if s.Ring == nil || s.CutAt >= s.Opened {
 		return
 	}
 	if s.Mode == ModeBlind {
-		s.Factor += float64(s.Span) / 10000
+		s.Factor++
 		return
 	}
 	s.Factor = min(1, s.Factor+0.1)
