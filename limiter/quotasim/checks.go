@@ -19,13 +19,13 @@ type checks struct {
 	last      limiter.Answer // of the store, received or not
 	forgot    bool           // the store has lost what last says
 	granted64 int64          // tokens, over the whole run
-	ahead     map[string]int64
+	members   map[string]*member // of the last epoch, by replica
 	sentAt    time.Duration // when a request was sent last
 	excuse    int64         // 429s that lost writes may have caused
 }
 
 func newChecks(w *world, off bool) *checks {
-	return &checks{w: w, off: off, under: w.conditions(), ahead: map[string]int64{}}
+	return &checks{w: w, off: off, under: w.conditions(), members: map[string]*member{}}
 }
 
 // fail ends the run.

@@ -78,6 +78,17 @@ func (c *checks) queues(d *design) {
 	}
 }
 
+// woken checks that a replica does not wake up again and again for nothing.
+func (c *checks) woken(p *replica) {
+	const most = 1000
+	if second := c.w.now.Truncate(time.Second); second != p.second {
+		p.second, p.wakes = second, 0
+	}
+	if p.wakes++; p.wakes > most {
+		c.fail("wake", "replica %d wakes up %d times in a second", p.number, p.wakes)
+	}
+}
+
 // ended notes that a process is gone, with all that waited in it.
 func (c *checks) ended(p *replica) {
 	for r := range p.queue {

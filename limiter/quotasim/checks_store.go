@@ -14,7 +14,11 @@ func (c *checks) acquired(ask limiter.Ask, a limiter.Answer) {
 		ask.Seq, ask.Replica, ask.Epoch, ask.Sent, ask.Keep, ask.Done, ask.Carry, ask.Ahead, ask.Seen,
 		a.Epoch, a.Mode, a.Grants, a.Pool, a.Own, a.External, a.Margin, a.Limit, a.Again-a.Now, a.Blocked)
 	c.granted64 += granted
-	c.ahead[ask.Replica] = max(c.ahead[ask.Replica], ask.Ahead)
+	m := c.member(ask.Replica)
+	if ask.Seq < m.seq {
+		return // late, and so is its answer: the replica does not wait for it any more
+	}
+	m.seq, m.ahead, m.granted = ask.Seq, max(m.ahead, ask.Ahead), granted
 	switch {
 	case len(a.Grants) != len(ask.Uses) || a.Pool < 0:
 		c.fail("I1", "grants %v and pool %d for %d uses", a.Grants, a.Pool, len(ask.Uses))
@@ -54,14 +58,30 @@ func (c *checks) closed(a limiter.Answer) {
 		return
 	}
 	var bound int64
-	for _, n := range c.ahead {
-		bound += max(1, n)
+	for _, m := range c.members {
+		bound += max(1, m.ahead) + m.granted
+		m.ahead = 0
 	}
 	u := c.under
 	if !u.faults && !u.storeAway && !u.storeLost && a.Closed.Wasted > bound {
-		c.fail("I11", "%d tokens granted and not spent, of at most %d ahead", a.Closed.Wasted, bound)
+		c.fail("I11", "%d tokens granted and not spent, of at most %d", a.Closed.Wasted, bound)
 	}
-	c.ahead = map[string]int64{}
+}
+
+// member is what the checks know of a replica.
+type member struct {
+	seq     int64
+	ahead   int64 // the most that it asked for in the epoch
+	granted int64 // with the last ask: how much of it is spent is not told yet
+}
+
+func (c *checks) member(replica string) *member {
+	m := c.members[replica]
+	if m == nil {
+		m = new(member)
+		c.members[replica] = m
+	}
+	return m
 }
 
 // repeated checks that a repeated ask gets the same and changes nothing.

@@ -19,6 +19,8 @@ type replica struct {
 	awake  time.Duration // when its timer is set for; 0 = not at all
 	failed int           // trips in a row
 	queue  map[*request]struct{}
+	wakes  int // by its timer, within the second
+	second time.Duration
 }
 
 // start begins the process, a new one after a crash.
@@ -114,5 +116,6 @@ func (p *replica) wake(alive bool) {
 		return
 	}
 	p.awake = 0
+	p.d.w.check.woken(p)
 	p.local.Tick(p.now())
 }

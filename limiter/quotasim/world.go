@@ -67,6 +67,12 @@ const (
 // Run lets the strategy run through the scenario. A broken invariant is
 // returned, else nil; the run ends there.
 func Run(s Scenario, strategy Strategy) (Result, *Violation) {
+	w := newWorld(s, strategy)
+	w.play()
+	return w.record.result(strategy.Name), w.check.first
+}
+
+func newWorld(s Scenario, strategy Strategy) *world {
 	w := &world{
 		Scenario: s,
 		up:       newUpstream(s.Upstream, newSource(s.Seed, drawUpstream)),
@@ -85,9 +91,13 @@ func Run(s Scenario, strategy Strategy) (Result, *Violation) {
 		w.at(e.At, func() { w.fleet.befall(e) })
 	}
 	w.record.begin()
-	w.run(s.Length())
+	return w
+}
+
+// play runs through the scenario.
+func (w *world) play() {
+	w.run(w.Length())
 	w.check.end()
-	return w.record.result(strategy.Name), w.check.first
 }
 
 // keepComing has the requests of one demand come, each having the next one
