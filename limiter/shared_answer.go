@@ -14,7 +14,7 @@ func (s *Shared) answer(m *Member, ask *Ask, now int64) Answer {
 	if s.Sure || s.Mode != ModeKnown {
 		a.Span = s.Span
 	}
-	if m.Epoch != s.Epoch { // a late repetition: those were of a window that is over
+	if m.Epoch != s.Epoch || m.Seq != ask.Seq { // a late repetition: those were of a window that is over, or of other uses
 		a.Grants, a.Pool = make([]int64, len(ask.Uses)), 0
 	}
 	if a.Mode == ModeSlots {
