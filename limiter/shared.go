@@ -113,7 +113,7 @@ func (s *Shared) Acquire(ask Ask, now int64) Answer {
 	s.Trips++
 	m := s.member(ask.Replica)
 	if m.Seq != 0 && ask.Seq <= m.Seq { // its answer was lost, or it is late itself
-		return s.answer(m, &ask, now)
+		return s.answer(s.round(m, now), &ask)
 	}
 	s.begin(ask.Parameters, now)
 	s.mistrust(&ask, now)
@@ -127,8 +127,9 @@ func (s *Shared) Acquire(ask Ask, now int64) Answer {
 	m = s.member(ask.Replica) // others may have gone
 	a.Repaired = s.merge(m, &ask, now)
 	s.reconcile(m, &ask, heard, before, now, &a)
-	s.grant(m, &ask, now)
-	out := s.answer(m, &ask, now)
+	r := s.round(m, now)
+	r.grant(&ask)
+	out := s.answer(r, &ask)
 	out.Closed, out.Repaired, out.Conflict, out.Unexpected = a.Closed, a.Repaired, a.Conflict, a.Unexpected
 	if ask.Leaving {
 		s.drop(m.Replica)

@@ -1,7 +1,8 @@
 package limiter
 
 // answer describes the bucket to a replica, with the grants that it got last.
-func (s *Shared) answer(m *Member, ask *Ask, now int64) Answer {
+func (s *Shared) answer(r *round, ask *Ask) Answer {
+	m, now := r.m, r.now
 	a := Answer{
 		Now: now, Epoch: s.Epoch, Mode: s.Mode, Lo: s.Lo, Hi: s.Hi, Limit: s.usable(), Tolerance: s.tolerance(), Clock: s.clock(),
 		Grants: m.Grants, Pool: m.Pool, Expires: m.Expires,
@@ -20,18 +21,15 @@ func (s *Shared) answer(m *Member, ask *Ask, now int64) Answer {
 	if a.Mode == ModeSlots {
 		a.Own = s.open(now)
 	}
-	s.foretell(&a, m, ask, now)
+	r.foretell(&a, ask)
 	return a
 }
 
 // foretell fills in what callers can expect, and when to ask again.
-func (s *Shared) foretell(a *Answer, m *Member, ask *Ask, now int64) {
-	all := s.parties(now)
-	interactive := s.needs(all, now)
-	r := round{s: s, m: m, all: all, now: now, left: a.Available, interactive: interactive}
+func (r *round) foretell(a *Answer, ask *Ask) {
 	active := int64(0)
-	for i := range all {
-		p := &all[i]
+	for i := range r.all {
+		p := &r.all[i]
 		for c := range p.waiting {
 			a.Waiting += p.waiting[c]
 		}
@@ -45,9 +43,9 @@ func (s *Shared) foretell(a *Answer, m *Member, ask *Ask, now int64) {
 		if !found {
 			continue
 		}
-		p := &all[at]
+		p := &r.all[at]
 		others, _ := r.protected(p)
-		left := max(a.Available-r.leave(ask.Uses[i].Class, p), min(p.guarantee-p.used, a.Available-others))
+		left := max(r.left-r.leave(ask.Uses[i].Class, p), min(p.guarantee-p.used, r.left-others))
 		a.Left[i] = max(0, min(left, p.rest()))
 		a.Fair[i] = max(1, p.guarantee, a.Limit*p.weight/max(active, p.weight))
 		if p.cap >= 0 {
@@ -55,13 +53,14 @@ func (s *Shared) foretell(a *Answer, m *Member, ask *Ask, now int64) {
 		}
 	}
 	if a.Available <= a.Limit/20 {
-		a.Top = s.top(3)
+		a.Top = top(r.all, 3)
 	}
-	a.Again = s.again(a, now)
+	a.Again = r.again(a)
 }
 
 // again is when more can be granted to requests that wait.
-func (s *Shared) again(a *Answer, now int64) int64 {
+func (r *round) again(a *Answer) int64 {
+	s, now := r.s, r.now
 	switch {
 	case a.Blocked > 0:
 		return a.Blocked
@@ -73,8 +72,8 @@ func (s *Shared) again(a *Answer, now int64) int64 {
 		return (s.Slice + 1) * s.slice()
 	}
 	next := now + 200
-	if left := s.allowed(now); left > 0 {
-		next = s.sooner(a, left, now)
+	if r.left > 0 {
+		next = r.sooner(a)
 	} else if s.Hi > 0 {
 		next = s.Hi + rollGuard + 1
 	}
@@ -90,28 +89,26 @@ func (s *Shared) again(a *Answer, now int64) int64 {
 
 // sooner is when to ask again while something is left: at once if each ask gets
 // a part only, else when less of it is kept for others.
-func (s *Shared) sooner(a *Answer, left, now int64) int64 {
-	if a.Replicas > 1 && s.spare(left, now) {
-		return now
+func (r *round) sooner(a *Answer) int64 {
+	if a.Replicas > 1 && r.spare() {
+		return r.now
 	}
-	next := now + 200
-	if s.Hi > now {
-		next = now + min(1000, max(20, (s.Hi-now)/4))
+	next := r.now + 200
+	if hi := r.s.Hi; hi > r.now {
+		next = r.now + min(1000, max(20, (hi-r.now)/4))
 	}
-	if s.doubt(left, now) > 0 {
-		next = min(next, max(now+1, s.probeAt()))
+	if r.kept > 0 {
+		next = min(next, max(r.now+1, r.s.probeAt()))
 	}
 	return next
 }
 
 // spare reports whether requests that wait may have more.
-func (s *Shared) spare(left, now int64) bool {
-	all := s.parties(now)
-	interactive := s.needs(all, now)
-	r := round{s: s, all: all, now: now, left: left, interactive: interactive}
+func (r *round) spare() bool {
 	for c := range Class(Classes) {
-		for i := range all {
-			if all[i].waiting[c] > 0 && min(left-s.doubt(left, now)-r.leave(c, nil), all[i].rest()) > 0 {
+		can := r.left - r.kept - r.leave(c, nil)
+		for i := range r.all {
+			if p := &r.all[i]; p.waiting[c] > 0 && min(can, p.rest()) > 0 {
 				return true
 			}
 		}

@@ -206,10 +206,10 @@ func needsSlots(all []party) {
 func ceil(x float64) int64 { return int64(math.Ceil(x - 1e-9)) }
 
 // top returns the callers that have used most, largest first.
-func (s *Shared) top(most int) []Usage {
+func top(parties []party, most int) []Usage {
 	var all []Usage
-	for _, p := range s.parties(s.Last) {
-		if p.used > 0 {
+	for i := range parties {
+		if p := &parties[i]; p.used > 0 {
 			all = append(all, Usage{p.caller, p.used})
 		}
 	}

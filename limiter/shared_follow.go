@@ -245,7 +245,7 @@ func (s *Shared) roll(now int64, proof bool) *Closed {
 func (s *Shared) record(now int64, proof bool) *Closed {
 	c := &Closed{
 		Epoch: s.Epoch, Opened: s.Opened, Ended: now, Limit: s.usable(), Own: s.own(),
-		External: s.External, Used: s.Used, Refused: s.Refused, Proof: proof, By: s.top(maxUsers),
+		External: s.External, Used: s.Used, Refused: s.Refused, Proof: proof, By: top(s.parties(now), maxUsers),
 	}
 	if s.Named != unnamed {
 		c.Name = s.Name

@@ -5,22 +5,37 @@ import (
 	"strings"
 )
 
+// round is one division of what is left, among all callers of the bucket.
+type round struct {
+	s           *Shared
+	m           *Member // that asks
+	now         int64
+	all         []party
+	left        int64 // of the bucket
+	kept        int64 // of it, not for the asking
+	most        int64 // of it, for this ask
+	interactive int64 // forecast of all interactive demand
+}
+
+func (s *Shared) round(m *Member, now int64) *round {
+	r := &round{s: s, m: m, now: now, all: s.parties(now), left: s.allowed(now)}
+	r.interactive = s.needs(r.all, now)
+	r.kept = s.doubt(r.left, now)
+	return r
+}
+
 // grant gives tokens for the requests of an ask that wait, and some ahead.
-func (s *Shared) grant(m *Member, ask *Ask, now int64) {
+func (r *round) grant(ask *Ask) {
+	s, m := r.s, r.m
 	m.Grants, m.Pool, m.Epoch = make([]int64, len(m.Uses)), 0, s.Epoch
-	if ask.Leaving || s.blocked(now) > 0 {
+	if ask.Leaving || s.blocked(r.now) > 0 {
 		return
 	}
-	all := s.parties(now)
-	interactive := s.needs(all, now)
-	r := round{s: s, m: m, all: all, now: now, left: s.allowed(now), interactive: interactive}
-	r.kept = s.doubt(r.left, now)
 	r.most = r.left
-	if n := s.replicas(now); n > 1 || s.Recover > now {
+	if n := s.replicas(r.now); n > 1 || s.Recover > r.now {
 		// Part of the rest each, so that the others find something too.
-		r.most = max(1, r.left/(2*n))
+		r.most = min(r.left, max(1, r.left/(2*n)))
 	}
-	r.most = min(r.most, r.left)
 	r.guaranteed()
 	for c := range Class(Classes) {
 		r.fair(c)
@@ -35,25 +50,14 @@ func (s *Shared) grant(m *Member, ask *Ask, now int64) {
 	if total == 0 {
 		return
 	}
+	doubtful := s.Mode == ModeKnown && r.now < s.Hi && r.now >= s.probeAt()
 	s.charge(m, m.Granted+total)
 	switch {
 	case s.Mode == ModeCold:
-		s.Probe = now + probeFor
-	case s.Mode == ModeKnown && now < s.Hi && now >= s.probeAt():
-		s.Probe = now + s.RTT + 10
+		s.Probe = r.now + probeFor
+	case doubtful:
+		s.Probe = r.now + s.RTT + 10
 	}
-}
-
-// round is one division of what is left.
-type round struct {
-	s           *Shared
-	m           *Member
-	all         []party
-	now         int64
-	left        int64 // of the bucket
-	kept        int64 // of it, not for the asking
-	most        int64 // of it, for this ask
-	interactive int64 // forecast of all interactive demand
 }
 
 // find returns where a caller stands, and false if nothing is known of it.
@@ -209,5 +213,6 @@ func (r *round) ahead(want int64) {
 	spare := r.left - r.kept - r.leave(Batch, nil)
 	if want > 0 && spare >= 4*s.replicas(r.now)*max(1, want) {
 		r.m.Pool = min(want, r.most)
+		r.left -= r.m.Pool
 	}
 }

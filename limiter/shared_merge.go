@@ -91,7 +91,7 @@ func (s *Shared) reconcile(m *Member, ask *Ask, heard bool, before, now int64, a
 	}
 	for i := range ask.Seen {
 		if o := &ask.Seen[i]; s.Mode == ModeKnown && s.current(o) {
-			s.observe(m, o, before, now, a)
+			s.observe(m, o, before, a)
 		} else if s.Mode == ModeSliding && i == len(ask.Seen)-1 {
 			s.Limit, s.External, s.Used = o.Limit, max(0, o.Used-s.ring()), o.Used
 		}

@@ -3,7 +3,7 @@ package limiter
 // observe learns from the answers that named the current window. Towards less
 // quota it moves at once, towards more never: maximum and minimum do not depend
 // on the order in which answers come, or how often.
-func (s *Shared) observe(m *Member, o *Seen, before, now int64, a *Answer) {
+func (s *Shared) observe(m *Member, o *Seen, before int64, a *Answer) {
 	if o.Sent >= s.LimitAt {
 		s.Limit, s.LimitAt = o.Limit, o.Sent
 	}

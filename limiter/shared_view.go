@@ -9,9 +9,10 @@ func (s *Shared) View(now int64) Snapshot {
 		v.Mode, v.Now = ModeCold, now
 		return v
 	}
-	v.Answer = s.answer(&Member{}, &Ask{}, now)
-	v.Top = s.top(maxUsers)
-	for _, p := range s.parties(now) {
+	r := s.round(&Member{}, now)
+	v.Answer = s.answer(r, &Ask{})
+	v.Top = top(r.all, maxUsers)
+	for _, p := range r.all {
 		c := CallerState{Caller: p.caller, Spent: p.used, Waiting: p.waiting[0] + p.waiting[1] + p.waiting[2]}
 		for i, rate := range p.demand.Rate {
 			c.Rate[i] = int64(rate + 0.5)
