@@ -1,0 +1,109 @@
+package redisstore_test
+
+import (
+	"flag"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/redis/go-redis/v9"
+
+	"iqgateway/internal/redistest"
+	"iqgateway/limiter"
+	"iqgateway/limiter/redisstore"
+)
+
+// The long form is for whoever changes a decision: go test -traces 2000.
+var traces = flag.Int("traces", 60, "how many random traces the script is compared with limiter.Shared on") //nolint:gochecknoglobals // a flag of this test
+
+const stepsPerTrace = 120
+
+// The script decides what limiter.Shared decides, and remembers what it
+// remembers: to the last bit of every number.
+func TestTheScriptDecidesAsSharedDoes(t *testing.T) {
+	t.Parallel()
+	server := redistest.Single(t)
+	r := newReplica(t, server, generous)
+	client := direct(t, server)
+	modes := map[limiter.Mode]int{}
+	for seed := range uint64(*traces) {
+		c := comparison{trace: newTrace(seed), store: redisstore.NewTimed(r.Store), client: client, key: bucket("compared"), shared: &limiter.Shared{}}
+		if err := client.FlushAll(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		for step := range stepsPerTrace {
+			if !c.step(t, r) {
+				t.Fatalf("seed %d (%v), step %d", seed, c.trace, step)
+			}
+			modes[c.shared.Mode]++
+		}
+	}
+	for _, mode := range []limiter.Mode{
+		limiter.ModeCold, limiter.ModeKnown, limiter.ModeLimitOnly, limiter.ModeBlind, limiter.ModeSliding, limiter.ModeSlots,
+	} {
+		if modes[mode] == 0 && *traces >= 60 {
+			t.Errorf("no trace came to the mode %s", mode)
+		}
+	}
+	if odd := r.seen.String(); odd != "" {
+		t.Errorf("the script threw away %s", odd)
+	}
+	t.Logf("steps by mode: %v", modes)
+}
+
+// comparison is one bucket in Redis and in Go.
+type comparison struct {
+	trace  *trace
+	store  redisstore.Timed
+	client redis.UniversalClient
+	key    limiter.Key
+	shared *limiter.Shared
+}
+
+func (c *comparison) step(t *testing.T, r *replica) bool {
+	t.Helper()
+	teller, ask := c.trace.step()
+	now := c.trace.now
+	hidden, text, err := c.store.Hidden(ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := c.shared.Acquire(hidden, now)
+	got, err := c.store.AcquireAt(t.Context(), c.key, text, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("the answer to %s at %d (-Go +Lua):\n%s", text, now, diff)
+		return false
+	}
+	teller.take(want)
+	if c.trace.IntN(10) == 0 {
+		c.operate(t)
+	}
+	state := must[string](t)(c.client.Get(t.Context(), r.name(c.key, "state")).Result())
+	if diff := cmp.Diff(plainState(c.shared), packedState(t, state)); diff != "" {
+		t.Errorf("the state after %s at %d (-Go +Lua):\n%s", text, now, diff)
+		return false
+	}
+	return !t.Failed()
+}
+
+// operate does what operators do.
+func (c *comparison) operate(t *testing.T) {
+	t.Helper()
+	now := c.trace.now
+	want := c.shared.View(now)
+	got := must[limiter.Snapshot](t)(c.store.ViewAt(t.Context(), c.key, now))
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("the view at %d (-Go +Lua):\n%s", now, diff)
+	}
+	if c.trace.IntN(20) > 0 {
+		return
+	}
+	until := c.trace.IntN(2) * int(now+c.trace.Int64N(2000))
+	c.shared.Block(int64(until), "by hand")
+	if err := c.store.Block(t.Context(), c.key, int64(until), "by hand"); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,144 @@
+
+-- limiter/shared_grant.go
+
+function shared.grant(s, m, ask, now)
+  m.Grants, m.Pool, m.Epoch = {}, 0, s.Epoch
+  for i = 1, #m.Uses do m.Grants[i] = 0 end
+  if ask.Leaving or shared.blocked(s, now) > 0 then return end
+  local list, index = shared.parties(s, now)
+  local r = { s = s, m = m, all = list, index = index, now = now }
+  r.interactive = shared.needs(s, list, now)
+  r.left = shared.allowed(s, now)
+  r.kept = shared.doubt(s, r.left, now)
+  r.most = r.left
+  local n = shared.replicas(s, now)
+  if n > 1 or s.Recover > now then r.most = max(1, div(r.left, 2 * n)) end
+  r.most = min(r.most, r.left)
+  shared.guaranteed(r)
+  for c = interactive, background do shared.fair(r, c) end
+  shared.ahead(r, ask.Ahead)
+  local total = m.Pool
+  for i, got in ipairs(m.Grants) do
+    local u = m.Uses[i]
+    u.Spent = u.Spent + got
+    u.Waiting = u.Waiting - got
+    total = total + got
+  end
+  if total == 0 then return end
+  shared.charge(s, m, m.Granted + total)
+  if s.Mode == mode_cold then
+    s.Probe = now + probe_for
+  elseif s.Mode == mode_known and now < s.Hi and now >= shared.probe_at(s) then
+    s.Probe = now + s.RTT + 10
+  end
+end
+
+function shared.take(r, i, n)
+  local u = r.m.Uses[i]
+  local p, c = r.index[u.Caller], u.Class + 1
+  r.m.Grants[i] = r.m.Grants[i] + n
+  r.left = r.left - n
+  r.most = r.most - n
+  p.used = p.used + n
+  p.waiting[c] = p.waiting[c] - n
+  if u.Class ~= interactive then
+    p.used_batch = p.used_batch + n
+    p.need_batch = max(0, p.need_batch - n)
+  else
+    r.interactive = max(0, r.interactive - n)
+  end
+  p.need = max(0, p.need - n)
+end
+
+function shared.protected(r, but)
+  local need, need_batch = 0, 0
+  for _, p in ipairs(r.all) do
+    if p ~= but then
+      need = need + p.need
+      need_batch = need_batch + p.need_batch
+    end
+  end
+  return need, need_batch
+end
+
+function shared.guaranteed(r)
+  for c = interactive, background do
+    for i, u in ipairs(r.m.Uses) do
+      local p = r.index[u.Caller]
+      local due = p.guarantee - p.used
+      if u.Class == c and due > 0 and r.most > 0 then
+        local others = shared.protected(r, p)
+        local can = r.left - others
+        local sum = others + p.need
+        if sum > 0 then can = max(can, div(r.left * p.need + sum - 1, sum)) end
+        shared.take(r, i, max(0, min(u.Waiting - r.m.Grants[i], due, rest(p), can, r.most)))
+      end
+    end
+  end
+end
+
+function shared.fair(r, c)
+  local base = max(0, r.left - r.kept - shared.leave(r, c))
+  local can = min(base + shared.urgent(r, c), r.left)
+  if can <= 0 then return end
+  local takers, of = {}, {}
+  for i, p in ipairs(r.all) do
+    takers[i] = { used = p.used, weight = p.weight, want = min(p.waiting[c + 1], rest(p)) }
+    of[p.Caller] = takers[i]
+  end
+  fill(can, takers)
+  local mine, uses = {}, {}
+  for i, u in ipairs(r.m.Uses) do
+    if u.Class == c then
+      local p = r.index[u.Caller]
+      uses[#uses + 1] = i
+      mine[#mine + 1] = {
+        used = p.used, weight = p.weight,
+        want = max(0, min(u.Waiting - r.m.Grants[i], of[u.Caller].got)),
+      }
+    end
+  end
+  fill(min(can, r.most), mine)
+  local total = 0
+  for k, t in ipairs(mine) do
+    if t.got > 0 then
+      shared.take(r, uses[k], t.got)
+      total = total + t.got
+    end
+  end
+  r.s.Aged = r.s.Aged + max(0, total - base)
+end
+
+function shared.leave(r, c, but)
+  local need, need_batch = shared.protected(r, but)
+  if r.s.Mode == mode_slots then return need end
+  local used_batch, waiting_batch = 0, 0
+  for _, p in ipairs(r.all) do
+    used_batch = used_batch + p.used_batch
+    waiting_batch = waiting_batch + p.waiting[batch + 1]
+  end
+  local kept = max(0, div(shared.usable(r.s), 10) - used_batch)
+  if c == interactive then return need + max(0, min(kept, waiting_batch) - need_batch) end
+  if c == batch then return max(0, min(max(need, r.interactive + need_batch), r.left - kept)) end
+  return max(need, r.interactive + need_batch) + waiting_batch
+end
+
+function shared.urgent(r, c)
+  local n = 0
+  for _, u in ipairs(r.m.Uses) do
+    if u.Class == c and c ~= interactive then n = n + u.Urgent end
+  end
+  return max(0, min(n, div(shared.usable(r.s), 20) - r.s.Aged))
+end
+
+function shared.ahead(r, want)
+  for _, p in ipairs(r.all) do
+    for c = 1, 3 do
+      if p.waiting[c] > 0 then return end
+    end
+  end
+  local s = r.s
+  if s.Mode == mode_slots or s.Mode == mode_cold or s.Recover > r.now then return end
+  local spare = r.left - r.kept - shared.leave(r, batch)
+  if want > 0 and spare >= 4 * shared.replicas(s, r.now) * max(1, want) then r.m.Pool = min(want, r.most) end
+end
