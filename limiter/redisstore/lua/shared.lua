@@ -48,7 +48,7 @@ end
 function shared.acquire(s, ask, now)
   s.Trips = s.Trips + 1
   local m = shared.member(s, ask.Replica)
-  if m.Seq ~= 0 and ask.Seq <= m.Seq then return shared.answer(s, m, ask, now) end
+  if m.Seq ~= 0 and ask.Seq <= m.Seq then return shared.answer(s, shared.round(s, m, now), ask) end
   shared.begin(s, ask, now)
   shared.mistrust(s, ask, now)
   s.Last = now
@@ -60,8 +60,9 @@ function shared.acquire(s, ask, now)
   m = shared.member(s, ask.Replica)
   a.Repaired = shared.merge(s, m, ask, now)
   shared.reconcile(s, m, ask, heard, before, now, a)
-  shared.grant(s, m, ask, now)
-  local out = shared.answer(s, m, ask, now)
+  local r = shared.round(s, m, now)
+  shared.grant(r, ask)
+  local out = shared.answer(s, r, ask)
   out.Closed, out.Repaired, out.Conflict, out.Unexpected = a.Closed, a.Repaired, a.Conflict, a.Unexpected
   if ask.Leaving then shared.drop(s, m.Replica) end
   return out

@@ -7,7 +7,8 @@ local function zeros(n)
   return out
 end
 
-function shared.answer(s, m, ask, now)
+function shared.answer(s, r, ask)
+  local m, now = r.m, r.now
   local a = {
     Now = now, Epoch = s.Epoch, Mode = s.Mode, Name = 0, Lo = s.Lo, Hi = s.Hi, Limit = shared.usable(s), Span = 0,
     Tolerance = shared.tolerance(s), Clock = shared.clock(s), Grants = m.Grants, Pool = m.Pool, Expires = m.Expires,
@@ -19,44 +20,41 @@ function shared.answer(s, m, ask, now)
   if s.Sure or s.Mode ~= mode_known then a.Span = s.Span end
   if m.Epoch ~= s.Epoch or m.Seq ~= ask.Seq then a.Grants, a.Pool = zeros(#ask.Uses), 0 end
   if a.Mode == mode_slots then a.Own = shared.open(s, now) end
-  shared.foretell(s, a, ask, now)
+  shared.foretell(r, a, ask)
   return a
 end
 
-function shared.foretell(s, a, ask, now)
-  local list, index = shared.parties(s, now)
-  local r = { s = s, all = list, index = index, now = now, left = a.Available }
-  r.interactive = shared.needs(s, list, now)
+function shared.foretell(r, a, ask)
   local active = 0
-  for _, p in ipairs(list) do
+  for _, p in ipairs(r.all) do
     local waiting = p.waiting[1] + p.waiting[2] + p.waiting[3]
     a.Waiting = a.Waiting + waiting
     if p.used + waiting > 0 then active = active + p.weight end
   end
   a.Left, a.Fair = zeros(#ask.Uses), zeros(#ask.Uses)
   for i, u in ipairs(ask.Uses) do
-    local p = index[u.Caller]
+    local p = r.index[u.Caller]
     if p then
       local others = shared.protected(r, p)
-      local left = max(a.Available - shared.leave(r, u.Class, p), min(p.guarantee - p.used, a.Available - others))
+      local left = max(r.left - shared.leave(r, u.Class, p), min(p.guarantee - p.used, r.left - others))
       a.Left[i] = max(0, min(left, rest(p)))
       a.Fair[i] = max(1, p.guarantee, div(a.Limit * p.weight, max(active, p.weight)))
       if p.cap >= 0 then a.Fair[i] = min(a.Fair[i], p.cap) end
     end
   end
-  if a.Available <= div(a.Limit, 20) then a.Top = shared.top(s, 3) end
-  a.Again = shared.again(s, a, now)
+  if a.Available <= div(a.Limit, 20) then a.Top = shared.top(r.all, 3) end
+  a.Again = shared.again(r, a)
 end
 
-function shared.again(s, a, now)
+function shared.again(r, a)
+  local s, now = r.s, r.now
   if a.Blocked > 0 then return a.Blocked end
   if s.Mode == mode_slots then return now + 100 end
   if s.Mode == mode_cold then return now + 50 end
   if s.Mode ~= mode_known then return (s.Slice + 1) * shared.slice(s) end
   local next = now + 200
-  local left = shared.allowed(s, now)
-  if left > 0 then
-    next = shared.sooner(s, a, left, now)
+  if r.left > 0 then
+    next = shared.sooner(r, a)
   elseif s.Hi > 0 then
     next = s.Hi + roll_guard + 1
   end
@@ -66,22 +64,20 @@ function shared.again(s, a, now)
   return next
 end
 
-function shared.sooner(s, a, left, now)
-  if a.Replicas > 1 and shared.spare(s, left, now) then return now end
+function shared.sooner(r, a)
+  local s, now = r.s, r.now
+  if a.Replicas > 1 and shared.spare(r) then return now end
   local next = now + 200
   if s.Hi > now then next = now + min(1000, max(20, div(s.Hi - now, 4))) end
-  if shared.doubt(s, left, now) > 0 then next = min(next, max(now + 1, shared.probe_at(s))) end
+  if r.kept > 0 then next = min(next, max(now + 1, shared.probe_at(s))) end
   return next
 end
 
-function shared.spare(s, left, now)
-  local list = shared.parties(s, now)
-  local r = { s = s, all = list, now = now, left = left }
-  r.interactive = shared.needs(s, list, now)
-  local kept = shared.doubt(s, left, now)
+function shared.spare(r)
   for c = interactive, background do
-    for _, p in ipairs(list) do
-      if p.waiting[c + 1] > 0 and min(left - kept - shared.leave(r, c), rest(p)) > 0 then return true end
+    local can = r.left - r.kept - shared.leave(r, c)
+    for _, p in ipairs(r.all) do
+      if p.waiting[c + 1] > 0 and min(can, rest(p)) > 0 then return true end
     end
   end
   return false

@@ -146,9 +146,9 @@ function shared.needs_slots(list)
   end
 end
 
-function shared.top(s, most)
+function shared.top(list, most)
   local used = {}
-  for _, p in ipairs((shared.parties(s, s.Last))) do
+  for _, p in ipairs(list) do
     if p.used > 0 then used[#used + 1] = { Caller = p.Caller, Spent = p.used } end
   end
   table.sort(used, function(a, b)

@@ -177,7 +177,7 @@ end
 function shared.record(s, now, proof)
   local c = {
     Epoch = s.Epoch, Name = 0, Opened = s.Opened, Ended = now, Limit = shared.usable(s), Own = shared.own(s),
-    External = s.External, Used = s.Used, Refused = s.Refused, Proof = proof, Wasted = 0, By = shared.top(s, max_users),
+    External = s.External, Used = s.Used, Refused = s.Refused, Proof = proof, Wasted = 0, By = shared.top(shared.parties(s, now), max_users),
   }
   if s.Named ~= unnamed then c.Name = s.Name end
   local spent = 0

@@ -1,19 +1,22 @@
 
 -- limiter/shared_grant.go
 
-function shared.grant(s, m, ask, now)
+function shared.round(s, m, now)
+  local r = { s = s, m = m, now = now, left = shared.allowed(s, now) }
+  r.all, r.index = shared.parties(s, now)
+  r.interactive = shared.needs(s, r.all, now)
+  r.kept = shared.doubt(s, r.left, now)
+  return r
+end
+
+function shared.grant(r, ask)
+  local s, m, now = r.s, r.m, r.now
   m.Grants, m.Pool, m.Epoch = {}, 0, s.Epoch
   for i = 1, #m.Uses do m.Grants[i] = 0 end
   if ask.Leaving or shared.blocked(s, now) > 0 then return end
-  local list, index = shared.parties(s, now)
-  local r = { s = s, m = m, all = list, index = index, now = now }
-  r.interactive = shared.needs(s, list, now)
-  r.left = shared.allowed(s, now)
-  r.kept = shared.doubt(s, r.left, now)
   r.most = r.left
   local n = shared.replicas(s, now)
-  if n > 1 or s.Recover > now then r.most = max(1, div(r.left, 2 * n)) end
-  r.most = min(r.most, r.left)
+  if n > 1 or s.Recover > now then r.most = min(r.left, max(1, div(r.left, 2 * n))) end
   shared.guaranteed(r)
   for c = interactive, background do shared.fair(r, c) end
   shared.ahead(r, ask.Ahead)
@@ -25,10 +28,11 @@ function shared.grant(s, m, ask, now)
     total = total + got
   end
   if total == 0 then return end
+  local doubtful = s.Mode == mode_known and now < s.Hi and now >= shared.probe_at(s)
   shared.charge(s, m, m.Granted + total)
   if s.Mode == mode_cold then
     s.Probe = now + probe_for
-  elseif s.Mode == mode_known and now < s.Hi and now >= shared.probe_at(s) then
+  elseif doubtful then
     s.Probe = now + s.RTT + 10
   end
 end
@@ -140,5 +144,8 @@ function shared.ahead(r, want)
   local s = r.s
   if s.Mode == mode_slots or s.Mode == mode_cold or s.Recover > r.now then return end
   local spare = r.left - r.kept - shared.leave(r, batch)
-  if want > 0 and spare >= 4 * shared.replicas(s, r.now) * max(1, want) then r.m.Pool = min(want, r.most) end
+  if want > 0 and spare >= 4 * shared.replicas(s, r.now) * max(1, want) then
+    r.m.Pool = min(want, r.most)
+    r.left = r.left - r.m.Pool
+  end
 end

@@ -61,7 +61,7 @@ function shared.reconcile(s, m, ask, heard, before, now, a)
   if heard or ask.Seq == 1 then shared.hear(s, ask, refused, silent, now) end
   for i, o in ipairs(ask.Seen) do
     if s.Mode == mode_known and shared.current(s, o) then
-      shared.observe(s, m, o, before, now, a)
+      shared.observe(s, m, o, before, a)
     elseif s.Mode == mode_sliding and i == #ask.Seen then
       s.Limit, s.External, s.Used = o.Limit, max(0, o.Used - shared.ring(s)), o.Used
     end

@@ -1,7 +1,7 @@
 
 -- limiter/shared_seen.go
 
-function shared.observe(s, m, o, before, now, a)
+function shared.observe(s, m, o, before, a)
   if o.Sent >= s.LimitAt then s.Limit, s.LimitAt = o.Limit, o.Sent end
   local others = shared.own(s) - m.Granted - m.Carry
   s.External = max(s.External, o.Excess - others)

@@ -7,9 +7,10 @@ function shared.view(s, now)
     v.Answer = { Now = now, Mode = mode_cold, SharesID = '0', Top = {} }
     return v
   end
-  v.Answer = shared.answer(s, new_member(''), { Seq = 0, Uses = {} }, now)
-  v.Answer.Top = shared.top(s, max_users)
-  for i, p in ipairs((shared.parties(s, now))) do
+  local r = shared.round(s, new_member(''), now)
+  v.Answer = shared.answer(s, r, { Seq = 0, Uses = {} })
+  v.Answer.Top = shared.top(r.all, max_users)
+  for i, p in ipairs(r.all) do
     local c = { Caller = p.Caller, Spent = p.used, Waiting = p.waiting[1] + p.waiting[2] + p.waiting[3], Rate = {} }
     for class = 1, 3 do c.Rate[class] = int(p.demand.Rate[class] + 0.5) end
     v.Callers[i] = c
