@@ -72,7 +72,7 @@ func (b *bucket) took(now, sent time.Time, ask Ask, a Answer) news {
 func (b *bucket) publish(all []news) {
 	h := &b.limiter.options.Hooks
 	for _, n := range all {
-		h.acquired(AcquireInfo{Bucket: n.name, Duration: n.duration, Err: n.err})
+		h.acquired(AcquireInfo{Bucket: n.name, Duration: n.duration, Err: n.err, Answer: n.answer})
 		if n.turned {
 			h.storeState(n.name, n.err)
 		}

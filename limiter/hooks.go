@@ -34,6 +34,7 @@ type AcquireInfo struct {
 	Bucket   Name
 	Duration time.Duration // 0 for a store in memory
 	Err      error         // nil when it was answered; safe to log
+	Answer   Answer        // zero where Err is set
 }
 
 // Hooks are called as things happen; nil funcs are skipped. They must be safe
