@@ -111,7 +111,7 @@ func (l *Local) reserve(m moment) int64 {
 	if span := l.span(); span > 0 {
 		ahead = min(ahead, span/reserveParts)
 	}
-	return int64(l.demand.now(m) * ahead.Seconds())
+	return int64(l.demand.rate(m) * ahead.Seconds())
 }
 
 // surrender gives tokens back that will not be needed soon.
@@ -163,7 +163,7 @@ func (l *Local) low() bool {
 	if !l.ask.ahead || l.serial == l.ask.taken || l.alone.since != 0 {
 		return false
 	}
-	return float64(l.pool.tokens) <= l.demand.now(l.now)*lowWater.Seconds() && l.reserve(l.now) >= 1
+	return float64(l.pool.tokens) <= l.demand.rate(l.now)*lowWater.Seconds() && l.reserve(l.now) >= 1
 }
 
 // want notes that a request of the lane waits. If the fleet has said that the

@@ -6,26 +6,31 @@ import (
 	"time"
 )
 
-// demandOver is over how long arrivals are averaged. It is long enough that one
-// request alone does not make a rate of one a second.
-const demandOver = 2 * time.Second
+// demandOver is over how long arrivals are averaged. After as long without any,
+// the past tells nothing of what comes.
+const demandOver = time.Second
 
 // demand is the rate of arrivals, as an average that forgets.
 type demand struct {
-	rate float64 // per second, at the moment at
-	at   moment
+	sum float64 // arrivals, each fading since it came; at the moment at
+	at  moment
 }
 
 func (d *demand) add(m moment) {
-	d.rate = d.now(m) + 1/demandOver.Seconds()
-	d.at = m
+	d.sum, d.at = d.faded(m)+1, m
 }
 
-func (d *demand) now(m moment) float64 {
-	if m <= d.at || d.rate == 0 {
-		return d.rate
+func (d *demand) faded(m moment) float64 {
+	if m-d.at > demandOver {
+		return 0
 	}
-	return d.rate * math.Exp(-float64(m-d.at)/float64(demandOver))
+	return d.sum * math.Exp(-float64(m-d.at)/float64(demandOver))
+}
+
+// rate is how many come in a second. Just after an arrival the sum is too large
+// by one half on average, so that a single one is no rate at all.
+func (d *demand) rate(m moment) float64 {
+	return max(0, d.faded(m)-0.5) / demandOver.Seconds()
 }
 
 // roundTrips are how long the upstream took for its last answers.
