@@ -85,7 +85,7 @@ func (c *checks) refusal(w *WindowCount) {
 // counted checks that the fleet has booked what the upstream has counted.
 func (c *checks) counted(w *WindowCount) {
 	a := c.last
-	if c.forgot || c.under.storeAway || c.under.misled || a.Name == 0 || a.Mode != limiter.ModeKnown {
+	if c.forgot || c.under.storeLost || c.under.storeAway || c.under.misled || a.Name == 0 || a.Mode != limiter.ModeKnown {
 		return
 	}
 	if c.w.up.named(a.Name) == w && w.Own > a.Own {

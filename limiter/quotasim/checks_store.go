@@ -7,8 +7,9 @@ import (
 	"iqgateway/limiter"
 )
 
-// acquired checks an answer of the store, at the instant when it is made.
-func (c *checks) acquired(ask limiter.Ask, a limiter.Answer) {
+// acquired checks an answer of the store, at the instant when it is made; limit
+// is the upstream's, as the store knows it.
+func (c *checks) acquired(ask limiter.Ask, a limiter.Answer, limit int64) {
 	granted := tokens(a)
 	c.trace.add(c.w.now, "ask %d of %s: epoch %d sent %d keep %d done %d carry %d ahead %d seen %v -> epoch %d %s granted %v+%d own %d outside %d margin %d of %d again %d blocked %d",
 		ask.Seq, ask.Replica, ask.Epoch, ask.Sent, ask.Keep, ask.Done, ask.Carry, ask.Ahead, ask.Seen,
@@ -22,8 +23,8 @@ func (c *checks) acquired(ask limiter.Ask, a limiter.Answer) {
 	switch {
 	case len(a.Grants) != len(ask.Uses) || a.Pool < 0:
 		c.fail("I1", "grants %v and pool %d for %d uses", a.Grants, a.Pool, len(ask.Uses))
-	case granted > 0 && a.Mode == limiter.ModeKnown && a.Own+a.External+a.Margin > a.Limit:
-		c.fail("I1", "%d granted: own %d, outside %d and margin %d exceed %d", granted, a.Own, a.External, a.Margin, a.Limit)
+	case granted > 0 && a.Mode == limiter.ModeKnown && (a.Own > a.Limit || a.Own+a.External+a.Margin > limit):
+		c.fail("I1", "%d granted: own %d of %d, outside %d and margin %d exceed %d", granted, a.Own, a.Limit, a.External, a.Margin, limit)
 	case granted > 0 && a.Blocked > a.Now:
 		c.fail("I1", "%d granted while blocked", granted)
 	}

@@ -141,7 +141,7 @@ func (s *store) apply(ask limiter.Ask) limiter.Answer {
 	if s.mutate.Answer != nil {
 		s.mutate.Answer(&a)
 	}
-	s.w.check.acquired(ask, a)
+	s.w.check.acquired(ask, a, s.shared.Limit)
 	return a
 }
 

@@ -29,7 +29,7 @@ func (v *Violation) Report() string {
 // trace keeps the last lines of what happened. A line is written only when it
 // is wanted: most runs break nothing.
 type trace struct {
-	lines [240]func() string
+	lines [3000]func() string
 	next  int
 }
 
