@@ -4,6 +4,9 @@ import "time"
 
 const (
 	heartbeat = time.Second
+	// waitBeat is the heartbeat of a replica on which requests wait and nothing
+	// else is: just often enough to be counted.
+	waitBeat = 2 * time.Second
 	// reserveFor is for how long a replica holds tokens ahead, at most, and
 	// how much of a window that may be.
 	reserveFor   = time.Second
@@ -101,7 +104,8 @@ func (l *Local) holdUntil(m moment) int64 {
 	return l.clock.late(l.paused)
 }
 
-// reserve is how many tokens the replica would like to hold ahead.
+// reserve is how many tokens the replica would like to hold ahead: what it will
+// need soon, and less of what is left the nearer the window's end is.
 func (l *Local) reserve(m moment) int64 {
 	s := &l.o.Settings
 	if !s.Enforce || s.Kind == Concurrency || l.leaving || !l.reaches(m) {
@@ -111,7 +115,11 @@ func (l *Local) reserve(m moment) int64 {
 	if span := l.span(); span > 0 {
 		ahead = min(ahead, span/reserveParts)
 	}
-	return int64(l.demand.rate(m) * ahead.Seconds())
+	n := int64(l.demand.rate(m) * ahead.Seconds())
+	if l.heard && l.last.Mode == ModeKnown && !l.passed(m) {
+		n = min(n, l.last.Available/(4*max(1, l.last.Replicas)))
+	}
+	return n
 }
 
 // surrender gives tokens back that will not be needed soon.
@@ -138,8 +146,11 @@ func (l *Local) due() moment {
 	if l.queue.total() > 0 {
 		at = l.dueForWaiting()
 	}
-	if t.changes != t.told || l.pool.tokens > 0 || l.underWay() > 0 || l.queue.total() > 0 {
+	switch {
+	case t.changes != t.told || l.pool.tokens > 0 || l.underWay() > 0:
 		at = min(at, t.lastAt+heartbeat)
+	case l.queue.total() > 0:
+		at = min(at, t.lastAt+waitBeat)
 	}
 	return at
 }
