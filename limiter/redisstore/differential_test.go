@@ -14,7 +14,7 @@ import (
 )
 
 // The long form is for whoever changes a decision: go test -traces 2000.
-var traces = flag.Int("traces", 60, "how many random traces the script is compared with limiter.Shared on") //nolint:gochecknoglobals // a flag of this test
+var traces = flag.Int("traces", 60, "how many random traces the script is compared with limiter.Shared on")
 
 const stepsPerTrace = 120
 

@@ -77,6 +77,9 @@ func tidy(v any) any {
 				number, _ := strconv.ParseFloat(text, 64)
 				field = number
 			}
+			if rows, isList := field.([]any); isList && name == "Uses" {
+				field = useFields(rows)
+			}
 			addPlain(fields, name, tidy(field))
 		}
 		return fields
@@ -86,4 +89,17 @@ func tidy(v any) any {
 		}
 	}
 	return v
+}
+
+// useFields gives the rows of uses the names of their fields.
+func useFields(rows []any) []any {
+	out := make([]any, len(rows))
+	for i, row := range rows {
+		fields := map[string]any{}
+		for k, v := range row.([]any) {
+			fields[reflect.TypeFor[limiter.Use]().Field(k).Name] = v
+		}
+		out[i] = fields
+	}
+	return out
 }

@@ -84,9 +84,6 @@ func (s *Store) keys(key limiter.Key) []string {
 	return []string{k.Field("state"), k.Field("history")}
 }
 
-// fields are the names of keys in their order.
-func fields() [2]string { return [2]string{"state", "history"} }
-
 // reply is what a script answers: what it threw away, a text and more.
 type reply struct {
 	text string

@@ -2,14 +2,15 @@
 -- The script of Acquire. ARGV: the Ask.
 
 local now = clock()
-local text = ARGV[1]
-local state
 
-local answer = with(function(s)
-  state = s
-  return shared.acquire(s, read_ask(text), now) -- the ask is read anew: a failed run leaves its marks on it
+-- Nothing is written before all has been computed. The ask is read anew for
+-- each run: a failed one leaves its marks on it.
+local done = with(function(s)
+  local answer = shared.acquire(s, read_ask(ARGV[1]), now)
+  local record = answer.Closed and cjson.encode(write_closed(answer.Closed))
+  return { state = s, text = cjson.encode(write_answer(answer)), record = record }
 end)
 
-save(state)
-if answer.Closed then remember(write_closed(answer.Closed)) end
-return { odd, cjson.encode(write_answer(answer)) }
+save(done.state)
+if done.record then remember(done.record) end
+return { odd, done.text }

@@ -11,7 +11,6 @@ local ask_fields = {
 local seen_fields = {
   n = 'Name', l = 'Limit', t = 'Sent', f = 'First', r = 'Last', u = 'Used', x = 'Excess', lo = 'Lo', hi = 'Hi', z = 'Spent',
 }
-local use_fields = { c = 'Caller', x = 'Class', w = 'Waiting', u = 'Urgent', o = 'Oldest', s = 'Spent', a = 'Arrived' }
 local share_fields = { c = 'Caller', g = 'Guarantee', m = 'Cap', w = 'Weight' }
 local amount_fields = { p = 'Percent', t = 'Tokens' }
 
@@ -36,11 +35,19 @@ local function read_shares(rows)
   return out
 end
 
+local function read_uses(rows)
+  local out = {}
+  for i, u in ipairs(rows or {}) do
+    out[i] = { u.c, u.x, u.w or 0, u.u or 0, u.o or 0, u.s or 0, u.a or 0 } -- CALLER to ARRIVED
+  end
+  return out
+end
+
 local function read_ask(text)
   local wire = cjson.decode(text)
   local ask = named(wire, ask_fields)
   ask.Polite, ask.Shadow, ask.Leaving = wire.pol == true, wire.shd == true, wire.bye == true
-  ask.Seen, ask.Uses = all(wire.o, seen_fields), all(wire.w, use_fields)
+  ask.Seen, ask.Uses = all(wire.o, seen_fields), read_uses(wire.w)
   if wire.shr and wire.shr ~= cjson.null then ask.Shares = read_shares(wire.shr) end
   return ask
 end

@@ -1,8 +1,9 @@
 
 -- The script of Block. ARGV: until when, and why.
 
-with(function(s)
+local state = with(function(s)
   shared.block(s, tonumber(ARGV[1]), ARGV[2])
-  save(s)
+  return s
 end)
+save(state)
 return { odd, '' }

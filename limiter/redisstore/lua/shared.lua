@@ -11,6 +11,9 @@ local probe_for, clock_slack, forget_after, default_span = 5000, 250, 10000, 600
 
 local max_users, spread = 64, 2.33
 
+-- A Use is a row, because a bucket may have a thousand of them.
+local CALLER, CLASS, WAITING, URGENT, SPENT, ARRIVED = 1, 2, 3, 4, 6, 7 -- 5 is Oldest
+
 local floor, min, max, abs = math.floor, math.min, math.max, math.abs
 
 -- int drops the fraction, as Go's conversion does.

@@ -33,10 +33,10 @@ function shared.foretell(r, a, ask)
   end
   a.Left, a.Fair = zeros(#ask.Uses), zeros(#ask.Uses)
   for i, u in ipairs(ask.Uses) do
-    local p = r.index[u.Caller]
+    local p = r.index[u[CALLER]]
     if p then
       local others = shared.protected(r, p)
-      local left = max(r.left - shared.leave(r, u.Class, p), min(p.guarantee - p.used, r.left - others))
+      local left = max(r.left - shared.leave(r, u[CLASS], p), min(p.guarantee - p.used, r.left - others))
       a.Left[i] = max(0, min(left, rest(p)))
       a.Fair[i] = max(1, p.guarantee, div(a.Limit * p.weight, max(active, p.weight)))
       if p.cap >= 0 then a.Fair[i] = min(a.Fair[i], p.cap) end

@@ -49,11 +49,11 @@ function shared.parties(s, now)
     local alive = m.Expires >= now
     if alive or s.Mode ~= mode_slots then
       for _, u in ipairs(m.Uses) do
-        local p, c = of(u.Caller), u.Class + 1
-        p.used = p.used + u.Spent
-        if u.Class ~= interactive then p.used_batch = p.used_batch + u.Spent end
-        p.arrived[c] = p.arrived[c] + u.Arrived
-        if alive then p.waiting[c] = p.waiting[c] + u.Waiting end
+        local p, c = of(u[CALLER]), u[CLASS] + 1
+        p.used = p.used + u[SPENT]
+        if u[CLASS] ~= interactive then p.used_batch = p.used_batch + u[SPENT] end
+        p.arrived[c] = p.arrived[c] + u[ARRIVED]
+        if alive then p.waiting[c] = p.waiting[c] + u[WAITING] end
       end
     end
   end

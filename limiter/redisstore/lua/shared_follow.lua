@@ -167,7 +167,7 @@ function shared.roll(s, now, proof)
   for _, m in ipairs(s.Members) do
     m.Carry = m.Carry + m.Granted - m.Done
     m.Granted, m.Done, m.Spent = 0, 0, 0
-    for _, u in ipairs(m.Uses) do u.Spent, u.Arrived = 0, 0 end
+    for _, u in ipairs(m.Uses) do u[SPENT], u[ARRIVED] = 0, 0 end
   end
   s.Epoch, s.Opened = max(s.Epoch + 1, now), now
   s.Used, s.External, s.Shut, s.Refused, s.Aged, s.Probe = 0, 0, false, 0, 0, 0
@@ -181,7 +181,7 @@ function shared.record(s, now, proof)
   }
   if s.Named ~= unnamed then c.Name = s.Name end
   local spent = 0
-  for _, u in ipairs(c.By) do spent = spent + u.Spent end
+  for _, usage in ipairs(c.By) do spent = spent + usage.Spent end
   for _, m in ipairs(s.Members) do c.Wasted = c.Wasted + m.Granted end
   c.Wasted = max(0, c.Wasted - spent)
   return c

@@ -6,6 +6,7 @@ function shared.round(s, m, now)
   r.all, r.index = shared.parties(s, now)
   r.interactive = shared.needs(s, r.all, now)
   r.kept = shared.doubt(s, r.left, now)
+  shared.sum(r)
   return r
 end
 
@@ -23,8 +24,8 @@ function shared.grant(r, ask)
   local total = m.Pool
   for i, got in ipairs(m.Grants) do
     local u = m.Uses[i]
-    u.Spent = u.Spent + got
-    u.Waiting = u.Waiting - got
+    u[SPENT] = u[SPENT] + got
+    u[WAITING] = u[WAITING] - got
     total = total + got
   end
   if total == 0 then return end
@@ -37,45 +38,57 @@ function shared.grant(r, ask)
   end
 end
 
+-- sum adds up what protected and leave need of all callers; take keeps it right.
+-- In Go they add it up each time.
+function shared.sum(r)
+  r.need, r.need_batch, r.used_batch, r.waiting_batch = 0, 0, 0, 0
+  for _, p in ipairs(r.all) do
+    r.need = r.need + p.need
+    r.need_batch = r.need_batch + p.need_batch
+    r.used_batch = r.used_batch + p.used_batch
+    r.waiting_batch = r.waiting_batch + p.waiting[batch + 1]
+  end
+end
+
 function shared.take(r, i, n)
   local u = r.m.Uses[i]
-  local p, c = r.index[u.Caller], u.Class + 1
+  local p, class = r.index[u[CALLER]], u[CLASS]
   r.m.Grants[i] = r.m.Grants[i] + n
   r.left = r.left - n
   r.most = r.most - n
   p.used = p.used + n
-  p.waiting[c] = p.waiting[c] - n
-  if u.Class ~= interactive then
+  p.waiting[class + 1] = p.waiting[class + 1] - n
+  if class == batch then r.waiting_batch = r.waiting_batch - n end
+  if class ~= interactive then
     p.used_batch = p.used_batch + n
-    p.need_batch = max(0, p.need_batch - n)
+    r.used_batch = r.used_batch + n
+    local need = max(0, p.need_batch - n)
+    r.need_batch = r.need_batch + need - p.need_batch
+    p.need_batch = need
   else
     r.interactive = max(0, r.interactive - n)
   end
-  p.need = max(0, p.need - n)
+  local need = max(0, p.need - n)
+  r.need = r.need + need - p.need
+  p.need = need
 end
 
 function shared.protected(r, but)
-  local need, need_batch = 0, 0
-  for _, p in ipairs(r.all) do
-    if p ~= but then
-      need = need + p.need
-      need_batch = need_batch + p.need_batch
-    end
-  end
-  return need, need_batch
+  if not but then return r.need, r.need_batch end
+  return r.need - but.need, r.need_batch - but.need_batch
 end
 
 function shared.guaranteed(r)
   for c = interactive, background do
     for i, u in ipairs(r.m.Uses) do
-      local p = r.index[u.Caller]
+      local p = r.index[u[CALLER]]
       local due = p.guarantee - p.used
-      if u.Class == c and due > 0 and r.most > 0 then
+      if u[CLASS] == c and due > 0 and r.most > 0 then
         local others = shared.protected(r, p)
         local can = r.left - others
         local sum = others + p.need
         if sum > 0 then can = max(can, div(r.left * p.need + sum - 1, sum)) end
-        shared.take(r, i, max(0, min(u.Waiting - r.m.Grants[i], due, rest(p), can, r.most)))
+        shared.take(r, i, max(0, min(u[WAITING] - r.m.Grants[i], due, rest(p), can, r.most)))
       end
     end
   end
@@ -93,12 +106,12 @@ function shared.fair(r, c)
   fill(can, takers)
   local mine, uses = {}, {}
   for i, u in ipairs(r.m.Uses) do
-    if u.Class == c then
-      local p = r.index[u.Caller]
+    if u[CLASS] == c then
+      local p = r.index[u[CALLER]]
       uses[#uses + 1] = i
       mine[#mine + 1] = {
         used = p.used, weight = p.weight,
-        want = max(0, min(u.Waiting - r.m.Grants[i], of[u.Caller].got)),
+        want = max(0, min(u[WAITING] - r.m.Grants[i], of[u[CALLER]].got)),
       }
     end
   end
@@ -116,21 +129,16 @@ end
 function shared.leave(r, c, but)
   local need, need_batch = shared.protected(r, but)
   if r.s.Mode == mode_slots then return need end
-  local used_batch, waiting_batch = 0, 0
-  for _, p in ipairs(r.all) do
-    used_batch = used_batch + p.used_batch
-    waiting_batch = waiting_batch + p.waiting[batch + 1]
-  end
-  local kept = max(0, div(shared.usable(r.s), 10) - used_batch)
-  if c == interactive then return need + max(0, min(kept, waiting_batch) - need_batch) end
+  local kept = max(0, div(shared.usable(r.s), 10) - r.used_batch)
+  if c == interactive then return need + max(0, min(kept, r.waiting_batch) - need_batch) end
   if c == batch then return max(0, min(max(need, r.interactive + need_batch), r.left - kept)) end
-  return max(need, r.interactive + need_batch) + waiting_batch
+  return max(need, r.interactive + need_batch) + r.waiting_batch
 end
 
 function shared.urgent(r, c)
   local n = 0
   for _, u in ipairs(r.m.Uses) do
-    if u.Class == c and c ~= interactive then n = n + u.Urgent end
+    if u[CLASS] == c and c ~= interactive then n = n + u[URGENT] end
   end
   return max(0, min(n, div(shared.usable(r.s), 20) - r.s.Aged))
 end

@@ -7,7 +7,7 @@ function shared.merge(s, m, ask, now)
     shared.charge(s, m, 0)
     m.Done, m.Carry = 0, max(0, ask.Carry + ask.Sent - ask.Done)
     if s.Mode ~= mode_slots then
-      for _, u in ipairs(m.Uses) do u.Spent, u.Arrived = 0, 0 end
+      for _, u in ipairs(m.Uses) do u[SPENT], u[ARRIVED] = 0, 0 end
     end
     return false
   end

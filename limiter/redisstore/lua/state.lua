@@ -34,13 +34,13 @@ end
 local function remember(record)
   local is = redis.call('TYPE', history_key).ok
   if is ~= 'list' and is ~= 'none' then discard(history_key, 'history', 'type') end
-  redis.call('LPUSH', history_key, cjson.encode(record))
+  redis.call('LPUSH', history_key, record)
   redis.call('LTRIM', history_key, 0, history_length - 1)
   redis.call('PEXPIRE', history_key, keep_history)
 end
 
--- with runs f on the state and returns what f does. A state of the right shape
--- that makes f fail was not written by this version either.
+-- with runs f on the state and returns what f does. A state on which f fails
+-- although it does not fail on an empty one was not written by this version.
 local function with(f)
   local s, why = load()
   if s then
@@ -48,6 +48,7 @@ local function with(f)
     if ok then return result end
     why = 'unreadable'
   end
+  local result = f(fresh())
   if why then discard(state_key, 'state', why) end
-  return f(fresh())
+  return result
 end
