@@ -2,7 +2,6 @@ package quotasim
 
 import (
 	"reflect"
-	"time"
 
 	"iqgateway/limiter"
 )
@@ -19,14 +18,10 @@ func (c *checks) acquired(ask limiter.Ask, a limiter.Answer, limit int64) {
 	if ask.Seq < m.seq {
 		return // late, and so is its answer: the replica does not wait for it any more
 	}
+	fresh := ask.Seq > m.seq
 	m.seq, m.ahead, m.granted = ask.Seq, max(m.ahead, ask.Ahead), granted
-	switch {
-	case len(a.Grants) != len(ask.Uses) || a.Pool < 0:
-		c.fail("I1", "grants %v and pool %d for %d uses", a.Grants, a.Pool, len(ask.Uses))
-	case granted > 0 && a.Mode == limiter.ModeKnown && (a.Own > a.Limit || a.Own+a.External+a.Margin > limit):
-		c.fail("I1", "%d granted: own %d of %d, outside %d and margin %d exceed %d", granted, a.Own, a.Limit, a.External, a.Margin, limit)
-	case granted > 0 && a.Blocked > a.Now:
-		c.fail("I1", "%d granted while blocked", granted)
+	if fresh {
+		c.grants(ask, a, granted, limit)
 	}
 	if !c.forgot {
 		c.follows(a)
@@ -36,6 +31,18 @@ func (c *checks) acquired(ask limiter.Ask, a limiter.Answer, limit int64) {
 		c.counted(w)
 	}
 	c.closed(a)
+}
+
+// grants checks what was granted now.
+func (c *checks) grants(ask limiter.Ask, a limiter.Answer, granted, limit int64) {
+	switch {
+	case len(a.Grants) != len(ask.Uses) || a.Pool < 0:
+		c.fail("I1", "grants %v and pool %d for %d uses", a.Grants, a.Pool, len(ask.Uses))
+	case granted > 0 && a.Mode == limiter.ModeKnown && (a.Own > a.Limit || a.Own+a.External+a.Margin > limit):
+		c.fail("I1", "%d granted: own %d of %d, outside %d and margin %d exceed %d", granted, a.Own, a.Limit, a.External, a.Margin, limit)
+	case granted > 0 && a.Blocked > a.Now:
+		c.fail("I1", "%d granted while blocked", granted)
+	}
 }
 
 // follows checks that the store went on from its last answer.
@@ -110,32 +117,4 @@ func tokens(a limiter.Answer) int64 {
 		n += g
 	}
 	return n
-}
-
-// idle checks that requests do not wait while there is quota and nothing is
-// done.
-func (c *checks) idle(d *design) {
-	const heartbeat, slack = time.Second, 500 * time.Millisecond
-	a, u := c.last, c.under
-	if c.forgot || u.storeAway || u.storeLost || u.faults || u.misled || a.Mode != limiter.ModeKnown ||
-		a.Blocked > 0 || c.w.now-c.sentAt < heartbeat+slack || a.Available*2 < a.Limit {
-		return
-	}
-	for _, p := range d.replicas {
-		for r := range p.queue {
-			if c.w.now-r.came > heartbeat+slack && c.w.uncapped(r.Caller) {
-				c.fail("I14", "request %d waits for %v and %d of %d are left", r.number, c.w.now-r.came, a.Available, a.Limit)
-				return
-			}
-		}
-	}
-}
-
-func (w *world) uncapped(caller string) bool {
-	for _, s := range w.Settings.Shares {
-		if s.Caller == caller {
-			return s.Cap.None()
-		}
-	}
-	return true
 }

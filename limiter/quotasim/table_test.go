@@ -90,10 +90,10 @@ func TestBaselinesAreRefused(t *testing.T) {
 
 func TestSummarise(t *testing.T) {
 	r := Result{Sent: 10, Trips: 5, Windows: []WindowCount{
-		{End: 1, Limit: 100, Own: 1},                           // the first
-		{End: 2, Limit: 100, Own: 80, External: 20},            // all of what others left
+		{End: 1, Limit: 100, Own: 1},                            // the first
+		{End: 2, Limit: 100, Own: 80, External: 20},             // all of what others left
 		{End: 3, Limit: 100, Own: 40, External: 20, Refused: 3}, // half
-		{End: 9, Limit: 100, Own: 1},                           // not over yet
+		{End: 9, Limit: 100, Own: 1},                            // not over yet
 	}}
 	got := Summarise(5, []Result{r})
 	want := Cell{Used: 0.75, Refused: 1.5, Worst: 3, Trips: 0.5, Windows: 2}
