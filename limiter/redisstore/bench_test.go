@@ -45,9 +45,9 @@ func BenchmarkAcquire(b *testing.B) {
 
 // crowd is a fleet of which every replica serves every caller.
 type crowd struct {
-	store  limiter.Store
-	key    limiter.Key
-	asks   []limiter.Ask
+	store   limiter.Store
+	key     limiter.Key
+	asks    []limiter.Ask
 	callers int
 }
 

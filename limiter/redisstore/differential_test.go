@@ -13,7 +13,7 @@ import (
 	"iqgateway/limiter/redisstore"
 )
 
-// The long form is for whoever changes a decision: go test -traces 2000.
+// The long form is for whoever changes a decision: go test . -traces 2000.
 var traces = flag.Int("traces", 60, "how many random traces the script is compared with limiter.Shared on")
 
 const stepsPerTrace = 120
