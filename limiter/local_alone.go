@@ -8,9 +8,9 @@ const (
 	// trickleEvery is how often a replica tries one of the last tokens of a
 	// window, of which nobody knows whose they are.
 	trickleEvery = 50 * time.Millisecond
-	// staleAfter is when an observation has lost all worth: the other replicas
-	// have gone on since.
-	staleAfter = time.Second
+	// worthTrips is for how many round trips an observation is worth anything:
+	// the other replicas go on meanwhile.
+	worthTrips = 4
 	// blindRate is how many requests a second the fleet sends alone where no
 	// answer tells of a limit.
 	blindRate = 5
@@ -21,17 +21,14 @@ const (
 type alone struct {
 	since moment // when the store went away; 0 = it is there
 
-	// The newest observation of this window: rest was left of what the fleet may
-	// use when the request that was token number serial had been counted.
-	observed     bool
-	sent         moment
-	serial, rest int64
+	// rest is the least that an answer has left of what the fleet may use of this
+	// window, and sent when its request was sent. Every answered request is
+	// counted in it: what else may be counted is under way, or others'.
+	observed bool
+	sent     moment
+	rest     int64
 
-	// fresh says that the window began without the store, with token number
-	// began; nobody has told yet how much of it is left.
-	fresh bool
-	began int64
-
+	began int64  // serial when the window or the absence began
 	spent moment // when the last token was spent
 	next  moment // of paced modes: when the next one may be
 }
@@ -41,22 +38,27 @@ func (l *Local) denied() bool {
 	return l.alone.since != 0 && l.o.Settings.OnStoreError == Deny
 }
 
-// observe keeps the newest observation of the current window.
+// observe learns from an answer of the current window.
 func (a *alone) observe(t *Ticket, o Observation, limit int64) {
-	if a.observed && t.serial < a.serial {
-		return
-	}
 	rest := o.Remaining
 	if limit > 0 {
 		rest = min(rest, max(0, limit-o.Used()))
 	}
-	a.observed, a.sent, a.serial, a.rest = true, t.taken, t.serial, rest
+	if a.observed && rest > a.rest {
+		return
+	}
+	a.observed, a.sent, a.rest = true, t.taken, rest
+}
+
+// leave notes that the store has gone away.
+func (a *alone) leave(m moment, serial int64) {
+	if a.since == 0 {
+		a.since, a.began = m, serial
+	}
 }
 
 // renew forgets what was known of an older window.
-func (a *alone) renew(serial int64, fresh bool) {
-	a.observed, a.fresh, a.began = false, fresh, serial
-}
+func (a *alone) renew(serial int64) { a.observed, a.began = false, serial }
 
 // mayAlone reports whether the lane may have a token that the store knows
 // nothing of.
@@ -89,47 +91,51 @@ func (l *Local) mayAlone(m moment, ln *lane) bool {
 func (l *Local) windowAlone(m moment, n int64) bool {
 	a, limit := &l.alone, l.limit()
 	probe := l.underWay() == 0
-	trickle := probe && m >= a.spent+trickleEvery
+	spaced := m >= a.spent+trickleEvery
 	switch {
 	case a.observed:
-		return l.observedAlone(m, n, probe, trickle)
+		return l.observedAlone(m, n, probe, spaced)
 	case limit == 0:
 		return probe
-	case a.fresh:
-		return l.serial-a.began < limit/(2*n) || trickle
-	default: // the store's last word of this window
-		left := l.last.Available - (l.serial - l.ask.served)
-		return left > 0 && l.serial-l.ask.served < l.last.Available/(2*n) || left >= 2*n && probe || trickle
+	case l.ledger.epoch != 0 && l.heard && l.last.Available <= 0 && l.window.hi != 0:
+		return false // the store's last word of this window
+	default: // nobody has told how much of it is left
+		return spaced && (probe || l.serial-a.began < limit/(2*n))
 	}
 }
 
-// observedAlone decides by the newest observation.
-func (l *Local) observedAlone(m moment, n int64, probe, trickle bool) bool {
+// observedAlone decides by what answers have left.
+func (l *Local) observedAlone(m moment, n int64, probe, spaced bool) bool {
 	a := &l.alone
-	used := l.serial - a.serial
 	if l.window.hi == 0 && m >= a.sent+l.spanOrDefault() {
-		return probe // it is over, or has slid; nothing else would tell
+		return probe && spaced // it is over, or has slid; nothing else would tell
 	}
-	switch rest := a.rest - used; {
+	switch rest := l.restAlone(); {
 	case rest < 1:
 		return false
 	case rest < 2*n:
-		return trickle
+		return probe && spaced
 	}
-	worth := staleAfter
+	worth := worthTrips * max(time.Millisecond, l.trips.quantile(50))
 	if l.window.hi > 0 {
-		worth = min(worth, l.window.hi-m)
+		worth = min(worth, max(1, l.window.hi-m))
 	}
-	part := 1 - float64(m-a.sent)/float64(max(1, worth))
-	return int64(part*float64(a.rest)/float64(2*n)) > used || probe
+	part := max(0, 1-float64(m-a.sent)/float64(worth))
+	return int64(part*float64(a.rest)/float64(2*n)) > l.underWay() || probe
 }
 
-// spendsLease reports whether a token that is held may still be spent while the
-// store is away: not when others have come close to the end of the window.
+// restAlone is what is left of the window when all that is ours and not
+// counted yet has been.
+func (l *Local) restAlone() int64 {
+	return l.alone.rest - l.underWay() - l.ledger.doubtful - l.ledger.older.doubtful
+}
+
+// spendsLease reports whether a token that is held may still be spent: while
+// the store is away not when others have come close to the end of the window.
 func (l *Local) spendsLease() bool {
 	a := &l.alone
-	return l.o.Settings.OnStoreError != UseLocalShare || !a.observed ||
-		a.rest-(l.serial-a.serial) >= 2*l.fleet()
+	return a.since == 0 || l.o.Settings.OnStoreError != UseLocalShare || !a.observed ||
+		l.restAlone() >= 2*l.fleet()
 }
 
 // spentAlone books a token that was spent while the store is away.
@@ -167,7 +173,7 @@ func (l *Local) passAlone() {
 	}
 	w := l.window
 	l.begin(0, 0)
-	l.alone.renew(l.serial, true)
+	l.alone.renew(l.serial)
 	if span := l.span(); l.last.Clock && span > 0 {
 		k := (l.now-w.hi)/span + 1
 		l.window.lo, l.window.hi = w.lo+k*(span-time.Millisecond), w.hi+k*(span+time.Millisecond)
@@ -180,7 +186,7 @@ func (l *Local) proveAlone(_ moment, name int64) {
 		return
 	}
 	l.begin(0, name)
-	l.alone.renew(l.serial, true)
+	l.alone.renew(l.serial)
 	if i := l.seen.index(name, l.tolerance()); i >= 0 {
 		l.window = localWindow{lo: l.seen[i].lo, hi: l.seen[i].hi}
 	}

@@ -49,7 +49,7 @@ func (l *Local) follow(f *flight, a Answer) {
 	} else {
 		spent := l.pool.tokens < f.ask.Keep || l.serial > f.serial
 		l.begin(a.Epoch, a.Name)
-		l.alone.renew(l.serial, false)
+		l.alone.renew(l.serial)
 		// What was spent of the old epoch since the Ask is not booked in the new
 		// one yet.
 		l.ask.urgent = l.ask.urgent || spent
@@ -163,9 +163,7 @@ func (l *Local) Failed(now, _ time.Time, ask Ask) {
 	t.failed, t.flight = t.flight, nil
 	t.failures++
 	t.retryAt = m + min(lastRetry, firstRetry<<min(t.failures-1, 8))
-	if l.alone.since == 0 {
-		l.alone.since = m
-	}
+	l.alone.leave(m, l.serial)
 	l.passAlone()
 	l.serve(m)
 	l.giveUp(m)

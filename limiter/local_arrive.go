@@ -22,7 +22,7 @@ func (l *Local) Arrive(now time.Time, r *Request) {
 		l.grant(m, r, ln, l.wouldHold(m))
 	case l.leaving:
 		l.refuse(m, r, ReasonStore, 0)
-	case l.pooled(m) && !c.capped():
+	case l.pooled(m) && !c.capped() && l.spendsLease():
 		// Nobody who might use the pool waits, or it would be empty.
 		l.grant(m, r, ln, false)
 	default:
@@ -88,8 +88,8 @@ func (l *Local) may(m moment, ln *lane) bool {
 	if l.leaving || !l.reaches(m) {
 		return false
 	}
-	if l.pooled(m) && !ln.caller.capped() {
-		return l.alone.since == 0 || l.spendsLease()
+	if l.pooled(m) && !ln.caller.capped() && l.spendsLease() {
+		return true
 	}
 	return l.mayAlone(m, ln)
 }

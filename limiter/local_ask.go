@@ -89,7 +89,7 @@ func (l *Local) compose(m moment) *flight {
 		Sent: l.ledger.sent, Keep: l.pool.tokens, Done: l.ledger.done, Carry: l.ledger.carry(),
 		Seen: l.seen.tell(&l.clock), Unnamed: l.unnamed, Refused: l.refused, LimitSeen: l.limitSeen,
 		HoldUntil: l.holdUntil(m),
-		RTT:       l.trips.p95().Milliseconds(),
+		RTT:       l.trips.quantile(95).Milliseconds(),
 		Ahead:     l.reserve(m), Uses: l.queue.uses(m, s.Kind == Concurrency),
 		Leaving: l.leaving,
 	}

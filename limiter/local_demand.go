@@ -44,13 +44,14 @@ func (t *roundTrips) add(d time.Duration) {
 	t.n++
 }
 
-// p95 returns the 95th percentile, 0 before the first answer.
-func (t *roundTrips) p95() time.Duration {
+// quantile returns the time that percent of them did not exceed, 0 before the
+// first answer.
+func (t *roundTrips) quantile(percent int) time.Duration {
 	n := min(t.n, len(t.took))
 	if n == 0 {
 		return 0
 	}
 	sorted := t.took
 	slices.Sort(sorted[:n])
-	return sorted[(n*95+99)/100-1]
+	return sorted[(n*percent+99)/100-1]
 }

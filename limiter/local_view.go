@@ -32,7 +32,7 @@ func (l *Local) remaining(m moment, c *queueCaller, fresh bool) int64 {
 	rest := l.last.Available + l.pool.tokens - max(0, l.serial-l.ask.served)
 	switch {
 	case l.alone.since != 0 && l.alone.observed:
-		rest = l.alone.rest - (l.serial - l.alone.serial)
+		rest = l.restAlone()
 	case fresh, !l.heard:
 		rest = l.limit()
 	}
