@@ -2,7 +2,6 @@ package limiter
 
 import (
 	"context"
-	"math"
 	"slices"
 	"sync"
 	"time"
@@ -95,20 +94,9 @@ func (m *Memory) View(ctx context.Context, key Key, _ []string) (Snapshot, error
 }
 
 func (b *remembered) view(now int64) Snapshot {
-	s := &b.shared
-	v := Snapshot{Answer: s.answer(&Member{}, &Ask{}, now), History: slices.Clone(b.history)}
+	v := b.shared.View(now)
+	v.History = slices.Clone(b.history)
 	slices.Reverse(v.History)
-	if s.Held > now {
-		v.Held = s.Why
-	}
-	for _, p := range s.parties(now) {
-		c := CallerState{Caller: p.caller, Spent: p.used}
-		for i, n := range p.waiting {
-			c.Waiting += n
-			c.Rate[i] = int64(math.Round(p.demand.Rate[i]))
-		}
-		v.Callers = append(v.Callers, c)
-	}
 	return v
 }
 
@@ -119,7 +107,6 @@ func (m *Memory) Block(ctx context.Context, key Key, until int64, reason string)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := &m.bucket(key).shared
-	s.Held, s.Why = until, reason
+	m.bucket(key).shared.Block(until, reason)
 	return nil
 }
