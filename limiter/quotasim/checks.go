@@ -21,6 +21,7 @@ type checks struct {
 	granted64 int64              // tokens, over the whole run
 	members   map[string]*member // of the last epoch, by replica
 	sentAt    time.Duration      // when a request was sent last
+	roomAt    time.Duration      // since when there are tokens
 	excuse    int64              // 429s that lost writes may have caused
 }
 

@@ -12,7 +12,7 @@ func (c *checks) idle(d *design) {
 	const heartbeat, slack = time.Second, 500 * time.Millisecond
 	a, u := c.last, c.under
 	if c.forgot || u.storeAway || u.storeLost || u.faults || u.misled || a.Mode != limiter.ModeKnown ||
-		a.Blocked > 0 || c.w.now-c.sentAt < heartbeat+slack {
+		a.Blocked > 0 || c.w.now-max(c.sentAt, c.roomAt) < heartbeat+slack {
 		return
 	}
 	for _, p := range d.replicas {

@@ -26,6 +26,9 @@ func (c *checks) acquired(ask limiter.Ask, a limiter.Answer, limit int64) {
 	if !c.forgot {
 		c.follows(a)
 	}
+	if c.last.Epoch != a.Epoch || c.last.Available <= a.Limit/10+2 {
+		c.roomAt = c.w.now
+	}
 	c.last, c.forgot = a, false
 	if w := c.w.up.named(a.Name); w != nil {
 		c.counted(w)
@@ -94,6 +97,9 @@ func (c *checks) member(replica string) *member {
 
 // repeated checks that a repeated ask gets the same and changes nothing.
 func (c *checks) repeated(a limiter.Answer, s *limiter.Shared, ask limiter.Ask, now int64) {
+	if ask.Leaving {
+		return // its part is dropped, and so is what its answer would repeat
+	}
 	before := s.Clone()
 	b := s.Acquire(ask, now)
 	if a.Epoch != b.Epoch || a.Pool != b.Pool || !reflect.DeepEqual(a.Grants, b.Grants) || a.Expires != b.Expires {

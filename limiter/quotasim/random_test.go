@@ -15,6 +15,7 @@ var (
 	long  = flag.Bool("long", false, "run the long form of the simulation and write its plot")
 	seed  = flag.Uint64("seed", 0, "the random run to repeat")
 	runs  = flag.Int("runs", 0, "how many random runs; 0 = 300, or 10000 with -long")
+	all   = flag.Bool("all", false, "show all runs that break an invariant")
 	first = flag.Uint64("first", 1, "the seed of the first random run")
 )
 
@@ -48,7 +49,7 @@ func TestRandomRuns(t *testing.T) {
 		by[v.Invariant]++
 	}
 	for i, v := range broken {
-		if i < 20 {
+		if i < 20 || *all {
 			t.Errorf("%v", v)
 		}
 	}
