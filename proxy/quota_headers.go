@@ -129,11 +129,14 @@ func (w *fieldWriter) upstreamForm(v exchange.QuotaView) {
 // (draft-ietf-httpapi-ratelimit-headers, section 3).
 func appendPolicies(b []byte, policy string, v exchange.QuotaView) []byte {
 	b = appendPolicy(b, policy, v.Limit, v)
-	if v.Share > 0 {
+	if hasShare(v) {
 		b = appendPolicy(append(b, ", "...), shareName, v.Share, v)
 	}
 	return b
 }
+
+// hasShare is false for a caller that may have all: its share is the bucket.
+func hasShare(v exchange.QuotaView) bool { return v.Share > 0 && v.Share < v.Limit }
 
 func appendPolicy(b []byte, name string, quota int64, v exchange.QuotaView) []byte {
 	b = appendParameter(appendString(b, name), "q", quota)
@@ -149,7 +152,7 @@ func appendPolicy(b []byte, name string, quota int64, v exchange.QuotaView) []by
 // appendRemaining writes RateLimit: what is left of them (the same, section 4).
 func appendRemaining(b []byte, policy string, v exchange.QuotaView) []byte {
 	b = appendLeft(b, policy, v.Remaining, v)
-	if v.Share > 0 {
+	if hasShare(v) {
 		b = appendLeft(append(b, ", "...), shareName, v.ShareRemaining, v)
 	}
 	return b

@@ -84,6 +84,7 @@ func TestQuotaFields(t *testing.T) {
 		"slots have no window": {HeadersStandard, view(func(v *exchange.QuotaView) {
 			*v = exchange.QuotaView{Known: true, Concurrency: true, Limit: 8, Remaining: 5, Share: 2, ShareRemaining: 1}
 		}), 200, nil, http.Header{"Ratelimit-Policy": {`"crm-authenticated";q=8;qu="concurrent-requests", "share";q=2;qu="concurrent-requests"`}, "Ratelimit": {`"crm-authenticated";r=5, "share";r=1`}, "X-Quota-Wait-Ms": {"37"}}},
+		"a share that is the whole":                {HeadersStandard, view(func(v *exchange.QuotaView) { v.Share, v.ShareRemaining = 1000, 412 }), 200, nil, with(http.Header{"Ratelimit-Policy": {`"crm-authenticated";q=1000;w=60`}, "Ratelimit": {`"crm-authenticated";r=412;t=23`}})},
 		"what is below nothing is nothing":         {HeadersStandard, view(func(v *exchange.QuotaView) { v.Remaining, v.ShareRemaining = -4, -9 }), 200, nil, with(http.Header{"X-Ratelimit-Remaining": {"0"}, "Ratelimit": {`"crm-authenticated";r=0;t=23, "share";r=0;t=23`}})},
 		"numbers that a structured field can hold": {HeadersStandard, view(func(v *exchange.QuotaView) { v.Limit, v.Share = 1<<53, 0 }), 200, nil, with(http.Header{"X-Ratelimit-Limit": {"9007199254740992"}, "Ratelimit-Policy": {`"crm-authenticated";q=999999999999999;w=60`}, "Ratelimit": {`"crm-authenticated";r=412;t=23`}})},
 		"a refusal of ours": {
@@ -174,7 +175,7 @@ func FuzzStructuredField(f *testing.F) {
 		}
 		for _, field := range [][]byte{appendPolicies(nil, name, v), appendRemaining(nil, name, v)} {
 			members, ok := readList(string(field))
-			if !ok || members != 1 && members != 2 || members == 2 != (v.Share > 0) {
+			if !ok || members != 1 && members != 2 || members == 2 != (v.Share > 0 && v.Share < v.Limit) {
 				t.Errorf("%q is no list of the right length (%d members)", field, members)
 			}
 		}

@@ -61,7 +61,12 @@ func (p program) adminClient(f adminFlags) (*adminClient, error) {
 
 // get reads path into answer.
 func (c *adminClient) get(ctx context.Context, path string, answer any) error {
-	return c.call(ctx, http.MethodGet, path, nil, answer)
+	return c.call(ctx, http.MethodGet, path, nil, nil, answer)
+}
+
+// find reads the part of path that the query names into answer.
+func (c *adminClient) find(ctx context.Context, path string, query url.Values, answer any) error {
+	return c.call(ctx, http.MethodGet, path, query, nil, answer)
 }
 
 // post sends body as JSON to path and reads the answer.
@@ -73,11 +78,13 @@ func (c *adminClient) post(ctx context.Context, path string, body, answer any) e
 	if err != nil {
 		return fmt.Errorf("encoding the request: %w", err)
 	}
-	return c.call(ctx, http.MethodPost, path, text, answer)
+	return c.call(ctx, http.MethodPost, path, nil, text, answer)
 }
 
-func (c *adminClient) call(ctx context.Context, method, path string, body []byte, answer any) error {
-	r, err := http.NewRequestWithContext(ctx, method, c.base.JoinPath(path).String(), bytes.NewReader(body))
+func (c *adminClient) call(ctx context.Context, method, path string, query url.Values, body []byte, answer any) error {
+	target := c.base.JoinPath(path)
+	target.RawQuery = query.Encode()
+	r, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("asking %s: %w", c.base, err)
 	}

@@ -26,13 +26,13 @@ func activeSettings() []string {
 		"environments.*.url", "environments.*.suffix", "environments.*.resolver", "environments.*.trusted_tracing",
 		"environments.*.allow_plaintext", "environments.*.upstream_tls", "environments.*.proxy_url",
 		"credentials.*.environment", "credentials.*.grant", "credentials.*.token_url", "credentials.*.client_id",
-		"credentials.*.client_secret", "credentials.*.username", "credentials.*.password", "credentials.*.refresh_ahead",
+		"credentials.*.client_secret", "credentials.*.username", "credentials.*.password", "credentials.*.refresh_ahead", "credentials.*.quota_group",
 		"services.*.host", "services.*.prefix", "services.*.url", "services.*.aliases", "services.*.apis",
 		"services.*.document", "services.*.proxied", "services.*.reason", "services.*.authentication",
 		"services.*.anonymous", "services.*.denied", "services.*.side_effects", "services.*.reads",
-		"services.*.sensitive", "services.*.timeouts", "services.*.limits.max_body", "services.*.headers", "services.*.session",
+		"services.*.sensitive", "services.*.timeouts", "services.*.limits.max_body", "services.*.headers", "services.*.session", "services.*.quota",
 		"auth.key_headers",
-		"callers.*.environment", "callers.*.keys", "callers.*.access", "callers.*.class", "callers.*.classes",
+		"callers.*.environment", "callers.*.keys", "callers.*.access", "callers.*.class", "callers.*.classes", "callers.*.share",
 		"telemetry.logs",
 	}
 }

@@ -197,7 +197,10 @@ func (f facts) quota() []fact {
 	case !q.Assume.IsZero():
 		limit = "at first " + q.Assume.String()
 	}
-	list := []fact{{"bucket", bucket + " (" + q.Kind + ", " + limit + ")", f.service.Source("quota.kind") + inactiveNote}}
+	list := []fact{{"bucket", bucket + " (" + q.Kind + ", " + limit + ")", f.service.Source("quota.kind")}}
+	if q.Kind == "none" {
+		return list
+	}
 	share, source := f.cfg.Callers[f.query.caller].Share, f.cfg.Source("callers."+f.query.caller+".share")
 	if own, ok := q.Shares[f.query.caller]; ok {
 		share, source = own, f.service.Source("quota.shares."+f.query.caller)
@@ -205,8 +208,28 @@ func (f facts) quota() []fact {
 	return append(list, fact{
 		"share",
 		fmt.Sprintf("guarantee %s, cap %s, weight %d", share.Guarantee, share.Cap, share.Weight),
-		source + inactiveNote,
-	})
+		source,
+	}, f.patience())
+}
+
+// patience is how long the request may wait for quota. A bucket that is not
+// enforced never holds it.
+func (f facts) patience() fact {
+	q := f.service.Quota
+	if !q.Enforce {
+		return fact{"quota.enforce", "false: counted, never held", f.service.Source("quota.enforce")}
+	}
+	key, wait := "quota.max_wait.interactive", q.MaxWait.Interactive
+	switch f.ex.Class {
+	case "batch":
+		key, wait = "quota.max_wait.batch", q.MaxWait.Batch
+	case "background":
+		key, wait = "quota.max_wait.background", q.MaxWait.Background
+	}
+	if f.ex.Target.Write && q.MaxWait.Unsafe < wait {
+		key, wait = "quota.max_wait.unsafe", q.MaxWait.Unsafe
+	}
+	return fact{key, wait.String(), f.service.Source(key)}
 }
 
 const inactiveNote = " (not active yet)"

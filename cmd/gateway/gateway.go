@@ -67,6 +67,9 @@ func (g *gateway) prepare(ctx context.Context) error {
 	if err := g.stores.metrics.ObserveTokens(g.tokenStates); err != nil {
 		return err
 	}
+	if err := g.stores.metrics.ObserveQuotas(g.quotaStates); err != nil {
+		return err
+	}
 	g.stores.connectRedis(ctx)
 	return g.bind(ctx, tlsConfig)
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"iqgateway/config"
@@ -46,7 +47,8 @@ func (g *gateway) bind(ctx context.Context, tlsConfig *tls.Config) error {
 func (g *gateway) bindAdmin(ctx context.Context) error {
 	o := observability.AdminOptions{
 		Checks: g.checks(), Metrics: g.stores.metrics.Handler(), Version: readBuildInfo(), Hosts: g.cfg.Admin.Hosts,
-		API: observability.API(g.tokenAdmin().endpoints()...), Token: g.cfg.Admin.Token.Text, ReadToken: g.cfg.Admin.ReadToken.Text,
+		API:   observability.API(slices.Concat(g.tokenAdmin().endpoints(), g.quotaAdmin().endpoints())...),
+		Token: g.cfg.Admin.Token.Text, ReadToken: g.cfg.Admin.ReadToken.Text,
 	}
 	adminTLS, err := g.adminTLS()
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"iqgateway/auth"
 	"iqgateway/config"
+	"iqgateway/limiter"
 	"iqgateway/observability"
 	"iqgateway/proxy"
 	"iqgateway/tokencache"
@@ -26,8 +27,11 @@ type generation struct {
 	server   http.Handler
 	absolute http.Handler
 
-	tokens *tokencache.Set
-	pools  []*proxy.Pool
+	tokens      *tokencache.Set
+	quotas      *limiter.Set
+	quotaRoutes map[quotaRoute]limiter.Key
+	shares      map[limiter.Name][]limiter.Share // of callers in each bucket
+	pools       []*proxy.Pool
 }
 
 // newGeneration builds a whole pipeline or nothing.
@@ -46,6 +50,9 @@ func (g *generation) close() {
 	if g.tokens != nil {
 		g.tokens.Release()
 	}
+	if g.quotas != nil {
+		g.quotas.Release()
+	}
 	for _, p := range g.pools {
 		p.Close()
 	}
@@ -61,7 +68,7 @@ type pipelineOptions struct {
 }
 
 func (g *generation) build(st *stores, o pipelineOptions) error {
-	errorsStage := proxy.NewErrors(proxy.ErrorsOptions{})
+	errorsStage := proxy.NewErrors(proxy.ErrorsOptions{Headers: headerMode(g.cfg.Server.ResponseHeaders)})
 	router, err := proxy.NewRouter(proxy.RouterOptions{Environments: routeEnvironments(g.cfg), Refuse: errorsStage.Refuse})
 	if err != nil {
 		return err
@@ -72,6 +79,9 @@ func (g *generation) build(st *stores, o pipelineOptions) error {
 		return err
 	}
 	if g.tokens, err = g.openTokens(st); err != nil {
+		return err
+	}
+	if err := g.openQuotas(st); err != nil {
 		return err
 	}
 	parts := stack{
@@ -218,6 +228,7 @@ type stack struct {
 //	  ├── 7 forward        httputil.ReverseProxy; errors become problems
 //	  │
 //	  │  10 token          a valid token; after a 401 a new one and one replay
+//	  │  12 quota          one token of the bucket per attempt, after a wait; or 429
 //	  │  14 attempt        Authorization, session cookie, measurements, idle bodies
 //	  ▼  15 dial           one http.Transport per upstream and credential
 //	upstream
@@ -226,7 +237,8 @@ type stack struct {
 // below forward run once per attempt.
 func (s stack) compose(absolute bool) http.Handler {
 	upstream := chain[http.RoundTripper](
-		s.generation.tokens.Stage(tokencache.StageOptions{}), // 10
+		s.generation.tokens.Stage(tokencache.StageOptions{}),                                        // 10
+		s.generation.quotas.Stage(limiter.StageOptions{Bucket: bucketOf(s.generation.quotaRoutes)}), // 12
 	)(s.attempt()) // 14, 15
 
 	headers := headerMode(s.generation.cfg.Server.ResponseHeaders)

@@ -6,12 +6,15 @@ import (
 	"log/slog"
 	"strconv"
 	"sync"
+	"time"
 
 	"iqgateway/config"
 	"iqgateway/internal/exchange"
 	"iqgateway/internal/fleet"
 	fleetstore "iqgateway/internal/fleet/redisstore"
 	"iqgateway/internal/redisconn"
+	"iqgateway/limiter"
+	quotastore "iqgateway/limiter/redisstore"
 	"iqgateway/observability"
 	"iqgateway/proxy"
 	sessionstore "iqgateway/proxy/redisstore"
@@ -24,6 +27,8 @@ type stores struct {
 	transports *proxy.Transports
 	tokens     *tokencache.Cache
 	sessions   *proxy.Sessions
+	quotas     *limiter.Limiter
+	quotaSeen  quotaSeen
 	fleet      *fleet.Fleet
 	metrics    *observability.Metrics
 	log        *slog.Logger
@@ -52,6 +57,7 @@ func newStores(cfg *config.Config, log *slog.Logger, replica string) (*stores, e
 	}
 	s.sessions = proxy.NewSessions(s.sessionOptions())
 	s.fleet = fleet.New(s.fleetOptions(replica, build.Version))
+	s.quotas = limiter.New(s.quotaOptions(replica))
 	return s, s.observe()
 }
 
@@ -95,6 +101,16 @@ func (s *stores) sessionOptions() proxy.SessionsOptions {
 	return o
 }
 
+// quotaOptions: what is counted is no secret, so that quota is shared through
+// Redis without keys too.
+func (s *stores) quotaOptions(replica string) limiter.Options {
+	o := limiter.Options{Replica: replica, Fleet: s.fleet.Size, Hooks: s.quotaHooks()}
+	if s.redis != nil {
+		o.Store = quotastore.New(s.redis, quotastore.Options{Hooks: quotastore.Hooks{Discarded: s.quotaDiscarded}})
+	}
+	return o
+}
+
 func (s *stores) fleetOptions(replica, version string) fleet.Options {
 	o := fleet.Options{Replica: replica, Version: version, Hooks: s.fleetHooks(), Handle: s.commands()}
 	if s.redis != nil { // without keys it shares members, but no commands
@@ -129,7 +145,7 @@ func (s *stores) run(ctx context.Context) {
 func (s *stores) close(ctx context.Context) error {
 	s.sessions.Close() // its calls need tokens
 	s.tokens.Close()
-	var errs []error
+	errs := []error{s.closeQuotas(ctx)}
 	if s.tokenShared != nil {
 		errs = append(errs, s.tokenShared.Close())
 	}
@@ -137,6 +153,16 @@ func (s *stores) close(ctx context.Context) error {
 		errs = append(errs, s.redis.Close())
 	}
 	return errors.Join(append(errs, s.metrics.Shutdown(ctx))...)
+}
+
+// leaseTimeout bounds how long an end waits to give leases back. Unreturned
+// ones expire by themselves.
+const leaseTimeout = time.Second
+
+func (s *stores) closeQuotas(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
+	defer cancel()
+	return s.quotas.Close(ctx)
 }
 
 // attempted is the attempt stage's hook.

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"iqgateway/limiter"
+	"iqgateway/observability"
+)
+
+// Paths of the admin API that the commands use.
+const (
+	pathQuotas       = "/api/v1/quotas"
+	pathQuotaBlock   = "/api/v1/quotas/block"
+	pathQuotaUnblock = "/api/v1/quotas/unblock"
+)
+
+const (
+	// maxQuotaBlock is as long as the store keeps a bucket that nobody uses.
+	maxQuotaBlock  = 7 * 24 * time.Hour
+	maxBlockReason = 200 // bytes
+	parameterOf    = "bucket"
+)
+
+// quotaAdmin is what the admin API needs to show and block quotas.
+type quotaAdmin struct {
+	replica string
+	now     func() time.Time
+	list    func(context.Context) []limiter.Status
+	view    func(ctx context.Context, bucket string) (limiter.Status, error)
+	// block and unblock act on the whole fleet, through the store.
+	block   func(ctx context.Context, bucket string, lasting time.Duration, reason string) error
+	unblock func(ctx context.Context, bucket string) error
+	// audit writes what an operator has changed.
+	audit func(ctx context.Context, message string, attrs ...slog.Attr)
+}
+
+// quotaList is the answer to GET /api/v1/quotas.
+type quotaList struct {
+	Replica string          `json:"replica"`
+	Quotas  []quotaDocument `json:"quotas"`
+}
+
+// quotaOne is the same of one bucket.
+type quotaOne struct {
+	Replica string        `json:"replica"`
+	Quota   quotaDocument `json:"quota"`
+}
+
+// quotaBlock is the body of a block.
+type quotaBlock struct {
+	Bucket string `json:"bucket"`
+	For    string `json:"for"` // a Go duration: 10m
+	Reason string `json:"reason"`
+}
+
+// quotaUnblock is the body of an unblock.
+type quotaUnblock struct {
+	Bucket string `json:"bucket"`
+}
+
+// quotaChanged answers both.
+type quotaChanged struct {
+	Bucket string     `json:"bucket"`
+	Until  *time.Time `json:"blocked_until,omitempty"`
+	Reason string     `json:"reason,omitempty"`
+}
+
+func (q quotaAdmin) endpoints() []observability.Endpoint {
+	return []observability.Endpoint{
+		{Path: pathQuotas, Methods: map[string]http.HandlerFunc{http.MethodGet: q.show}},
+		{Path: pathQuotaBlock, Methods: map[string]http.HandlerFunc{http.MethodPost: q.doBlock}},
+		{Path: pathQuotaUnblock, Methods: map[string]http.HandlerFunc{http.MethodPost: q.doUnblock}},
+	}
+}
+
+func (q quotaAdmin) show(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	for name := range query {
+		if name != parameterOf || len(query[name]) != 1 {
+			observability.WriteProblem(w, http.StatusBadRequest, pathQuotas+" takes one parameter, once: bucket, as production/crm/authenticated")
+			return
+		}
+	}
+	if name := query.Get(parameterOf); name != "" {
+		status, err := q.view(r.Context(), name)
+		if err != nil {
+			q.refuse(w, err)
+			return
+		}
+		observability.WriteJSON(w, http.StatusOK, quotaOne{q.replica, describeQuota(status, q.now(), true)})
+		return
+	}
+	list := quotaList{Replica: q.replica, Quotas: []quotaDocument{}}
+	for _, s := range q.list(r.Context()) {
+		list.Quotas = append(list.Quotas, describeQuota(s, q.now(), false))
+	}
+	observability.WriteJSON(w, http.StatusOK, list)
+}
+
+func (q quotaAdmin) doBlock(w http.ResponseWriter, r *http.Request) {
+	var body quotaBlock
+	if err := observability.ReadJSON(r, &body); err != nil {
+		observability.WriteProblem(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	lasting, err := body.check()
+	if err != nil {
+		observability.WriteProblem(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	if err := q.block(r.Context(), body.Bucket, lasting, body.Reason); err != nil {
+		q.refuse(w, err)
+		return
+	}
+	until := q.now().Add(lasting).UTC().Truncate(time.Second)
+	q.audit(r.Context(), "an operator has blocked a quota", slog.String("bucket", body.Bucket), slog.Time("until", until),
+		slog.String("reason", body.Reason), slog.String("peer", r.RemoteAddr))
+	observability.WriteJSON(w, http.StatusOK, quotaChanged{body.Bucket, &until, body.Reason})
+}
+
+// check returns for how long, or what to correct.
+func (b quotaBlock) check() (time.Duration, error) {
+	lasting, err := time.ParseDuration(b.For)
+	switch {
+	case b.Bucket == "":
+		return 0, errors.New(`name a bucket, as {"bucket": "production/crm/authenticated", "for": "10m", "reason": "…"}`)
+	case err != nil || lasting < time.Second || lasting > maxQuotaBlock:
+		return 0, fmt.Errorf("for is %q: want a time from 1s to %s, as 10m", b.For, maxQuotaBlock)
+	case strings.TrimSpace(b.Reason) == "" || len(b.Reason) > maxBlockReason || !utf8.ValidString(b.Reason):
+		return 0, fmt.Errorf("give a reason of at most %d bytes: whoever wonders why nothing goes out will read it", maxBlockReason)
+	}
+	return lasting, nil
+}
+
+func (q quotaAdmin) doUnblock(w http.ResponseWriter, r *http.Request) {
+	var body quotaUnblock
+	if err := observability.ReadJSON(r, &body); err != nil {
+		observability.WriteProblem(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	if body.Bucket == "" {
+		observability.WriteProblem(w, http.StatusBadRequest, `name a bucket, as {"bucket": "production/crm/authenticated"}`)
+		return
+	}
+	if err := q.unblock(r.Context(), body.Bucket); err != nil {
+		q.refuse(w, err)
+		return
+	}
+	q.audit(r.Context(), "an operator has unblocked a quota", slog.String("bucket", body.Bucket), slog.String("peer", r.RemoteAddr))
+	observability.WriteJSON(w, http.StatusOK, quotaChanged{Bucket: body.Bucket})
+}
+
+// refuse answers what the limiter or its store could not do.
+func (q quotaAdmin) refuse(w http.ResponseWriter, err error) {
+	if unknown, ok := errors.AsType[*limiter.UnknownError](err); ok {
+		observability.WriteProblem(w, http.StatusNotFound, unknownBucket(unknown.Name, unknown.Known))
+		return
+	}
+	observability.WriteProblem(w, http.StatusServiceUnavailable, fmt.Sprintf("the fleet's store did not follow: %v; repeat it when Redis is back", err))
+}
+
+// unknownBucket lists those that are near, or else all.
+func unknownBucket(name string, known []string) string {
+	const most = 20
+	near := slices.DeleteFunc(slices.Clone(known), func(k string) bool { return !strings.Contains(k, name) })
+	switch {
+	case len(known) == 0:
+		return fmt.Sprintf("there is no bucket %q: no caller may use a service that has a quota", name)
+	case len(near) > 0:
+		return fmt.Sprintf("there is no bucket %q; did you mean %s?", name, strings.Join(near, ", "))
+	case len(known) > most:
+		return fmt.Sprintf("there is no bucket %q; there are %s and %d more", name, strings.Join(known[:most], ", "), len(known)-most)
+	default:
+		return fmt.Sprintf("there is no bucket %q; there is %s", name, strings.Join(known, ", "))
+	}
+}
