@@ -13,7 +13,7 @@ import (
 // sometimes what only faults bring about.
 type trace struct {
 	*rand.Rand
-	upstream string // clock, first, jitter, sliding, limit, silent, slots
+	upstream string // one of upstreams
 	now      int64
 	span     int64
 	limit    int64
@@ -22,6 +22,7 @@ type trace struct {
 	with     limiter.Parameters
 	replicas []*teller
 	born     int
+	callers  int
 }
 
 // teller is a replica's part of a trace.
@@ -35,16 +36,28 @@ type teller struct {
 	answer limiter.Answer
 }
 
+// upstreams are the kinds of traces. calm is an upstream whose windows are
+// aligned with the clock and a fleet without faults, crowd has many callers.
+func upstreams() []string {
+	return []string{"clock", "first", "jitter", "sliding", "limit", "silent", "slots", "calm", "crowd"}
+}
+
 const traceStart = 1_790_000_000_000
 
 func newTrace(seed uint64) *trace {
 	x := &trace{Rand: rand.New(rand.NewPCG(seed, 1)), now: traceStart, used: map[int64]int64{}}
-	x.upstream = []string{"clock", "first", "jitter", "sliding", "limit", "silent", "slots"}[seed%7]
+	x.upstream = upstreams()[seed%uint64(len(upstreams()))]
 	x.span = []int64{1000, 10_000, 60_000}[x.IntN(3)]
 	x.limit = []int64{0, 5, 40, 500, 10_000}[x.IntN(5)]
 	x.phase = x.Int64N(x.span)
-	if x.upstream == "slots" {
+	x.callers = 8
+	switch x.upstream {
+	case "slots":
 		x.with.Kind = limiter.Concurrency
+	case "calm":
+		x.span, x.limit = max(x.span, 10_000), max(x.limit, 40)
+	case "crowd":
+		x.callers = 90
 	}
 	x.parameters()
 	for range 1 + x.IntN(4) {
@@ -89,7 +102,11 @@ func caller(i int) string { return fmt.Sprintf("caller-%d", i) }
 func (x *trace) step() (*teller, limiter.Ask) {
 	x.pass()
 	r := x.replicas[x.IntN(len(x.replicas))]
-	switch n := x.IntN(100); {
+	faults := 100
+	if x.upstream == "calm" {
+		faults = 1000
+	}
+	switch n := x.IntN(faults); {
 	case n < 5 && r.ask.Seq > 0: // its answer was lost
 		return r, r.last
 	case n < 7 && r.ask.Seq > 1: // it is late
@@ -113,6 +130,10 @@ func (x *trace) step() (*teller, limiter.Ask) {
 
 func (x *trace) pass() {
 	switch n := x.IntN(200); {
+	case x.upstream == "calm" && n < 180:
+		x.now += x.Int64N(x.span / 4)
+	case x.upstream == "calm", x.upstream == "slots" && n < 4:
+		x.now += x.Int64N(3 * max(x.span, 30_000)) // nobody came
 	case n == 0:
 		x.now -= x.Int64N(3000) // another server's clock
 	case n < 4:
@@ -129,7 +150,10 @@ func (x *trace) tell(r *teller) {
 	a := &r.ask
 	a.Seq++
 	a.Parameters = x.with
-	a.At = []int64{0, x.now, x.now + x.Int64N(100) - 50, x.now + x.Int64N(100) - 50, x.now + 1000*x.Int64N(2)}[x.IntN(5)]
+	a.At = []int64{x.now, 0, x.now + x.Int64N(100) - 50, x.now + x.Int64N(100) - 50, x.now + 1000*x.Int64N(2)}[x.IntN(5)]
+	if x.upstream == "calm" {
+		a.At = x.now
+	}
 	spend := x.Int64N(r.held + 1)
 	a.Sent, r.held = a.Sent+spend, r.held-spend
 	if x.with.Shadow {
@@ -156,7 +180,7 @@ func (x *trace) tell(r *teller) {
 
 func (x *trace) uses(r *teller) {
 	r.ask.Uses = nil
-	for i := range 8 {
+	for i := range x.callers {
 		for class := range limiter.Class(limiter.Classes) {
 			if x.IntN(5) > 0 {
 				continue
@@ -189,7 +213,10 @@ func (x *trace) answers(r *teller) {
 			return // else it names a window after all
 		}
 	}
-	if x.IntN(3) == 0 {
+	switch {
+	case x.upstream == "calm" && a.Seq > 1 && x.IntN(4) > 0: // the probe came before
+		x.see(a, x.now-x.Int64N(20))
+	case x.upstream != "calm" && x.IntN(3) == 0:
 		x.see(a, x.now-x.Int64N(x.span/4+1))
 	}
 	if x.IntN(100) == 0 {
@@ -216,7 +243,7 @@ func (x *trace) see(a *limiter.Ask, sent int64) {
 	if x.IntN(5) == 0 {
 		s.Excess = x.Int64N(used + 1)
 	}
-	if x.IntN(4) == 0 {
+	if x.IntN(4) == 0 && x.upstream != "calm" {
 		s.Lo, s.Hi = 0, 0
 	}
 	if used == x.limit && x.IntN(2) == 0 {

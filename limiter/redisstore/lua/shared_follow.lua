@@ -101,13 +101,21 @@ function shared.learn(s, o, restarted)
     s.Aligned = s.Aligned + 1
   elseif whole then
     s.Aligned = s.Aligned + 1
+    if restarted and k == 1 and d >= jitters then s.Span = min(s.Span, shared.longest(d)) end
   elseif not restarted then
     return
   elseif not s.Sure or d < s.Span - slack then
-    s.Span, s.Sure, s.Aligned = d, true, 0
+    s.Span, s.Sure, s.Aligned = shared.longest(d), true, 0
   else
     s.Aligned = 0
   end
+end
+
+function shared.longest(d)
+  if d < jitters then return d end
+  local round = div(d + 4999, 5000) * 5000
+  if round - d <= 1000 then return round end
+  return div(d + 1000, 1000) * 1000
 end
 
 function shared.clock(s)

@@ -20,7 +20,7 @@ function shared.grant(r, ask)
   if n > 1 or s.Recover > now then r.most = min(r.left, max(1, div(r.left, 2 * n))) end
   shared.guaranteed(r)
   for c = interactive, background do shared.fair(r, c) end
-  shared.ahead(r, ask.Ahead)
+  shared.ahead(r, ask.Ahead - (shared.same(s, ask) and ask.Keep or 0))
   local total = m.Pool
   for i, got in ipairs(m.Grants) do
     local u = m.Uses[i]
