@@ -173,6 +173,7 @@ func (l *Local) passAlone() {
 	}
 	w := l.window
 	l.begin(0, 0)
+	l.changed()
 	l.alone.renew(l.serial)
 	if span := l.span(); l.last.Clock && span > 0 {
 		k := (l.now-w.hi)/span + 1
@@ -186,6 +187,7 @@ func (l *Local) proveAlone(_ moment, name int64) {
 		return
 	}
 	l.begin(0, name)
+	l.changed()
 	l.alone.renew(l.serial)
 	if i := l.seen.index(name, l.tolerance()); i >= 0 {
 		l.window = localWindow{lo: l.seen[i].lo, hi: l.seen[i].hi}
@@ -206,5 +208,4 @@ func (l *Local) begin(epoch, name int64) {
 	l.pool.tokens = 0
 	l.window = localWindow{}
 	l.shut = 0
-	l.changed()
 }
