@@ -142,6 +142,9 @@ func (b *bucket) status(ctx context.Context) Status {
 	s := Status{Name: config.name, Settings: config.Settings, Here: b.local.View(b.now(), ""), Away: b.away}
 	b.mu.Unlock()
 	s.Snapshot, s.Err = b.limiter.options.Store.View(ctx, b.key, config.Callers)
+	s.Snapshot.Callers = slices.DeleteFunc(s.Snapshot.Callers, func(c CallerState) bool {
+		return c.Caller == "" // stands for shares that are none
+	})
 	s.Evidence = evidence(s.Snapshot.History)
 	return s
 }
