@@ -8,7 +8,7 @@ import (
 // BenchmarkLocalTake is a request while a lease lasts: its token, taken at once,
 // and what its answer tells.
 func BenchmarkLocalTake(b *testing.B) {
-	l, now := leased(b)
+	l, now := holding(b)
 	o := headers(1_000_000, 1<<40, 1<<39)
 	var got *Ticket
 	r := Request{Caller: "a", Class: Batch, Granted: func(t *Ticket) { got = t }}
@@ -25,8 +25,8 @@ func BenchmarkLocalTake(b *testing.B) {
 	}
 }
 
-// leased is a Local that holds tokens without end.
-func leased(t testing.TB) (*Local, time.Time) {
+// holding is a Local that holds tokens without end.
+func holding(t testing.TB) (*Local, time.Time) {
 	l := NewLocal(LocalOptions{Replica: "r", Settings: settings()})
 	now := time.Now()
 	l.Arrive(now, &Request{Caller: "a", Class: Batch, Deadline: now.Add(time.Minute), Granted: func(*Ticket) {}})
@@ -45,7 +45,7 @@ func leased(t testing.TB) (*Local, time.Time) {
 
 // TestLocalTakeAllocates one ticket and what the caller's callback needs.
 func TestLocalTakeAllocates(t *testing.T) {
-	l, now := leased(t)
+	l, now := holding(t)
 	o := headers(1_000_000, 1<<40, 1<<39)
 	var got *Ticket
 	r := Request{Caller: "a", Class: Batch, Granted: func(t *Ticket) { got = t }}
@@ -59,7 +59,7 @@ func TestLocalTakeAllocates(t *testing.T) {
 
 // BenchmarkLocalAsk is what a trip costs the replica, with twenty callers.
 func BenchmarkLocalAsk(b *testing.B) {
-	l, now := leased(b)
+	l, now := holding(b)
 	for i := range 20 {
 		l.queue.caller(string(rune('a'+i)), nil).lanes[Batch].arrived = 1
 	}

@@ -93,9 +93,9 @@ func TestLocalRepeats(t *testing.T) {
 	d := newDesk(t, settings())
 	d.want("a", Background, time.Hour)
 	first := d.ask()
-	for i, pause := range []time.Duration{50, 100, 200, 400} {
+	for i, pause := range []int64{50, 100, 200, 400} {
 		d.local.Failed(d.now, d.now, first)
-		d.now = d.now.Add(pause*time.Millisecond - 1)
+		d.now = d.now.Add(time.Duration(pause)*time.Millisecond - 1)
 		d.quiet()
 		d.now = d.now.Add(1)
 		again := d.ask()

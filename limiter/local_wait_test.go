@@ -204,7 +204,6 @@ type life struct {
 	d     *desk
 	up    *counter
 	calls []*callOf
-	left  map[*callOf]bool
 	last  Ask
 }
 

@@ -159,7 +159,7 @@ func TestUsesAreSortedAndFolded(t *testing.T) {
 	}
 	line(&q, nil, Interactive, "c000", "c000")
 	q.caller("nothing", nil)
-	uses := q.uses(headroom+moment(time.Hour), false)
+	uses := q.uses(headroom+time.Hour, false)
 	callers := map[string]bool{}
 	total := Use{}
 	for i, u := range uses {
