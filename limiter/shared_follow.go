@@ -153,12 +153,32 @@ func (s *Shared) learn(o *Seen, restarted bool) {
 		s.Aligned++
 	case whole:
 		s.Aligned++
+		if restarted && k == 1 && d >= jitters {
+			s.Span = min(s.Span, longest(d))
+		}
 	case !restarted:
 	case !s.Sure, d < s.Span-slack:
-		s.Span, s.Sure, s.Aligned = d, true, 0
+		s.Span, s.Sure, s.Aligned = longest(d), true, 0
 	default:
 		s.Aligned = 0
 	}
+}
+
+// jitters is the distance of two names, in milliseconds, from which on they may
+// be up to a second too close or too far apart.
+const jitters = 4000
+
+// longest is how long windows are at most whose names lie d apart. Lengths that
+// people choose are short or whole five seconds; of others a second more is
+// taken, because a window that is taken for shorter than it is ends too early.
+func longest(d int64) int64 {
+	if d < jitters {
+		return d
+	}
+	if round := (d + 4999) / 5000 * 5000; round-d <= 1000 {
+		return round
+	}
+	return (d + 1000) / 1000 * 1000
 }
 
 // clock reports whether windows are known to be aligned with the clock: three

@@ -40,7 +40,7 @@ func (r *round) grant(ask *Ask) {
 	for c := range Class(Classes) {
 		r.fair(c)
 	}
-	r.ahead(ask.Ahead)
+	r.ahead(ask.Ahead - s.held(ask))
 	total := m.Pool
 	for i, n := range m.Grants {
 		m.Uses[i].Spent += n
@@ -194,6 +194,14 @@ func (r *round) urgent(c Class) int64 {
 		}
 	}
 	return max(0, min(n, r.s.usable()/20-r.s.Aged))
+}
+
+// held is how many tokens the replica holds ahead already.
+func (s *Shared) held(ask *Ask) int64 {
+	if !s.same(ask) {
+		return 0
+	}
+	return ask.Keep
 }
 
 // ahead grants tokens for what is expected before the next ask, while there is

@@ -165,6 +165,10 @@ func TestTokensAheadOnlyWhileThereIsPlenty(t *testing.T) {
 	if a := f.ask("a"); a.Pool != 10 || a.Expires != f.now+leaseFor {
 		t.Fatalf("%+v", a)
 	}
+	f.of("a").keep = 4 // of the ten
+	if a := f.ask("a"); a.Pool != 6 {
+		t.Errorf("%d tokens ahead beside 4 that are held, want 6", a.Pool)
+	}
 	f.of("b").uses = []Use{waiting("x", Batch, 5000)}
 	f.ask("b")
 	f.of("a").keep = 0

@@ -164,6 +164,41 @@ func TestTheSpanIsLearned(t *testing.T) {
 	}
 }
 
+// Names of one clock may be off by half a second each. A window that is taken
+// for shorter than it is would be ended before its time.
+func TestNamesThatJitterShortenNoWindow(t *testing.T) {
+	tests := []struct {
+		name   string
+		span   int64
+		off    []int64 // of the names, in milliseconds
+		atMost int64
+	}{
+		{"too close", 10000, []int64{0, -900, 0, -900}, 10000},
+		{"too far apart, then too close", 10000, []int64{0, 400, 0, 100}, 10000},
+		{"only far apart", 15000, []int64{0, 500, 1000}, 17000},
+		{"a length that nobody would choose", 7000, []int64{0, -900, 0}, 8000},
+		{"exact", 30000, []int64{0, 0, 0}, 30000},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFleet(t, Parameters{Kind: Window})
+			f.known(100, 5)
+			name := f.of("a").name
+			for _, off := range tt.off {
+				name += tt.span
+				f.now = name - 2000
+				for _, used := range []int64{1, 9} { // the count starts again in each
+					f.sees("a", name+off, 100, used, 2)
+					f.ask("a")
+				}
+			}
+			if got := f.shared.Span; got < tt.span || got > tt.atMost {
+				t.Errorf("windows of %d ms are taken for %d ms long, want at most %d", tt.span, got, tt.atMost)
+			}
+		})
+	}
+}
+
 func TestAWindowThatNothingEndsBeginsAgainCold(t *testing.T) {
 	f := newFleet(t, window(100))
 	f.known(100, 5)

@@ -20,7 +20,7 @@ function shared.grant(r, ask)
   if n > 1 or s.Recover > now then r.most = min(r.left, max(1, div(r.left, 2 * n))) end
   shared.guaranteed(r)
   for c = interactive, background do shared.fair(r, c) end
-  shared.ahead(r, ask.Ahead - (shared.same(s, ask) and ask.Keep or 0))
+  shared.ahead(r, ask.Ahead - shared.held(s, ask))
   local total = m.Pool
   for i, got in ipairs(m.Grants) do
     local u = m.Uses[i]
@@ -141,6 +141,11 @@ function shared.urgent(r, c)
     if u[CLASS] == c and c ~= interactive then n = n + u[URGENT] end
   end
   return max(0, min(n, div(shared.usable(r.s), 20) - r.s.Aged))
+end
+
+function shared.held(s, ask)
+  if not shared.same(s, ask) then return 0 end
+  return ask.Keep
 end
 
 function shared.ahead(r, want)
