@@ -33,7 +33,7 @@ func writeQuotas(w io.Writer, quotas []quotaDocument, all bool, now time.Time) e
 		_, err := fmt.Fprintln(w, "no caller may use a service that has a quota")
 		return err
 	case rest > 0:
-		_, err := fmt.Fprintf(w, "%d buckets have not been used yet (--all shows them)\n", rest)
+		_, err := fmt.Fprintf(w, "%d more not used yet (--all shows them)\n", rest)
 		return err
 	}
 	return nil
