@@ -5,7 +5,7 @@ function shared.merge(s, m, ask, now)
   m.Uses = ask.Uses
   if not shared.same(s, ask) then
     shared.charge(s, m, 0)
-    m.Done, m.Carry = 0, max(0, ask.Carry + ask.Sent - ask.Done)
+    m.Done, m.Carry = 0, max(0, ask.Carry + ask.Sent - ask.Done) + max(0, ask.Keep)
     if s.Mode ~= mode_slots then
       for _, u in ipairs(m.Uses) do u[SPENT], u[ARRIVED] = 0, 0 end
     end
