@@ -22,6 +22,7 @@ type bucket struct {
 	limiter *Limiter
 	key     Key
 	memory  *Memory // the store, if it answers at once
+	trip    func(Ask) (Answer, error)
 
 	users  int         // Sets; under limiter.mu
 	unused atomic.Bool // users == 0
@@ -53,7 +54,7 @@ type described struct {
 func newBucket(l *Limiter, b Bucket, replica string) *bucket {
 	memory, _ := l.options.Store.(*Memory)
 	made := &bucket{
-		limiter: l, key: b.Key, memory: memory,
+		limiter: l, key: b.Key, memory: memory, trip: l.tripsOf(b.Key),
 		local: NewLocal(LocalOptions{
 			Replica: replica, Settings: b.Settings, Random: l.options.Random, Fleet: l.options.Fleet,
 		}),
@@ -122,7 +123,11 @@ func (b *bucket) attend(now time.Time) []news {
 		return nil
 	}
 	var all []news
+	next := b.local.Wake()
 	for range maxPrompt {
+		if next.IsZero() || next.After(now) {
+			break
+		}
 		ask, due := b.local.Ask(now)
 		if !due {
 			break
@@ -131,12 +136,13 @@ func (b *bucket) attend(now time.Time) []news {
 			b.told, b.fresh = b.fresh, 0
 		}
 		if b.memory == nil {
-			b.limiter.trips.Go(func() { b.carry(ask) })
-			break
+			b.depart(ask)
+		} else {
+			all = append(all, b.took(now, now, ask, b.memory.acquire(b.key, ask)))
 		}
-		all = append(all, b.took(now, now, ask, b.memory.acquire(b.key, ask)))
+		next = b.local.Wake()
 	}
-	b.arm(now)
+	b.arm(now, next)
 	if b.leaves && b.local.Idle() {
 		b.gone()
 	}
@@ -146,8 +152,7 @@ func (b *bucket) attend(now time.Time) []news {
 // arm sets the timer to when something is due next. One that is set for earlier
 // stays: it finds nothing to do and sets itself again, which is cheaper than to
 // move it with every request.
-func (b *bucket) arm(now time.Time) {
-	next := b.local.Wake()
+func (b *bucket) arm(now, next time.Time) {
 	if next.IsZero() || !b.wake.IsZero() && !next.Before(b.wake) {
 		return
 	}

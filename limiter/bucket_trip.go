@@ -17,6 +17,12 @@ type news struct {
 	turned   bool   // the store went away with this trip, or came back
 }
 
+// depart begins a trip. The ask has its own func so that only here it is
+// allocated.
+func (b *bucket) depart(ask Ask) {
+	b.limiter.trips.Go(func() { b.carry(ask) })
+}
+
 // carry takes one ask to the store and its answer back.
 func (b *bucket) carry(ask Ask) {
 	sent := b.now()
@@ -43,16 +49,23 @@ func (b *bucket) carry(ask Ask) {
 // askStore is one trip. A store that panics has failed: its goroutine is nobody
 // else's.
 func (b *bucket) askStore(ask Ask) (answer Answer, err error) {
-	l := b.limiter
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("the store panicked: %v", v)
-			l.options.Hooks.panicked(b.name(), v, debug.Stack())
+			b.limiter.options.Hooks.panicked(b.name(), v, debug.Stack())
 		}
 	}()
-	ctx, cancel := context.WithTimeout(l.ctx, l.options.StoreTimeout)
-	defer cancel()
-	return l.options.Store.Acquire(ctx, b.key, ask)
+	return b.trip(ask)
+}
+
+// tripsOf returns the func that asks the store about a bucket. Its context is
+// no request's: what one of them asks for serves all.
+func (l *Limiter) tripsOf(key Key) func(Ask) (Answer, error) {
+	return func(ask Ask) (Answer, error) {
+		ctx, cancel := context.WithTimeout(l.ctx, l.options.StoreTimeout)
+		defer cancel()
+		return l.options.Store.Acquire(ctx, key, ask)
+	}
 }
 
 // took gives the store's answer to the Local; b.mu is held.

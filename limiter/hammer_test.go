@@ -17,7 +17,7 @@ func TestHammer(t *testing.T) {
 	o := &origin{limit: 400, window: time.Second, delay: time.Millisecond}
 	o.before = func(n int64) error {
 		if n%17 == 0 {
-			return notWritten{n%2 == 0}
+			return unsentError{n%2 == 0}
 		}
 		return nil
 	}
@@ -72,7 +72,7 @@ func TestHammerSlots(t *testing.T) {
 	o := &origin{slots: 8, delay: time.Millisecond}
 	o.before = func(n int64) error {
 		if n%5 == 0 {
-			return notWritten{n%2 == 0}
+			return unsentError{n%2 == 0}
 		}
 		return nil
 	}

@@ -35,7 +35,7 @@ func TestMemoryKeepsSixtyWindows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := limiter.NewMemory(limiter.MemoryOptions{})
 		key := limiter.Key{Service: "crm"}
-		for seq := range int64(80) {
+		for seq := range int64(150) {
 			view, err := m.View(t.Context(), key, nil)
 			if err != nil {
 				t.Fatal(err)

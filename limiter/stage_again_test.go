@@ -88,21 +88,22 @@ func TestRetryBudget(t *testing.T) {
 	for range 2 * retryCost {
 		b.earn()
 	}
-	got := 0
-	for b.spend() {
-		got++
-	}
-	if got != 2 {
+	if got := drained(&b); got != 2 {
 		t.Errorf("200 answers allow %d, want 2", got)
 	}
 	for range 100 * retryCost {
 		b.earn()
 	}
-	for got = 0; b.spend(); got++ {
-	}
-	if got != 11 {
+	if got := drained(&b); got != 11 {
 		t.Errorf("%d are saved up, want 11", got)
 	}
+}
+
+func drained(b *retryBudget) (n int) {
+	for b.spend() {
+		n++
+	}
+	return n
 }
 
 func TestKindsOf429(t *testing.T) {

@@ -68,7 +68,7 @@ func TestSlotsAreHeldUntilTheBodyEnds(t *testing.T) {
 }
 
 func TestSlotsOfFailedAttemptsComeBack(t *testing.T) {
-	for name, failure := range map[string]error{"lost": errors.New("connection reset"), "nothing sent": notWritten{true}} {
+	for name, failure := range map[string]error{"lost": errors.New("connection reset"), "nothing sent": unsentError{true}} {
 		t.Run(name, func(t *testing.T) {
 			o := &origin{slots: 8}
 			o.before = func(n int64) error {

@@ -43,13 +43,13 @@ func TestTokenGoesBackIfNothingWasSent(t *testing.T) {
 		back bool
 	}{
 		"a problem says so":      {unsent(exchange.NotExecuted), true},
-		"its cause says so":      {exchange.Refuse(exchange.UpstreamUnreachable, "").Because(notWritten{true}), true},
-		"its cause says other":   {exchange.Refuse(exchange.UpstreamUnreachable, "").Because(notWritten{false}), false},
+		"its cause says so":      {exchange.Refuse(exchange.UpstreamUnreachable, "").Because(unsentError{true}), true},
+		"its cause says other":   {exchange.Refuse(exchange.UpstreamUnreachable, "").Because(unsentError{false}), false},
 		"its fate is unknown":    {unsent(exchange.OutcomeUnknown), false},
 		"nothing is said":        {unsent(exchange.OutcomeNone), false},
 		"any other error":        {errors.New("connection reset"), false},
 		"the caller was gone":    {context.Canceled, false},
-		"gone before it was out": {notWritten{true}, true},
+		"gone before it was out": {unsentError{true}, true},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -84,11 +84,11 @@ func TestTokenGoesBackIfNothingWasSent(t *testing.T) {
 	}
 }
 
-// notWritten is how a stage below tells what it has sent.
-type notWritten struct{ unsent bool }
+// unsentError is how a stage below tells what it has sent.
+type unsentError struct{ unsent bool }
 
-func (notWritten) Error() string       { return "broken" }
-func (n notWritten) NothingSent() bool { return n.unsent }
+func (unsentError) Error() string       { return "broken" }
+func (n unsentError) NothingSent() bool { return n.unsent }
 
 func TestNoRequestWaitsInVain(t *testing.T) {
 	o := &origin{limit: 10, window: time.Minute}
@@ -175,13 +175,14 @@ func TestPatience(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, patient(), &origin{}, nil, func(r *rig) {
+				w := tt.want
 				if tt.total > 0 {
 					ctx, cancel := context.WithTimeout(r.Context(), tt.total)
 					defer cancel()
-					tt.want.ctx = ctx
+					w.ctx = ctx
 				}
 				c := &call{
-					bucket: r.limiter.all()[0], request: requestOf(r.T, tt.want), class: ClassOf(tt.want.class),
+					bucket: r.limiter.all()[0], request: requestOf(r.T, w), class: ClassOf(tt.want.class),
 					exchange: &exchange.Exchange{NoWait: tt.want.noWait, Target: &exchange.Target{Write: tt.want.method == http.MethodPost}},
 				}
 				now := time.Now()

@@ -25,7 +25,7 @@ func TestAThousandCallersStayInsideTheLimit(t *testing.T) {
 				case err == nil && status == 200:
 					answered.Add(1)
 				case err != nil:
-					r.refusal(err)
+					_ = r.refusal(err)
 					refused.Add(1)
 				}
 			})
