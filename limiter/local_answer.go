@@ -47,12 +47,12 @@ func (l *Local) follow(f *flight, a Answer) {
 		b.epoch = a.Epoch
 		b.call(a.Name, l.tolerance())
 	} else {
-		spent := l.pool.tokens < f.ask.Keep || l.serial > f.serial
+		held := f.ask.Keep > 0 || l.serial > f.serial
 		l.begin(a.Epoch, a.Name)
 		l.alone.renew(l.serial)
-		// What was spent of the old epoch since the Ask is not booked in the new
-		// one yet.
-		l.ask.urgent = l.ask.urgent || spent
+		// The store books what was held of the old epoch as spent, until it is
+		// told how much of it was.
+		l.ask.urgent = l.ask.urgent || held
 	}
 	l.window.lo = max(l.window.lo, l.clock.before(a.Lo))
 	l.window.hi = l.clock.after(a.Hi)

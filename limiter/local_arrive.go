@@ -153,5 +153,14 @@ func (l *Local) wouldHold(m moment) bool {
 	if !l.heard || !l.reaches(m) {
 		return !l.reaches(m)
 	}
-	return l.last.Available-(l.serial-l.ask.served) <= 0 && !l.passed(m)
+	return l.last.Available-l.unbooked() <= 0 && !l.passed(m)
+}
+
+// unbooked is what was spent since the last Answer without having been granted:
+// where requests are only watched.
+func (l *Local) unbooked() int64 {
+	if l.o.Settings.Enforce {
+		return 0
+	}
+	return l.serial - l.ask.served
 }

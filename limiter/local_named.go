@@ -80,7 +80,7 @@ const surpriseEvery = 100 * time.Millisecond
 // left, which others may have been granted since.
 func (l *Local) expected() int64 {
 	a := &l.last
-	return a.Own + a.External + max(0, l.serial-l.ask.served) + a.Margin + max(1, a.Available/16)
+	return a.Own + a.External + l.unbooked() + a.Margin + max(1, a.Available/16)
 }
 
 // shutWindow spends nothing more in a window that the upstream says is spent.

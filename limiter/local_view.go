@@ -29,7 +29,7 @@ func (l *Local) view(m moment, caller string) View {
 
 // remaining is what a caller could still get of the window.
 func (l *Local) remaining(m moment, c *queueCaller, fresh bool) int64 {
-	rest := l.last.Available + l.pool.tokens - max(0, l.serial-l.ask.served)
+	rest := l.last.Available + l.pool.tokens - l.unbooked()
 	switch {
 	case l.alone.since != 0 && l.alone.observed:
 		rest = l.restAlone()
