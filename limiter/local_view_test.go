@@ -131,8 +131,8 @@ func TestRoundTrips(t *testing.T) {
 	for i := range 100 { // the last 32 count
 		r.add(time.Duration(i+1) * time.Millisecond)
 	}
-	for percent, want := range map[int]time.Duration{50: 84, 95: 99, 100: 100} {
-		if got := r.quantile(percent); got != want*time.Millisecond {
+	for percent, want := range map[int]int64{50: 84, 95: 99, 100: 100} {
+		if got := r.quantile(percent); got.Milliseconds() != want {
 			t.Errorf("%d %%: %v, want %v ms", percent, got, want)
 		}
 	}
