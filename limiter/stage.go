@@ -112,10 +112,10 @@ func (c *call) patience(now time.Time) time.Time {
 }
 
 func (c *call) run(ctx context.Context) (*http.Response, error) {
-	ticket, refusal, err := c.acquire(ctx, false)
+	ticket, refusal := c.acquire(ctx, false)
 	if ticket == nil {
 		closeBody(c.request)
-		return nil, c.refuse(ctx, refusal, err)
+		return nil, c.refuse(ctx, refusal)
 	}
 	resp, again, err := c.attempt(c.request, ticket, replayable(c.request))
 	if again {
@@ -128,15 +128,19 @@ func (c *call) run(ctx context.Context) (*http.Response, error) {
 	return resp, err
 }
 
-// acquire waits for a token. The error is the context's.
-func (c *call) acquire(ctx context.Context, again bool) (*Ticket, *Refusal, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, nil, err
+// acquire waits for a token. There is neither ticket nor refusal if the caller
+// has left.
+func (c *call) acquire(ctx context.Context, again bool) (ticket *Ticket, refusal *Refusal) {
+	since := c.bucket.now()
+	if ctx.Err() == nil {
+		w := c.stage.waiters.get(c.caller, c.class, c.deadline)
+		w.Again = again
+		ticket, refusal = c.bucket.acquire(ctx, w)
+		c.stage.waiters.put(w)
 	}
-	w := c.stage.waiters.get(c.caller, c.class, c.deadline)
-	w.Again = again
-	ticket, refusal := c.bucket.acquire(ctx, w)
-	c.stage.waiters.put(w)
+	if ticket == nil && refusal == nil {
+		refusal = c.late(ctx, c.bucket.now().Sub(since))
+	}
 	info := RequestInfo{Bucket: c.name, Caller: c.caller, Class: c.class}
 	switch {
 	case ticket != nil:
@@ -145,21 +149,35 @@ func (c *call) acquire(ctx context.Context, again bool) (*Ticket, *Refusal, erro
 	case refusal != nil:
 		info.Waited, info.Reason = refusal.Waited, refusal.Reason
 	default:
-		info.Reason = ReasonLeft
+		info.Waited, info.Reason = c.bucket.now().Sub(since), ReasonLeft
 	}
-	c.exchange.QuotaWait += info.Waited
-	if info.Reason != "" && !again {
+	if ticket == nil && !again {
 		c.exchange.QuotaResult = string(info.Reason)
 	}
+	c.exchange.QuotaWait += info.Waited
 	c.bucket.limiter.options.Hooks.left(info)
 	if ticket != nil && ctx.Err() != nil { // it came too late
-		c.bucket.unsent(ticket)
-		return nil, nil, ctx.Err()
+		c.giveBack(ticket)
+		return nil, c.late(ctx, ticket.Waited)
 	}
-	if ticket == nil && refusal == nil {
-		return nil, nil, ctx.Err()
+	return ticket, refusal
+}
+
+// late is the refusal of a request whose context has ended: nil if that is
+// because its caller has left.
+func (c *call) late(ctx context.Context, waited time.Duration) *Refusal {
+	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return nil
 	}
-	return ticket, refusal, nil
+	v := c.bucket.view(c.caller)
+	jitter := c.bucket.limiter.options.Random() * float64(min(v.Opens/10, maxJitterETA))
+	return &Refusal{Reason: ReasonDeadline, RetryAfter: v.Opens + time.Duration(jitter), View: v, Waited: waited}
+}
+
+// giveBack returns a token with which nothing was sent.
+func (c *call) giveBack(t *Ticket) {
+	c.bucket.unsent(t)
+	c.bucket.limiter.options.Hooks.returned(c.name)
 }
 
 func grantedAs(t *Ticket) string {
@@ -190,7 +208,7 @@ func (c *call) attempt(req *http.Request, t *Ticket, spare bool) (resp *http.Res
 	c.bucket.limiter.options.Hooks.anomalies(c.name, o.Anomalies)
 	spare = spare && resp.StatusCode == http.StatusTooManyRequests
 	again = c.bucket.answered(t, o, spare)
-	if c.bucket.settings().Kind == Concurrency {
+	if t.slot {
 		resp.Body = &slotBody{ReadCloser: resp.Body, end: func() { c.bucket.closed(t) }}
 	}
 	return resp, again, nil
@@ -199,12 +217,11 @@ func (c *call) attempt(req *http.Request, t *Ticket, spare bool) (resp *http.Res
 // failed ends the attempt of a ticket that brought no answer.
 func (c *call) failed(t *Ticket, err error) {
 	if nothingSent(err) {
-		c.bucket.unsent(t)
-		c.bucket.limiter.options.Hooks.returned(c.name)
+		c.giveBack(t)
 		return
 	}
 	c.bucket.lost(t)
-	if c.bucket.settings().Kind == Concurrency {
+	if t.slot {
 		c.bucket.closed(t)
 	}
 }

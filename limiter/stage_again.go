@@ -17,16 +17,16 @@ func (c *call) again(ctx context.Context, refused *http.Response) (*http.Respons
 	if !offWire(refused) {
 		return refused, nil
 	}
-	ticket, _, err := c.acquire(ctx, true)
-	if err != nil {
-		return nil, c.refuse(ctx, nil, err)
-	}
-	if ticket == nil {
+	ticket, refusal := c.acquire(ctx, true)
+	switch {
+	case ticket == nil && refusal == nil:
+		return nil, c.refuse(ctx, nil)
+	case ticket == nil:
 		return refused, nil
 	}
 	req, err := rewound(c.request)
 	if err != nil {
-		c.bucket.unsent(ticket)
+		c.giveBack(ticket)
 		return refused, nil //nolint:nilerr // the answer that is here is the better one
 	}
 	c.bucket.limiter.options.Hooks.repeated(c.name)

@@ -2,7 +2,6 @@ package limiter
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -10,16 +9,11 @@ import (
 	"iqgateway/internal/exchange"
 )
 
-// refuse turns the lack of a token into what the caller is told. refusal is nil
-// if the request's context ended first, with err.
-func (c *call) refuse(ctx context.Context, refusal *Refusal, err error) error {
-	if refusal == nil && !errors.Is(err, context.DeadlineExceeded) { // nobody is left to read a problem
+// refuse turns the lack of a token into what the caller is told; refusal is nil
+// if it has left.
+func (c *call) refuse(ctx context.Context, refusal *Refusal) error {
+	if refusal == nil { // nobody reads a problem
 		return fmt.Errorf("waiting for quota: %w", context.Cause(ctx))
-	}
-	if refusal == nil {
-		v := c.bucket.view(c.caller)
-		refusal = &Refusal{Reason: ReasonDeadline, RetryAfter: v.Opens, View: v}
-		c.exchange.QuotaResult = string(ReasonDeadline)
 	}
 	c.exchange.QuotaSource = exchange.QuotaGateway
 	p := exchange.Refuse(problemOf(refusal.Reason), c.explain(refusal))

@@ -69,6 +69,11 @@ func TestRequestOfACallerThatHasLeftCostsNothing(t *testing.T) {
 		if _, _, err := r.send(want{ctx: ctx}); !errors.Is(err, context.Canceled) {
 			r.Errorf("%v", err)
 		}
+		ended, cancel := context.WithDeadline(r.Context(), time.Now().Add(-time.Second))
+		defer cancel()
+		if _, ex, err := r.send(want{ctx: ended}); r.refusal(err).Type != exchange.QuotaExceeded || ex.QuotaResult != string(ReasonDeadline) {
+			r.Errorf("%v (%s)", err, ex.QuotaResult)
+		}
 		if sent, _, _ := o.tally(); sent != 0 || r.own() != 0 {
 			r.Errorf("%d attempts, %d tokens", sent, r.own())
 		}
@@ -103,6 +108,9 @@ func TestDeadlineOfAWait(t *testing.T) {
 				p := r.refusal(err)
 				if waited := time.Since(before); waited < tt.until || waited > tt.until+10*time.Millisecond {
 					r.Errorf("it waited %s, want %s", waited, tt.until)
+				}
+				if got := r.log.reasons()[ReasonDeadline]; got != 1 {
+					r.Errorf("left as %v", r.log.reasons())
 				}
 				if p.Type != exchange.QuotaExceeded || ex.QuotaResult != string(ReasonDeadline) || p.RetryAfter < time.Second {
 					r.Errorf("%s, %q, Retry-After %s", p.Type, ex.QuotaResult, p.RetryAfter)
@@ -157,8 +165,8 @@ func TestQueueIsBounded(t *testing.T) {
 		}
 		synctest.Wait()
 		s, err := r.limiter.View(r.Context(), "production/crm/authenticated")
-		if err != nil || s.Snapshot.Waiting > 100 {
-			r.Errorf("%d wait (%v)", s.Snapshot.Waiting, err)
+		if err != nil || s.Snapshot.Waiting > 100 || s.Waiting[Interactive] != 0 || s.Waiting[Background] > 100 || s.Waiting[Background] == 0 {
+			r.Errorf("%d wait, here %v (%v)", s.Snapshot.Waiting, s.Waiting, err)
 		}
 		cancel()
 		group.Wait()

@@ -26,6 +26,8 @@ type Status struct {
 	// Here is the bucket as this replica sees it, for a caller without a share
 	// of its own.
 	Here View
+	// Waiting is how many requests wait on this replica, by class.
+	Waiting [Classes]int
 	// Away says that this replica spends without the store: its leases, then
 	// its local share (or as on_store_error says).
 	Away bool
@@ -139,7 +141,10 @@ func (l *Limiter) named(name string) (*bucket, error) {
 func (b *bucket) status(ctx context.Context) Status {
 	config := b.config.Load()
 	b.mu.Lock()
-	s := Status{Name: config.name, Settings: config.Settings, Here: b.local.View(b.now(), ""), Away: b.away}
+	s := Status{
+		Name: config.name, Settings: config.Settings,
+		Here: b.local.View(b.now(), ""), Waiting: b.local.queue.waiting, Away: b.away,
+	}
 	b.mu.Unlock()
 	s.Snapshot, s.Err = b.limiter.options.Store.View(ctx, b.key, config.Callers)
 	s.Snapshot.Callers = slices.DeleteFunc(s.Snapshot.Callers, func(c CallerState) bool {
