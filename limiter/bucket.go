@@ -54,7 +54,7 @@ type described struct {
 func newBucket(l *Limiter, b Bucket, replica string) *bucket {
 	memory, _ := l.options.Store.(*Memory)
 	made := &bucket{
-		limiter: l, key: b.Key, memory: memory, trip: l.tripsOf(b.Key),
+		limiter: l, key: b.Key, memory: memory, trip: trips{l, b.Key}.acquire,
 		local: NewLocal(LocalOptions{
 			Replica: replica, Settings: b.Settings, Random: l.options.Random, Fleet: l.options.Fleet,
 		}),

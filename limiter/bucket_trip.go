@@ -58,14 +58,17 @@ func (b *bucket) askStore(ask Ask) (answer Answer, err error) {
 	return b.trip(ask)
 }
 
-// tripsOf returns the func that asks the store about a bucket. Its context is
-// no request's: what one of them asks for serves all.
-func (l *Limiter) tripsOf(key Key) func(Ask) (Answer, error) {
-	return func(ask Ask) (Answer, error) {
-		ctx, cancel := context.WithTimeout(l.ctx, l.options.StoreTimeout)
-		defer cancel()
-		return l.options.Store.Acquire(ctx, key, ask)
-	}
+// trips asks the store about one bucket. The context is no request's: what one
+// of them asks for serves all.
+type trips struct {
+	limiter *Limiter
+	key     Key
+}
+
+func (t trips) acquire(ask Ask) (Answer, error) {
+	ctx, cancel := context.WithTimeout(t.limiter.ctx, t.limiter.options.StoreTimeout)
+	defer cancel()
+	return t.limiter.options.Store.Acquire(ctx, t.key, ask)
 }
 
 // took gives the store's answer to the Local; b.mu is held.

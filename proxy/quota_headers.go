@@ -24,14 +24,14 @@ func (m HeaderMode) setQuota(h http.Header, ex *exchange.Exchange, status int) {
 		return
 	}
 	view := tightened(ex.QuotaView(), h)
+	if status == http.StatusTooManyRequests && ex.Problem == nil {
+		setRetryAfter(h, view, ex.ID)
+	}
 	for _, name := range [...]string{
 		"X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset", "X-Ratelimit-Resetseconds",
 		"Ratelimit", "Ratelimit-Policy", "X-Quota-Wait-Ms",
 	} {
 		delete(h, name)
-	}
-	if status == http.StatusTooManyRequests && ex.Problem == nil {
-		setRetryAfter(h, view, ex.ID)
 	}
 	if m == HeadersMinimal {
 		return
@@ -56,16 +56,23 @@ func refusedBy(p *exchange.Problem, status int) string {
 	}
 }
 
-// tightened lowers the view to what the answer at hand says of the same window:
-// whoever stands between may only be more restrictive.
+// tightened lowers the view to what the answer at hand says of the same window,
+// or of one whose name is not known: whoever stands between may only be more
+// restrictive.
 func tightened(v exchange.QuotaView, h http.Header) exchange.QuotaView {
-	if !v.Known || v.Concurrency || v.Reset == "" || h.Get("X-Ratelimit-Reset") != v.Reset {
+	if !v.Known || v.Concurrency || v.Reset != "" && h.Get("X-Ratelimit-Reset") != v.Reset {
 		return v
 	}
-	if n, err := strconv.ParseInt(h.Get("X-Ratelimit-Remaining"), 10, 64); err == nil && n >= 0 {
+	if n, ok := count(h, "X-Ratelimit-Remaining"); ok {
 		v.Remaining, v.ShareRemaining = min(v.Remaining, n), min(v.ShareRemaining, n)
 	}
 	return v
+}
+
+// count reads a field of the upstream's.
+func count(h http.Header, name string) (int64, bool) {
+	n, err := strconv.ParseInt(h.Get(name), 10, 64)
+	return n, err == nil && n >= 0
 }
 
 // fieldWriter collects fields and makes one string of all of them.
@@ -192,20 +199,28 @@ func appendString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
+// longestRetry bounds a Retry-After of ours: an upstream's stray number must not
+// send callers away for a year.
+const longestRetry = time.Hour
+
 // setRetryAfter tells the caller of an upstream's 429, which comes without it,
 // when to come again. One that is there stays unless it is too early.
 func setRetryAfter(h http.Header, v exchange.QuotaView, id string) {
 	wait := time.Second // a limit that nobody advertises: what it wants is unknown
+	if left, ok := count(h, "X-Ratelimit-Remaining"); ok && left == 0 {
+		if n, ok := count(h, "X-Ratelimit-Resetseconds"); ok {
+			wait = max(wait, time.Duration(min(n, int64(longestRetry/time.Second)))*time.Second)
+		}
+	}
 	if v.Known && !v.Concurrency && v.Remaining == 0 {
 		wait = max(wait, v.Opens)
 	}
-	seconds := wholeSeconds(wait + jitter(wait, id))
-	if given, err := strconv.ParseInt(h.Get("Retry-After"), 10, 64); err == nil && given >= wholeSeconds(wait) {
+	if given, ok := count(h, "Retry-After"); ok && given >= wholeSeconds(wait) {
 		return
-	} else if err != nil && h.Get("Retry-After") != "" { // a date
+	} else if !ok && h.Get("Retry-After") != "" { // a date
 		return
 	}
-	h["Retry-After"] = []string{strconv.FormatInt(seconds, 10)}
+	h["Retry-After"] = []string{strconv.FormatInt(wholeSeconds(wait+jitter(wait, id)), 10)}
 }
 
 // jitter spreads the callers of one window over a tenth of the wait, 2 s at

@@ -78,6 +78,10 @@ func TestQuotaFields(t *testing.T) {
 		},
 		"another window says nothing of this one": {HeadersStandard, counted(aView(), nil), 200, upstreamFields("3", "01/05/2026 12:59:00"), full},
 		"an unreadable count lowers nothing":      {HeadersStandard, counted(aView(), nil), 200, upstreamFields("-3", "01/05/2026 13:00:00"), full},
+		"a window without a name is tightened by any": {
+			HeadersStandard, view(func(v *exchange.QuotaView) { v.Reset, v.Opens, v.Share = "", 0, 0 }), 200, upstreamFields("3", "01/05/2026 12:59:00"),
+			http.Header{"X-Ratelimit-Limit": {"1000"}, "X-Ratelimit-Remaining": {"3"}, "Ratelimit-Policy": {`"crm-authenticated";q=1000;w=60`}, "Ratelimit": {`"crm-authenticated";r=3`}, "X-Quota-Wait-Ms": {"37"}},
+		},
 		"nobody counts: they pass as they are":    {HeadersStandard, &exchange.Exchange{Target: &exchange.Target{}}, 200, upstreamFields("9", "x"), upstreamFields("9", "x")},
 		"nothing is known: none, and none of old": {HeadersStandard, view(func(v *exchange.QuotaView) { *v = exchange.QuotaView{} }), 200, upstreamFields("9", "x"), http.Header{"X-Quota-Wait-Ms": {"37"}}},
 		"a window that nobody has named or timed": {HeadersStandard, view(func(v *exchange.QuotaView) { v.Reset, v.Opens, v.Window, v.Share = "", 0, 0, 0 }), 200, nil, http.Header{"X-Ratelimit-Limit": {"1000"}, "X-Ratelimit-Remaining": {"412"}, "Ratelimit-Policy": {`"crm-authenticated";q=1000`}, "Ratelimit": {`"crm-authenticated";r=412`}, "X-Quota-Wait-Ms": {"37"}}},
@@ -119,24 +123,36 @@ func TestQuotaFields(t *testing.T) {
 func TestRetryAfterOfAnUpstreamsRefusal(t *testing.T) {
 	spent := aView()
 	spent.Remaining = 0
+	// What the upstream itself says, where it says it.
+	spentFor := func(seconds string) http.Header {
+		return http.Header{"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Resetseconds": {seconds}}
+	}
 	tests := map[string]struct {
 		view     exchange.QuotaView
 		given    string
 		min, max int64
+		from     http.Header
 	}{
-		"the window is spent":             {spent, "", 23, 25},
-		"too early":                       {spent, "5", 23, 25},
-		"later than we know":              {spent, "90", 90, 90},
-		"a limit that nobody advertises":  {aView(), "", 1, 2},
-		"what it asks for stands":         {aView(), "7", 7, 7},
-		"nothing is known of the quota":   {exchange.QuotaView{}, "", 1, 2},
-		"slots are free within no window": {exchange.QuotaView{Known: true, Concurrency: true, Opens: time.Hour}, "", 1, 2},
+		"the window is spent":             {spent, "", 23, 25, nil},
+		"too early":                       {spent, "5", 23, 25, nil},
+		"later than we know":              {spent, "90", 90, 90, nil},
+		"a limit that nobody advertises":  {aView(), "", 1, 2, nil},
+		"what it asks for stands":         {aView(), "7", 7, 7, nil},
+		"nothing is known of the quota":   {exchange.QuotaView{}, "", 1, 2, nil},
+		"slots are free within no window": {exchange.QuotaView{Known: true, Concurrency: true, Opens: time.Hour}, "", 1, 2, nil},
+		"only the upstream knows":         {exchange.QuotaView{}, "", 575, 577, spentFor("575")},
+		"the later of the two":            {spent, "", 40, 42, spentFor("40")},
+		"a stray number":                  {exchange.QuotaView{}, "", 3600, 3602, spentFor("99999999")},
+		"an unreadable number":            {exchange.QuotaView{}, "", 1, 2, spentFor("soon")},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			seen := map[int64]bool{}
 			for _, id := range []string{"a-1", "b-2", "c-3", "d-4", "e-5", "f-6", "g-7", "h-8"} {
-				h := http.Header{}
+				h := tt.from.Clone()
+				if h == nil {
+					h = http.Header{}
+				}
 				if tt.given != "" {
 					h.Set("Retry-After", tt.given)
 				}

@@ -106,7 +106,7 @@ func TestQuotaCommands(t *testing.T) {
 			want: []string{"there is " + crm}, done: []string{"block nope for 1m0s: x"},
 		},
 		"Redis is away": {
-			args: []string{"block", crm, "--for", "1m", "--reason", "x"}, err: errTest("redis is away"), code: exitFailure,
+			args: []string{"block", crm, "--for", "1m", "--reason", "x"}, err: storeError("redis is away"), code: exitFailure,
 			want: []string{"did not follow: redis is away"}, done: []string{"block " + crm + " for 1m0s: x"},
 		},
 		"unblock": {
@@ -138,6 +138,7 @@ func TestQuotaCommands(t *testing.T) {
 // Programs ask the admin API itself.
 func TestQuotaAPIRefuses(t *testing.T) {
 	rig := &quotaRig{statuses: []limiter.Status{crmStatus()}}
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	base := "http://" + strings.TrimPrefix(rig.start(t)[0], envAdminAddress+"=")
 	for _, tt := range []struct {
 		method, path, body, want string
@@ -159,7 +160,7 @@ func TestQuotaAPIRefuses(t *testing.T) {
 		}
 		r.Header.Set("Authorization", "Bearer "+adminToken)
 		r.Header.Set("Content-Type", "application/json")
-		resp, err := http.DefaultClient.Do(r)
+		resp, err := client.Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
