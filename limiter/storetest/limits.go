@@ -101,7 +101,8 @@ func replay(t *testing.T, w *world) {
 		t.Fatalf("nothing granted: %+v", first)
 	}
 	held := r.held
-	before := other.trip()
+	other.wants("cc", limiter.Interactive, 90).drain(nil) // a new decision would find less
+	before := other.last
 	for range 3 {
 		r.held = held - granted(first) // as it was when the Ask was made
 		again := r.send()
