@@ -71,11 +71,11 @@ func (c *checks) refusal(w *WindowCount) {
 	}
 	switch {
 	case u.storeLost:
-		if w.Refused > c.excuse+int64(c.w.Fleet.most()) {
+		if w.Refused > c.excuse+c.w.alone(w) {
 			c.fail("I17", "%d 429s in the window that ends at %v; the store lost %d grants", w.Refused, w.End, c.excuse)
 		}
 	case u.storeAway:
-		if most := c.w.alone(); w.Refused > most {
+		if most := c.w.alone(w); w.Refused > most {
 			c.fail("I16", "%d 429s in the window that ends at %v, at most %d can be", w.Refused, w.End, most)
 		}
 	default:
@@ -101,33 +101,42 @@ func (c *checks) end() {
 	}
 }
 
-// utilisation checks that a saturated window is used.
+// utilisation checks that a saturated window is used, as far as the requests
+// arrive in it.
 func (c *checks) utilisation() {
 	u := c.under
 	if !u.saturated || !u.fine || u.outside || u.misled || u.storeAway || u.storeLost || u.faults || u.losses {
 		return
 	}
 	for _, w := range c.w.record.result("").Full(c.w.Length()) {
-		if limit := c.w.usable(&w); w.Own*100 < limit*99 {
-			c.fail("I5", "%d of %d used in the window that ends at %v", w.Own, limit, w.End)
+		if limit := c.w.usable(&w); (w.Own+w.Late)*100 < limit*99 {
+			c.fail("I5", "%d of %d used in the window that ends at %v, and %d sent too late", w.Own, limit, w.End, w.Late)
 		}
 	}
 }
 
-// alone is how many tokens too many may be spent in a window in which the store
-// is away: one per replica. If only some of them do not reach it, the others are
-// granted what is left of the window, and their share comes on top.
-func (w *world) alone() int64 {
+// alone is how many tokens too many may be spent in a window while the store is
+// away: one per replica, and another one where it comes back or goes within the
+// window. If only some of them do not reach it, the others are granted what is
+// left of the window, and their share comes on top. In windows that are not much
+// longer than an answer takes, what is left is told too late.
+func (w *world) alone(c *WindowCount) int64 {
 	n := int64(w.Fleet.most())
 	p := w.Store
-	apart := p.LostAsk > 0 || p.LostReply > 0 || p.slowest() > p.Timeout
+	apart := p.LostAsk > 0 || p.LostReply > 0 || p.slowest() > p.Timeout || w.Upstream.Window < 10*time.Second
+	mixed := false
 	for _, e := range p.Events {
 		apart = apart || e.Kind == Partition
+		mixed = mixed || e.At > c.Begin && e.At < c.End || e.At+e.For > c.Begin && e.At+e.For < c.End
 	}
-	if apart {
-		return n + w.Upstream.Limit/2
+	switch {
+	case apart:
+		return n + c.Limit/2
+	case mixed:
+		return 2 * n
+	default:
+		return n
 	}
-	return n
 }
 
 // usable is what the fleet may have of a window.

@@ -15,6 +15,7 @@ type replica struct {
 	local  *limiter.Local
 	clock  clock
 	paused time.Duration // until then nothing happens
+	later  []func()      // what has happened meanwhile
 	gone   bool
 	awake  time.Duration // when its timer is set for; 0 = not at all
 	failed int           // trips in a row
@@ -48,11 +49,32 @@ func (p *replica) do(started int, then func(alive bool)) {
 	switch {
 	case p.starts != started || p.gone:
 		then(false)
-	case p.d.w.now < p.paused:
-		p.d.w.at(p.paused, func() { p.do(started, then) })
+	case p.d.w.now < p.paused || len(p.later) > 0:
+		p.postpone(func() { p.do(started, then) })
 	default:
 		then(true)
 		p.drive()
+	}
+}
+
+// postpone keeps what happens while the process stands still, for when it goes
+// on: all at once, in its order.
+func (p *replica) postpone(do func()) {
+	p.later = append(p.later, do)
+	if len(p.later) == 1 {
+		p.d.w.at(p.paused, p.resume)
+	}
+}
+
+func (p *replica) resume() {
+	if p.d.w.now < p.paused {
+		p.d.w.at(p.paused, p.resume)
+		return
+	}
+	later := p.later
+	p.later = nil
+	for _, do := range later {
+		do()
 	}
 }
 

@@ -28,6 +28,7 @@ type WindowCount struct {
 	Refused    int64         // 429s to the fleet because nothing was left
 	Hidden     int64         // 429s to the fleet although tokens were left
 	Arrived    int64         // requests of the fleet in all
+	Late       int64         // requests of the fleet that were sent in it and arrived after it
 }
 
 func newUpstream(plan Upstream, rnd source) *upstream {
@@ -111,6 +112,16 @@ func (u *upstream) window(now time.Duration) *WindowCount {
 	w := u.windows[len(u.windows)-1]
 	w.Limit = u.limit
 	return w
+}
+
+// late notes that a request arrived in a window after the one it was sent in.
+func (u *upstream) late(sent time.Duration) {
+	for _, w := range slices.Backward(u.windows) {
+		if w.Begin <= sent && sent < w.End {
+			w.Late++
+			return
+		}
+	}
 }
 
 // used returns what is counted in the current window, without opening one.

@@ -185,12 +185,15 @@ func (w *world) send(r *request) {
 		w.after(way.there, func() { w.fleet.ended(r, outcome{fate: unsent}) })
 		return
 	}
-	over := false
+	over, sent := false, w.now
 	w.after(way.there, func() {
 		if way.vanishes {
 			return
 		}
 		answer := w.up.arrive(w.now, true)
+		if answer.window.Begin > sent {
+			w.up.late(sent)
+		}
 		w.record.arrived(r, answer)
 		w.check.arrived(r, answer)
 		if way.lost {
