@@ -51,6 +51,31 @@ func TestClassify(t *testing.T) {
 	}
 }
 
+// Stages above give back what they took for an attempt that never left, also
+// for methods whose outcome needs no word.
+func TestNothingSent(t *testing.T) {
+	for name, e := range map[string]evidence{
+		"no connection":    {err: syscall.ECONNREFUSED},
+		"no answer":        {err: io.EOF, connected: true},
+		"time was up":      {err: io.EOF, cause: errTotal, connected: true},
+		"the caller left":  {err: io.EOF, cause: context.Canceled, connected: true},
+		"the body was bad": {err: io.EOF, body: errors.New("no body"), connected: true},
+	} {
+		for _, sent := range []bool{false, true} {
+			for _, write := range []bool{false, true} {
+				e.sent, e.write = sent, write
+				told, ok := errors.AsType[interface {
+					error
+					NothingSent() bool
+				}](e.problem("crm"))
+				if !ok || told.NothingSent() == sent {
+					t.Errorf("%s, sent: %v, write: %v: tells %v (%v)", name, sent, write, told, ok)
+				}
+			}
+		}
+	}
+}
+
 func TestOutcome(t *testing.T) {
 	for e, want := range map[evidence]exchange.Outcome{
 		{write: false, sent: true}: exchange.OutcomeNone,
