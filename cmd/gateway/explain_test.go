@@ -45,6 +45,12 @@ func TestExplain(t *testing.T) {
 			`"http://127.0.0.1:1/crm/v1/Companies(1)/Customers?$top=1"`, "gateway.yaml:4", "the caller's only one", `"retail"`, "gateway.yaml:6",
 			"callers.reader.access[0]", "/v1/Companies({company})/Customers**", "client of retail", `"2s"`,
 		}},
+		{"reader", "GET /crm/v1/x", []string{"--set", "services.crm.quota.max=9", "--set", "callers.reader.share.cap=5"}, 0, []string{
+			"sim / crm / authenticated / client of retail (window, at most 9)", "guarantee none, cap 5, weight 1", `"quota.max_wait.interactive"`, `"2s"`,
+		}},
+		{"both", "POST /sim/crm/v1/x", []string{"--set", "services.crm.quota.enforce=false"}, 0, []string{`"quota.enforce"`, "counted, never held"}},
+		{"both", "POST /sim/crm/v1/x", []string{"--set", "services.crm.quota.max_wait.unsafe=1s"}, 0, []string{`"quota.max_wait.unsafe"`, `"1s"`}},
+		{"reader", "GET /crm/v1/x", []string{"--set", "services.crm.quota.kind=none"}, 0, []string{"(none, no limit)"}},
 		{"reader", "POST /crm/v1/Companies(1)/Customers", nil, 403, []string{"the method writes", "it only reads"}},
 		{"reader", "POST /dataconnect/lists/stores", nil, 403, []string{"the method writes"}},
 		{"reader", "POST /dataconnect/lists/stores", []string{"--body=false"}, 0, []string{"reads[0], catalogue"}},
