@@ -165,10 +165,15 @@ func (s *Shared) needs(all []party, now int64) (interactive int64) {
 	for i := range all {
 		p := &all[i]
 		d := &p.demand
-		rate += d.Rate[Interactive]
-		dev += float64(d.Dev[Interactive] * d.Dev[Interactive])
-		arrived += float64(p.arrived[Interactive])
-		waiting += p.waiting[Interactive]
+		if p.cap < 0 {
+			rate += d.Rate[Interactive]
+			dev += float64(d.Dev[Interactive] * d.Dev[Interactive])
+			arrived += float64(p.arrived[Interactive])
+			waiting += p.waiting[Interactive]
+		} else { // nothing is kept for what its cap forbids
+			own := s.expect(d.Rate[Interactive], d.Dev[Interactive], float64(p.arrived[Interactive]), left, past)
+			waiting += min(p.rest(), p.waiting[Interactive]+ceil(own))
+		}
 		if p.guarantee == 0 {
 			continue
 		}

@@ -170,7 +170,7 @@ func (r *round) leave(c Class, but *party) int64 {
 	usedBatch, waitingBatch := int64(0), int64(0)
 	for i := range r.all {
 		usedBatch += r.all[i].usedBatch
-		waitingBatch += r.all[i].waiting[Batch]
+		waitingBatch += min(r.all[i].waiting[Batch], r.all[i].rest())
 	}
 	floor := max(0, r.s.usable()/10-usedBatch)
 	switch c {

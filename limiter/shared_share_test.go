@@ -158,6 +158,23 @@ func TestClassesLeaveEachOtherSomething(t *testing.T) {
 	}
 }
 
+// What a capped caller may not have is kept for nobody.
+func TestNothingIsKeptForWhatACapForbids(t *testing.T) {
+	for _, c := range []Class{Interactive, Batch} {
+		t.Run(c.String(), func(t *testing.T) {
+			p := window(500)
+			p.SharesID, p.Shares = 1, []Share{{Caller: "capped", Weight: 1, Cap: Amount{Tokens: 50}}}
+			f := newFleet(t, p)
+			f.known(500, 9)
+			f.of("a").uses = []Use{waiting("capped", c, 800), waiting("copy", Background, 800)}
+			got := f.drain("a")
+			if used := f.of("a").answer.Own; got["capped"] > 50 || used != 500 {
+				t.Errorf("%d of 500 used, %d of them by the caller that may have 50", used, got["capped"])
+			}
+		})
+	}
+}
+
 func TestTokensAheadOnlyWhileThereIsPlenty(t *testing.T) {
 	f := newFleet(t, window(1000))
 	f.known(1000, 50)

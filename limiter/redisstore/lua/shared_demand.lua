@@ -119,10 +119,15 @@ function shared.needs(s, list, now)
   local rate, dev, arrived, waiting = 0, 0, 0, 0
   for _, p in ipairs(list) do
     local d = p.demand
-    rate = rate + d.Rate[1]
-    dev = dev + d.Dev[1] * d.Dev[1]
-    arrived = arrived + p.arrived[1]
-    waiting = waiting + p.waiting[1]
+    if p.cap < 0 then
+      rate = rate + d.Rate[1]
+      dev = dev + d.Dev[1] * d.Dev[1]
+      arrived = arrived + p.arrived[1]
+      waiting = waiting + p.waiting[1]
+    else
+      local own = shared.expect(s, d.Rate[1], d.Dev[1], p.arrived[1], left, past)
+      waiting = waiting + min(rest(p), p.waiting[1] + ceil(own))
+    end
     if p.guarantee ~= 0 then
       local later = 0
       for c = 2, 3 do

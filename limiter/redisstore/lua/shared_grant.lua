@@ -46,7 +46,7 @@ function shared.sum(r)
     r.need = r.need + p.need
     r.need_batch = r.need_batch + p.need_batch
     r.used_batch = r.used_batch + p.used_batch
-    r.waiting_batch = r.waiting_batch + p.waiting[batch + 1]
+    r.waiting_batch = r.waiting_batch + min(p.waiting[batch + 1], rest(p))
   end
 end
 
@@ -56,9 +56,10 @@ function shared.take(r, i, n)
   r.m.Grants[i] = r.m.Grants[i] + n
   r.left = r.left - n
   r.most = r.most - n
+  local before = min(p.waiting[batch + 1], rest(p))
   p.used = p.used + n
   p.waiting[class + 1] = p.waiting[class + 1] - n
-  if class == batch then r.waiting_batch = r.waiting_batch - n end
+  r.waiting_batch = r.waiting_batch + min(p.waiting[batch + 1], rest(p)) - before
   if class ~= interactive then
     p.used_batch = p.used_batch + n
     r.used_batch = r.used_batch + n
