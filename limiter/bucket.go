@@ -91,17 +91,18 @@ func (b *bucket) do(change func(now time.Time)) {
 // acquire takes a token for w or queues it, and waits until it has left the
 // queue. It returns neither ticket nor refusal if ctx ended first.
 func (b *bucket) acquire(ctx context.Context, w *waiter) (*Ticket, *Refusal) {
+	parked := false
 	b.do(func(now time.Time) {
 		if b.leaves {
 			w.Refused(&Refusal{Reason: ReasonStore, View: b.local.View(now, w.Caller)})
-			return
+		} else {
+			b.local.Arrive(now, &w.Request)
 		}
-		b.local.Arrive(now, &w.Request)
+		w.parked = w.ticket == nil && w.refusal == nil
+		parked = w.parked
 	})
-	select {
-	case <-w.done:
+	if !parked {
 		return w.ticket, w.refusal
-	default:
 	}
 	select {
 	case <-w.done:

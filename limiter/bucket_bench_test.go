@@ -55,8 +55,9 @@ func leasedBucket(b *testing.B) (take func()) {
 		Status: 200, Kind: Windowed, Limit: limit, Remaining: limit - 1, Reset: end.UTC(),
 		ResetSeconds: int64(time.Until(end) / time.Second), HasResetSeconds: true,
 	}
+	deadline := time.Now().Add(time.Hour)
 	return func() {
-		w := pool.get("pos", Interactive, time.Now().Add(time.Second))
+		w := pool.get("pos", Interactive, deadline)
 		ticket, refusal := bucket.acquire(b.Context(), w)
 		pool.put(w)
 		if ticket == nil {

@@ -10,7 +10,8 @@ type waiter struct {
 	Request
 	ticket  *Ticket
 	refusal *Refusal
-	done    chan struct{} // holds one element once ticket or refusal is set
+	parked  bool          // its owner waits at done
+	done    chan struct{} // holds one element once a parked one has been served
 }
 
 // waiters are reused: most requests are served within the call that brings
@@ -21,10 +22,16 @@ func newWaiters() *waiters {
 	return &waiters{pool: sync.Pool{New: func() any {
 		w := &waiter{done: make(chan struct{}, 1)}
 		// Both are called with the bucket locked, so they must not block.
-		w.Granted = func(t *Ticket) { w.ticket = t; w.done <- struct{}{} }
-		w.Refused = func(r *Refusal) { w.refusal = r; w.done <- struct{}{} }
+		w.Granted = func(t *Ticket) { w.ticket = t; w.wake() }
+		w.Refused = func(r *Refusal) { w.refusal = r; w.wake() }
 		return w
 	}}}
+}
+
+func (w *waiter) wake() {
+	if w.parked {
+		w.done <- struct{}{}
+	}
 }
 
 func (p *waiters) get(caller string, class Class, deadline time.Time) *waiter {
@@ -35,6 +42,6 @@ func (p *waiters) get(caller string, class Class, deadline time.Time) *waiter {
 
 // put takes w back; it is out of the queue, and done is empty.
 func (p *waiters) put(w *waiter) {
-	w.ticket, w.refusal, w.Caller = nil, nil, ""
+	w.ticket, w.refusal, w.parked, w.Caller = nil, nil, false, ""
 	p.pool.Put(w)
 }
