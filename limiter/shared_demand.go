@@ -19,6 +19,9 @@ type Demand struct {
 	Rate    [Classes]float64 `json:"r"` // arrivals, a moving average
 	Dev     [Classes]float64 `json:"v"` // how far windows were from it
 	Windows int64            `json:"w"` // how many it has been watched
+	// Before is the arrivals up to the last forecast, where no epoch ends and
+	// begins their count again.
+	Before [Classes]int64 `json:"b"`
 }
 
 // party is a caller with all that a decision about it needs.
@@ -88,8 +91,22 @@ func (s *Shared) parties(now int64) []party {
 			}
 		}
 	}
+	if s.Mode == ModeSlots {
+		for i := range all {
+			all[i].sinceBefore()
+		}
+	}
 	slices.SortFunc(all, func(a, b party) int { return strings.Compare(a.caller, b.caller) })
 	return all
+}
+
+// sinceBefore counts arrivals from the last forecast on. A replica that has
+// left takes its count with it.
+func (p *party) sinceBefore() {
+	for c := range p.arrived {
+		p.demand.Before[c] = min(p.demand.Before[c], p.arrived[c])
+		p.arrived[c] -= p.demand.Before[c]
+	}
 }
 
 // forecast learns from an epoch that ends how much each caller asks for.
@@ -103,6 +120,9 @@ func (s *Shared) forecast(now int64) {
 		total := 0.0
 		for c := range d.Rate {
 			seen := float64(p.arrived[c]) / float64(windows)
+			if s.Mode == ModeSlots {
+				d.Before[c] += p.arrived[c]
+			}
 			if d.Windows == 0 {
 				d.Rate[c] = seen
 			} else {

@@ -195,3 +195,27 @@ func TestMarginOnlyWithOthers(t *testing.T) {
 		t.Errorf("margin %d, 50 windows after others were seen last", a.Margin)
 	}
 }
+
+// A guaranteed slot is kept for a caller that came lately, not for ever.
+func TestGuaranteedSlotsAreLent(t *testing.T) {
+	p := slots(8)
+	p.SharesID, p.Shares = 1, []Share{{Caller: "shop", Weight: 1, Guarantee: Amount{Tokens: 3}}}
+	f := newFleet(t, p)
+	f.meet("a", "b")
+	f.of("b").uses = []Use{waiting("shop", Interactive, 1)}
+	f.ask("b")
+	f.of("b").done, f.of("b").uses[0].Spent = 1, 0 // it came, and is over
+	f.ask("b")
+	f.of("a").uses = []Use{waiting("reports", Batch, 20)}
+	if got := f.drain("a", "b"); got["reports"] != 5 {
+		t.Fatalf("%d slots with three kept", got["reports"])
+	}
+	for range 600 {
+		f.now += 1000
+		f.ask("b")
+		f.ask("a")
+	}
+	if n := f.of("a").uses[0].Spent; n != 8 {
+		t.Errorf("%d slots, ten minutes after the guaranteed caller came last", n)
+	}
+}
