@@ -35,7 +35,7 @@ func (w *waiter) wake() {
 }
 
 func (p *waiters) get(caller string, class Class, deadline time.Time) *waiter {
-	w := p.pool.Get().(*waiter) //nolint:forcetypeassert // New makes nothing else
+	w := p.pool.Get().(*waiter) // New makes nothing else
 	w.Caller, w.Class, w.Deadline = caller, class, deadline
 	return w
 }
