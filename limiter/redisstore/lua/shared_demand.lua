@@ -8,7 +8,7 @@ local function by_caller(a, b) return a.Caller < b.Caller end
 -- ceil rounds up, but forgives what floating point adds.
 local function ceil(x) return math.ceil(x - 1e-9) + 0 end
 
-local nobody = { Rate = { 0, 0, 0 }, Dev = { 0, 0, 0 }, Windows = 0 }
+local nobody = { Rate = { 0, 0, 0 }, Dev = { 0, 0, 0 }, Windows = 0, Before = { 0, 0, 0 } }
 
 local function amount_none(a) return a.Percent == 0 and a.Tokens == 0 end
 
@@ -57,8 +57,20 @@ function shared.parties(s, now)
       end
     end
   end
+  if s.Mode == mode_slots then
+    for _, p in ipairs(list) do shared.since_before(p) end
+  end
   table.sort(list, by_caller)
   return list, index
+end
+
+function shared.since_before(p)
+  local d, before = p.demand, {}
+  for c = 1, 3 do
+    before[c] = min(d.Before[c], p.arrived[c])
+    p.arrived[c] = p.arrived[c] - before[c]
+  end
+  p.demand = { Caller = d.Caller, Rate = d.Rate, Dev = d.Dev, Windows = d.Windows, Before = before }
 end
 
 function shared.forecast(s, now)
@@ -67,10 +79,12 @@ function shared.forecast(s, now)
   local next = {}
   for _, p in ipairs((shared.parties(s, now))) do
     local was = p.demand
-    local d = { Caller = p.Caller, Rate = {}, Dev = {}, Windows = was.Windows + 1 }
+    local d = { Caller = p.Caller, Rate = {}, Dev = {}, Windows = was.Windows + 1, Before = {} }
     local total = 0
     for c = 1, 3 do
       local seen = p.arrived[c] / windows
+      d.Before[c] = was.Before[c]
+      if s.Mode == mode_slots then d.Before[c] = d.Before[c] + p.arrived[c] end
       if was.Windows == 0 then
         d.Rate[c], d.Dev[c] = seen, was.Dev[c]
       else
