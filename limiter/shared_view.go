@@ -2,13 +2,17 @@ package limiter
 
 import "slices"
 
-// View describes the bucket to an operator. It changes nothing.
+// View describes the bucket to an operator, as an ask would find it now. It
+// changes nothing.
 func (s *Shared) View(now int64) Snapshot {
-	v := Snapshot{Held: ""}
+	var v Snapshot
 	if s.Epoch == 0 {
 		v.Mode, v.Now = ModeCold, now
 		return v
 	}
+	s = s.Clone()
+	s.turn(now)
+	s.pass(now)
 	r := s.round(&Member{}, now)
 	v.Answer = s.answer(r, &Ask{})
 	v.Top = top(r.all, maxUsers)
