@@ -7,6 +7,8 @@ function shared.view(s, now)
     v.Answer = { Now = now, Mode = mode_cold, SharesID = '0', Top = {} }
     return v
   end
+  shared.turn(s, now) -- s is not written back
+  shared.pass(s, now)
   local r = shared.round(s, new_member(''), now)
   v.Answer = shared.answer(s, r, { Seq = 0, Uses = {} })
   v.Answer.Top = shared.top(r.all, max_users)
