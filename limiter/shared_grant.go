@@ -124,7 +124,8 @@ func (r *round) guaranteed() {
 // fair divides what a class may take by weight.
 func (r *round) fair(c Class) {
 	base := max(0, r.left-r.kept-r.leave(c, nil))
-	can := min(base+r.urgent(c), r.left)
+	all, _ := r.protected(nil) // nobody's patience breaks a guarantee
+	can := min(base+r.urgent(c), max(base, r.left-all))
 	if can <= 0 {
 		return
 	}

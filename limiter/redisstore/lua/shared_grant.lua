@@ -97,7 +97,7 @@ end
 
 function shared.fair(r, c)
   local base = max(0, r.left - r.kept - shared.leave(r, c))
-  local can = min(base + shared.urgent(r, c), r.left)
+  local can = min(base + shared.urgent(r, c), max(base, r.left - r.need))
   if can <= 0 then return end
   local takers, of = {}, {}
   for i, p in ipairs(r.all) do
