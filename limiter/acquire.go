@@ -194,6 +194,7 @@ type Closed struct {
 	External int64   `json:"x"`
 	Used     int64   `json:"u"`
 	Wasted   int64   `json:"w"` // granted and not spent
+	Counted  int64   `json:"k"` // of Own, those that the upstream has counted here for certain
 	Refused  int64   `json:"r"` // 429s
 	Proof    bool    `json:"p"` // an answer named the next window; else its time had come
 	By       []Usage `json:"by"`

@@ -123,9 +123,12 @@ func (s *Shared) Acquire(ask Ask, now int64) Answer {
 	m.Seq, m.Seen, m.Expires = ask.Seq, now, now+leaseFor
 	var a Answer
 	before := s.available(now)
+	if s.same(&ask) { // so that the record of a window that ends has the last word
+		a.Repaired = s.merge(m, &ask, now)
+	}
 	a.Closed = s.follow(&ask, now, &a)
 	m = s.member(ask.Replica) // others may have gone
-	a.Repaired = s.merge(m, &ask, now)
+	a.Repaired = s.merge(m, &ask, now) || a.Repaired
 	s.reconcile(m, &ask, heard, before, now, &a)
 	r := s.round(m, now)
 	r.grant(&ask)

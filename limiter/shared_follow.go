@@ -276,6 +276,7 @@ func (s *Shared) record(now int64, proof bool) *Closed {
 	}
 	for _, m := range s.Members {
 		c.Wasted += m.Granted
+		c.Counted += m.Done
 	}
 	c.Wasted = max(0, c.Wasted-spent)
 	return c

@@ -163,7 +163,7 @@ func evidence(history []Closed) []Evidence {
 		}
 		list = append(list, Evidence{
 			Ended: time.UnixMilli(c.Ended), Own: c.Own, Used: c.Used, Outside: c.External,
-			Missing: max(0, c.Own-c.Wasted-c.Used),
+			Missing: max(0, c.Counted-c.Used),
 		})
 	}
 	return list

@@ -116,9 +116,9 @@ func TestListGoesOnWithoutTheStore(t *testing.T) {
 
 func TestEvidence(t *testing.T) {
 	history := []Closed{
-		{Ended: 4000, Own: 100, Used: 100},
+		{Ended: 4000, Own: 100, Used: 100, Counted: 100},
 		{Ended: 3000, Own: 60, Used: 100, External: 40},
-		{Ended: 2000, Own: 100, Used: 55, Wasted: 3},
+		{Ended: 2000, Own: 100, Used: 55, Wasted: 3, Counted: 97},
 		{Ended: 1000, Own: 7}, // no answer has told
 	}
 	want := []Evidence{

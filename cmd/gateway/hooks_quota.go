@@ -79,7 +79,7 @@ func (s *stores) quotaWindowEnded(b limiter.Name, c limiter.Closed) {
 		Bucket: quotaBucket(b), Proof: c.Proof, Limit: c.Limit, Spent: max(0, c.Own-c.Wasted), External: c.External, Wasted: c.Wasted,
 	}
 	if c.Used > 0 {
-		ended.Missing = max(0, ended.Spent-c.Used)
+		ended.Missing = max(0, c.Counted-c.Used)
 	}
 	s.metrics.QuotaWindowEnded(context.Background(), ended)
 	s.quotaEvent(slog.LevelDebug, "quota window ended", b, slog.Int64("limit", c.Limit), slog.Int64("own", c.Own),
