@@ -141,6 +141,7 @@ func (l *Local) grant(m moment, r *Request, ln *lane, held bool) {
 
 // refuse sends a request away that has left the queue or never was in it.
 func (l *Local) refuse(m moment, r *Request, why Reason, eta time.Duration) {
+	l.changed() // where nobody waits, the fleet is asked all the same: an operator may have opened the bucket
 	r.Refused(&Refusal{
 		Reason: why, RetryAfter: l.retryAfter(m, eta),
 		View: l.view(m, r.Caller), Waited: m - r.queued.arrived,
