@@ -133,8 +133,7 @@ func away(t *testing.T, s Settings) *desk {
 	a.Replicas = 2
 	d.answer(ask, a)
 	d.now = d.now.Add(heartbeat)
-	ask = d.ask()
-	d.local.Failed(d.now, d.now, ask)
+	d.lose()
 	return d
 }
 
@@ -195,6 +194,7 @@ func TestAloneSlots(t *testing.T) {
 		for range 10 {
 			calls = append(calls, d.want("a", Batch, time.Minute))
 		}
+		d.pass(time.Second) // the store counts as away by then
 		if got := tickets(calls); got != tt.want {
 			t.Errorf("%d of %d replicas: %d slots, want %d", 1, tt.fleet, got, tt.want)
 		}
@@ -229,7 +229,7 @@ func TestAloneIsPaced(t *testing.T) {
 	a.Mode, a.Name, a.Limit, a.Span, a.Replicas, a.Lo, a.Hi = ModeLimitOnly, 0, 600, 60_000, 2, 0, 0
 	d.answer(ask, a)
 	d.now = d.now.Add(heartbeat)
-	d.local.Failed(d.now, d.now, d.ask())
+	d.lose()
 	d.store, d.outage = &Shared{}, true
 	var calls []*callOf
 	for range 60 {

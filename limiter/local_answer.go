@@ -163,8 +163,10 @@ func (l *Local) Failed(now, _ time.Time, ask Ask) {
 	t.failed, t.flight = t.flight, nil
 	t.failures++
 	t.retryAt = m + min(lastRetry, firstRetry<<min(t.failures-1, 8))
-	l.alone.leave(m, l.serial)
-	l.passAlone()
+	if t.failures >= failuresAway {
+		l.alone.leave(m, l.serial)
+		l.passAlone()
+	}
 	l.serve(m)
 	l.giveUp(m)
 }

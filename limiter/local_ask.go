@@ -20,6 +20,10 @@ const (
 
 	firstRetry = 50 * time.Millisecond
 	lastRetry  = 500 * time.Millisecond
+	// failuresAway is how many in a row mean that the store is away: a third of a
+	// second, if it lets them time out. One that was slow has answered the others,
+	// and grants them what would be spent without it.
+	failuresAway = 3
 	// askAgain is when to ask again if the fleet did not say.
 	askAgain = 50 * time.Millisecond
 )

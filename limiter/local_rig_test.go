@@ -100,6 +100,18 @@ func (d *desk) pass(by time.Duration) {
 	d.trips()
 }
 
+// lose has the store fail so often that it counts as away.
+func (d *desk) lose() {
+	d.t.Helper()
+	for pause := firstRetry; ; pause *= 2 {
+		d.local.Failed(d.now, d.now, d.ask())
+		if d.local.alone.since != 0 {
+			return
+		}
+		d.now = d.now.Add(pause)
+	}
+}
+
 // ask returns the Ask that must be due.
 func (d *desk) ask() Ask {
 	d.t.Helper()

@@ -5,10 +5,11 @@ package limiter
 func (s *Shared) merge(m *Member, ask *Ask, now int64) (repaired bool) {
 	m.Uses = ask.Uses
 	if !s.same(ask) {
-		// All that it cannot account for may be counted in this window; what it
-		// holds unspent is void.
+		// All that it cannot account for may be counted in this window. What it
+		// holds unspent is void once it has the answer; until its next ask says
+		// so, it may have been spent while this one was on its way.
 		s.charge(m, 0)
-		m.Done, m.Carry = 0, max(0, ask.Carry+ask.Sent-ask.Done)
+		m.Done, m.Carry = 0, max(0, ask.Carry+ask.Sent-ask.Done)+max(0, ask.Keep)
 		for i := range m.Uses {
 			if s.Mode != ModeSlots {
 				m.Uses[i].Spent, m.Uses[i].Arrived = 0, 0
