@@ -64,6 +64,10 @@ stable: deps ## run all tests COUNT (20) times in a row with the race detector
 fleet: deps ## several gateways on a real Redis: the long form (20 failovers, long freezes)
 	$(GO) test -count=1 -v -timeout 30m -run='^TestFleet' ./cmd/gateway -long
 
+.PHONY: sim
+sim: ## simulate the quota: 10000 random runs, the comparison with usual strategies, the plot in docs/
+	$(GO) test -count=1 -v -timeout 60m ./limiter/quotasim -long
+
 .PHONY: docs
 docs: ## regenerate the documents that come from the code
 	$(GO) test ./proxy -run Docs -update

@@ -102,14 +102,19 @@ func (c *checks) end() {
 }
 
 // utilisation checks that a saturated window is used, as far as the requests
-// arrive in it.
+// arrive in it. What is kept for guarantees and for interactive callers is kept
+// until the window is over for certain, which may be a second later.
 func (c *checks) utilisation() {
 	u := c.under
 	if !u.saturated || !u.fine || u.outside || u.misled || u.storeAway || u.storeLost || u.faults || u.losses {
 		return
 	}
+	least := int64(99)
+	if c.w.reserves() {
+		least = 90
+	}
 	for _, w := range c.w.record.result("").Full(c.w.Length()) {
-		if limit := c.w.usable(&w); (w.Own+w.Late)*100 < limit*99 {
+		if limit := c.w.usable(&w); (w.Own+w.Late+1)*100 < limit*least {
 			c.fail("I5", "%d of %d used in the window that ends at %v, and %d sent too late", w.Own, limit, w.End, w.Late)
 		}
 	}
@@ -137,6 +142,21 @@ func (w *world) alone(c *WindowCount) int64 {
 	default:
 		return n
 	}
+}
+
+// reserves reports whether tokens are kept for some of the callers.
+func (w *world) reserves() bool {
+	for _, s := range w.Settings.Shares {
+		if !s.Guarantee.None() {
+			return true
+		}
+	}
+	for _, d := range w.Demand {
+		if d.Class != w.Demand[0].Class {
+			return true
+		}
+	}
+	return false
 }
 
 // usable is what the fleet may have of a window.

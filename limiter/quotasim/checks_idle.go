@@ -12,6 +12,7 @@ func (c *checks) idle(d *design) {
 	const heartbeat, slack = time.Second, 500 * time.Millisecond
 	a, u := c.last, c.under
 	if c.forgot || u.storeAway || u.storeLost || u.faults || u.misled || a.Mode != limiter.ModeKnown ||
+		u.outside && a.Limit < 50 || // the last tokens wait for the answers to those before
 		a.Blocked > 0 || c.w.now-max(c.sentAt, c.roomAt) < heartbeat+slack {
 		return
 	}

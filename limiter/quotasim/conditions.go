@@ -46,6 +46,7 @@ func (p StorePlan) slowest() time.Duration {
 }
 
 // load is how much is wanted for what there is, at the least: 1 is just enough.
+// Where callers are capped it is not known.
 func (s Scenario) load() float64 {
 	var rate float64
 	for _, d := range s.Demand {
@@ -54,6 +55,11 @@ func (s Scenario) load() float64 {
 			least = min(least, f)
 		}
 		rate += d.Rate * least
+	}
+	for _, share := range s.Settings.Shares {
+		if !share.Cap.None() {
+			return 0 // some of it may not be had
+		}
 	}
 	limit := s.Upstream.Limit
 	if s.Settings.Max > 0 {

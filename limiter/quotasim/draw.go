@@ -20,9 +20,29 @@ func Draw(seed uint64) Scenario {
 	s.Demand = drawDemands(rnd, s.Upstream)
 	s.External = drawOutside(rnd, s.Upstream)
 	s.Settings = drawSettings(rnd, s)
+	if rnd.chance(0.15) {
+		return s.calm()
+	}
 	if rnd.chance(0.1) {
 		at := rnd.between(s.Length()/4, s.Length()*3/4)
 		s.Upstream.ChangeAt, s.Upstream.ChangeTo = at, max(1, int64(float64(s.Upstream.Limit)*(0.3+1.4*rnd.Float64())))
+	}
+	return s
+}
+
+// calm is the scenario without faults and others, and with a load that uses
+// every window.
+func (s Scenario) calm() Scenario {
+	u := &s.Upstream
+	u.Silent, u.Free, u.Hidden = 0, 0, 0
+	s.Network.Unsent, s.Network.Lost, s.Network.Patience = 0, 0, 0
+	s.Store.Slow, s.Store.LostAsk, s.Store.LostReply, s.Store.Events = 0, 0, 0, nil
+	s.Fleet.Events, s.External = nil, External{}
+	if load := s.load(); load > 0 && load < 1.3 {
+		more := 1.3 / load
+		for i := range s.Demand {
+			s.Demand[i].Rate *= more
+		}
 	}
 	return s
 }

@@ -1,7 +1,6 @@
 package quotasim
 
 import (
-	"slices"
 	"time"
 
 	"iqgateway/limiter"
@@ -17,11 +16,14 @@ type Result struct {
 	Windows  []WindowCount
 	// Samples are taken each 200th of a window.
 	Samples []Sample
-	// Waits of the requests that were sent, by class, sorted.
-	Waits [limiter.Classes][]time.Duration
+	// Waits of the requests that were sent, by class.
+	Waits [limiter.Classes][]Wait
 	// Uses is, for each of Windows, what each caller had counted in it.
 	Uses []map[string]int64
 }
+
+// Wait is how long a request waited, and when it came.
+type Wait struct{ Came, For time.Duration }
 
 // Sample is the state of a run at one instant.
 type Sample struct {
@@ -63,7 +65,7 @@ func (r *recorder) begin() {
 func (r *recorder) sent(q *request) {
 	r.waiting--
 	r.sum.Sent++
-	r.sum.Waits[q.Class] = append(r.sum.Waits[q.Class], r.w.now-q.came)
+	r.sum.Waits[q.Class] = append(r.sum.Waits[q.Class], Wait{q.came, r.w.now - q.came})
 }
 
 func (r *recorder) refused(*request, *limiter.Refusal) {
@@ -89,9 +91,6 @@ func (r *recorder) result(strategy string) Result {
 	for _, c := range r.w.up.windows {
 		out.Windows = append(out.Windows, *c)
 		out.Uses = append(out.Uses, r.uses[c])
-	}
-	for i := range out.Waits {
-		slices.Sort(out.Waits[i])
 	}
 	return out
 }
