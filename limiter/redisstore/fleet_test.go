@@ -129,6 +129,7 @@ func send(ctx context.Context, m http.RoundTripper, caller string) error {
 }
 
 func TestAFleetUsesTheWholeWindow(t *testing.T) {
+	t.Parallel()
 	server := redistest.Single(t)
 	o := newOrigin()
 	members := make([]http.RoundTripper, 3)
@@ -165,6 +166,7 @@ func TestAFleetUsesTheWholeWindow(t *testing.T) {
 // Without the store the fleet goes on, and neither its loss nor its return, with
 // nothing left in it, costs more than a few refusals in a window.
 func TestAFleetLosesItsStore(t *testing.T) {
+	t.Parallel()
 	server := redistest.Single(t)
 	o := newOrigin()
 	members := make([]http.RoundTripper, 3)

@@ -8,8 +8,8 @@ local answer_fields = {
   Repaired = 'rep', Conflict = 'cf', Unexpected = 'un',
 }
 local closed_fields = {
-  Epoch = 'e', Name = 'n', Opened = 'o', Ended = 'd', Limit = 'l', Own = 's', External = 'x', Used = 'u', Wasted = 'w',
-  Refused = 'r', Proof = 'p',
+  Epoch = 'e', Name = 'n', Opened = 'o', Ended = 'd', Limit = 'l', Own = 's', External = 'x', Used = 'u',
+  Wasted = 'w', Counted = 'k', Refused = 'r', Proof = 'p',
 }
 local usage_fields = { Caller = 'c', Spent = 's' }
 

@@ -57,11 +57,12 @@ function shared.acquire(s, ask, now)
   s.Last = now
   local heard = m.Seq ~= 0
   m.Seq, m.Seen, m.Expires = ask.Seq, now, now + lease_for
-  local a = { Conflict = false, Unexpected = 0 }
+  local a = { Repaired = false, Conflict = false, Unexpected = 0 }
   local before = shared.available(s, now)
+  if shared.same(s, ask) then a.Repaired = shared.merge(s, m, ask, now) end
   a.Closed = shared.follow(s, ask, now, a)
   m = shared.member(s, ask.Replica)
-  a.Repaired = shared.merge(s, m, ask, now)
+  a.Repaired = shared.merge(s, m, ask, now) or a.Repaired
   shared.reconcile(s, m, ask, heard, before, now, a)
   local r = shared.round(s, m, now)
   shared.grant(r, ask)

@@ -185,12 +185,16 @@ end
 function shared.record(s, now, proof)
   local c = {
     Epoch = s.Epoch, Name = 0, Opened = s.Opened, Ended = now, Limit = shared.usable(s), Own = shared.own(s),
-    External = s.External, Used = s.Used, Refused = s.Refused, Proof = proof, Wasted = 0, By = shared.top(shared.parties(s, now), max_users),
+    External = s.External, Used = s.Used, Refused = s.Refused, Proof = proof, Wasted = 0, Counted = 0,
+    By = shared.top(shared.parties(s, now), max_users),
   }
   if s.Named ~= unnamed then c.Name = s.Name end
   local spent = 0
   for _, usage in ipairs(c.By) do spent = spent + usage.Spent end
-  for _, m in ipairs(s.Members) do c.Wasted = c.Wasted + m.Granted end
+  for _, m in ipairs(s.Members) do
+    c.Wasted = c.Wasted + m.Granted
+    c.Counted = c.Counted + m.Done
+  end
   c.Wasted = max(0, c.Wasted - spent)
   return c
 end
