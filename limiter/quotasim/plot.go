@@ -77,7 +77,7 @@ func (p panel) draw(b *strings.Builder, top int, runs []Result, from, to time.Du
 	}
 	for i, r := range slices.Backward(runs) { // the first one on top
 		fmt.Fprintf(b, "<polyline class=\"s%d\" points=\"", i)
-		for j, s := range within(r.Samples, from, to) {
+		for j, s := range p.corners(within(r.Samples, from, to)) {
 			if j > 0 {
 				b.WriteByte(' ')
 			}
@@ -88,6 +88,18 @@ func (p panel) draw(b *strings.Builder, top int, runs []Result, from, to time.Du
 		b.WriteString("\"/>\n")
 	}
 	b.WriteString("</g>\n")
+}
+
+// corners leaves out what lies on a level line.
+func (p panel) corners(samples []Sample) []Sample {
+	var kept []Sample
+	for i, s := range samples {
+		if i == 0 || i == len(samples)-1 ||
+			p.value(samples[i-1]) != p.value(s) || p.value(s) != p.value(samples[i+1]) {
+			kept = append(kept, s)
+		}
+	}
+	return kept
 }
 
 func within(samples []Sample, from, to time.Duration) []Sample {

@@ -52,7 +52,7 @@ func TestPlot(t *testing.T) {
 		}
 		if e, ok := token.(xml.StartElement); ok && e.Name.Local == "polyline" {
 			lines++
-			if points := e.Attr[1].Value; len(points) < 100 {
+			if points := e.Attr[1].Value; len(points) < 10 {
 				t.Errorf("line %d is %q", lines, points)
 			}
 		} else if ok && e.Name.Local == "script" {

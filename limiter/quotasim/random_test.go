@@ -14,7 +14,7 @@ import (
 var (
 	long  = flag.Bool("long", false, "run the long form of the simulation and write its plot")
 	seed  = flag.Uint64("seed", 0, "the random run to repeat")
-	runs  = flag.Int("runs", 0, "how many random runs; 0 = 300, or 10000 with -long")
+	runs  = flag.Int("runs", 0, "how many random runs; 0 = 200, or 10000 with -long")
 	all   = flag.Bool("all", false, "show all runs that break an invariant")
 	first = flag.Uint64("first", 1, "the seed of the first random run")
 )
@@ -41,7 +41,7 @@ func TestRandomRuns(t *testing.T) {
 	case *long:
 		n = 10000
 	default:
-		n = 300
+		n = 200
 	}
 	broken, sent := runMany(*first, n)
 	by := map[string]int{}
