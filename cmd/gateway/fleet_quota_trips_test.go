@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"iqgateway/internal/redistest"
+)
+
+// Requests seldom wait for Redis, and Redis is seldom asked: it counts the
+// trips of the bucket itself, at a load that uses the whole limit. The short
+// form has a third of a window of the same rate; leases last as long in both.
+func TestFleetAsksRedisSeldom(t *testing.T) {
+	window := 20 * time.Second
+	if *long {
+		window = time.Minute
+	}
+	for _, tt := range []struct {
+		perMinute int
+		most      float64 // trips per request
+	}{{1000, 0.3}, {10_000, 0.05}} {
+		t.Run(fmt.Sprint(tt.perMinute), func(t *testing.T) {
+			t.Parallel()
+			server := redistest.Single(t)
+			limit := int(float64(tt.perMinute) * window.Minutes())
+			q := newQuotaFleet(t, server, quotaOptions{limit: limit, window: window})
+			var demands []demand
+			for _, app := range q.apps {
+				rate := float64(limit) / window.Seconds() / float64(len(q.apps))
+				demands = append(demands, demand{caller: app, rate: rate, random: true})
+			}
+			load := q.offer(t, demands...)
+			pass(t, 3*time.Second) // everybody has come
+			trips, before := quotaTrips(t, server), q.Counts()["sandbox"]["crm"]
+			commands := evalsha(t, server)
+			pass(t, window)
+			trips, after := quotaTrips(t, server)-trips, q.Counts()["sandbox"]["crm"]
+			commands = evalsha(t, server) - commands
+			load.stop()
+			requests := after.Requests - before.Requests
+			ratio := float64(trips) / float64(requests)
+			t.Logf("%d requests to the upstream in %s, %d trips to Redis: %.3f per request (all scripts of Redis, those of members and tokens too: %d)",
+				requests, window, trips, ratio, commands)
+			if requests < int64(limit)*9/10 || ratio > tt.most {
+				t.Errorf("%d requests of %d, %.3f trips for each, want at most %.2f", requests, limit, ratio, tt.most)
+			}
+			if after.OverQuota > 0 {
+				t.Errorf("the upstream refused %d", after.OverQuota)
+			}
+		})
+	}
+}
+
+// quotaTrips is how many trips the one bucket has counted, in Redis.
+func quotaTrips(t *testing.T, server *redistest.Server) int64 {
+	t.Helper()
+	const script = `local text = redis.call('GET', KEYS[1])
+return cmsgpack.unpack(string.sub(text, string.find(text, ' ', 1, true) + 1)).Trips`
+	var key string
+	for name := range server.Dump(t) {
+		if strings.HasPrefix(name, "iqgw:quota:") && strings.HasSuffix(name, ":state") {
+			if key != "" {
+				t.Fatalf("two buckets: %s and %s", key, name)
+			}
+			key = name
+		}
+	}
+	return number(t, server.CLI(t, "EVAL", script, "1", key))
+}
+
+// evalsha is how many scripts the server has run.
+func evalsha(t *testing.T, server *redistest.Server) int64 {
+	t.Helper()
+	for line := range strings.Lines(server.CLI(t, "INFO", "commandstats")) {
+		if rest, found := strings.CutPrefix(line, "cmdstat_evalsha:calls="); found {
+			calls, _, _ := strings.Cut(rest, ",")
+			return number(t, calls)
+		}
+	}
+	return 0
+}
+
+func number(t *testing.T, text string) (n int64) {
+	t.Helper()
+	if _, err := fmt.Sscan(text, &n); err != nil {
+		t.Fatalf("%q: %v", text, err)
+	}
+	return n
+}
