@@ -99,7 +99,7 @@ func (s *stores) quotaAcquired(info limiter.AcquireInfo) {
 func (s *stores) quotaStoreState(b limiter.Name, err error) {
 	s.quotaSeen.turned(b, err != nil)
 	if err != nil {
-		s.quotaEvent(slog.LevelWarn, "quota is spent from the local share: the store does not answer", b, slog.String("error", err.Error()))
+		s.quotaEvent(slog.LevelWarn, "the store of quotas does not answer: held tokens are spent, then the local share", b, slog.String("error", err.Error()))
 		return
 	}
 	s.quotaEvent(slog.LevelInfo, "quota is coordinated with the fleet again", b)

@@ -179,7 +179,7 @@ func quotaProblems() []ProblemSpec {
 			"Retry after the given time; a lower X-Request-Priority may wait longer. Platform teams: services.NAME.quota.shares guarantees a part to a caller, `gateway quota show` tells who uses it.",
 		},
 		{
-			QuotaUnavailable, http.StatusServiceUnavailable, "Quota cannot be coordinated", "http_request_denied",
+			QuotaUnavailable, http.StatusServiceUnavailable, "Temporarily reduced capacity", "http_request_denied",
 			"Too many requests wait for the upstream's quota already, or Redis is away and services.NAME.quota.on_store_error is deny.",
 			"Retry after the given time. Operators: look at iqgw_quota_queue_depth and iqgw_store_up.",
 		},
