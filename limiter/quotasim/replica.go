@@ -93,7 +93,7 @@ func (p *replica) trip(ask limiter.Ask) {
 			if alive {
 				p.failed++
 				p.d.w.check.trace.add(p.d.w.now, "replica %d: ask %d failed", p.number, ask.Seq)
-				p.local.Failed(p.now(), sent, ask)
+				p.local.Failed(p.now(), ask, false)
 			}
 		})
 	}
