@@ -2,6 +2,7 @@ package limiter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -31,9 +32,10 @@ func (b *bucket) carry(ask Ask) {
 	now := b.now()
 	var first news
 	if err != nil {
-		b.local.Failed(now, sent, ask)
-		first = news{name: b.name(), err: err, turned: !b.away}
-		b.away = true
+		b.local.Failed(now, ask, errors.Is(err, ErrStoreAway))
+		alone := b.local.Alone()
+		first = news{name: b.name(), err: err, turned: alone && !b.away}
+		b.away = alone
 	} else {
 		first = b.took(now, sent, ask, answer)
 	}
@@ -74,7 +76,10 @@ func (t trips) acquire(ask Ask) (Answer, error) {
 // took gives the store's answer to the Local; b.mu is held.
 func (b *bucket) took(now, sent time.Time, ask Ask, a Answer) news {
 	b.local.Answer(now, sent, ask, a)
-	b.span.Store(a.Span)
+	b.span.Store(0)
+	if a.Mode == ModeKnown { // what is assumed must not make a longer window absurd
+		b.span.Store(a.Span)
+	}
 	unexpected := min(b.told, int(a.Unexpected))
 	n := news{name: b.name(), answer: a, refused: [2]int{b.told - unexpected, unexpected}, turned: b.away}
 	b.told, b.away = 0, false

@@ -33,6 +33,9 @@ type alone struct {
 	next  moment // of paced modes: when the next one may be
 }
 
+// Alone reports whether the replica goes on without the store.
+func (l *Local) Alone() bool { return l.alone.since != 0 }
+
 // denied reports whether the store is away and nothing is done without it.
 func (l *Local) denied() bool {
 	return l.alone.since != 0 && l.o.Settings.OnStoreError == Deny

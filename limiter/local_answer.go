@@ -153,8 +153,10 @@ func (l *Local) tidy(m moment, f *flight) {
 	}
 }
 
-// Failed notes that the Ask got no answer: it may have been applied.
-func (l *Local) Failed(now, _ time.Time, ask Ask) {
+// Failed notes that the Ask got no answer: it may have been applied. away says
+// that the store is known to be away; otherwise several failures in a row mean
+// it.
+func (l *Local) Failed(now time.Time, ask Ask, away bool) {
 	m := l.advance(now)
 	t := &l.ask
 	if t.flight == nil || t.flight.ask.Seq != ask.Seq {
@@ -163,7 +165,7 @@ func (l *Local) Failed(now, _ time.Time, ask Ask) {
 	t.failed, t.flight = t.flight, nil
 	t.failures++
 	t.retryAt = m + min(lastRetry, firstRetry<<min(t.failures-1, 8))
-	if t.failures >= failuresAway {
+	if away || t.failures >= failuresAway {
 		l.alone.leave(m, l.serial)
 		l.passAlone()
 	}

@@ -48,14 +48,13 @@ func (l *Local) enqueue(m moment, r *Request, ln *lane) {
 		return
 	case deadline <= m:
 		deadline, hurried = m+tripBound, true
-	case l.queue.full(ln.caller):
-		l.refuse(m, r, ReasonFull, eta)
-		return
 	case known && eta > 0 && m+eta > deadline:
 		l.refuse(m, r, ReasonETA, eta)
 		return
 	}
-	if l.queue.full(ln.caller) {
+	// A burst for which there are tokens waits for one trip only: it may take
+	// every place.
+	if soon := known && eta == 0; l.queue.total() >= maxQueued || !soon && l.queue.full(ln.caller) {
 		l.refuse(m, r, ReasonFull, eta)
 		return
 	}

@@ -68,7 +68,7 @@ func (d *desk) trips() {
 		}
 		d.asks++
 		if d.outage {
-			d.local.Failed(d.now, d.now, ask)
+			d.local.Failed(d.now, ask, false)
 			return
 		}
 		d.local.Answer(d.now, d.now, ask, d.store.Acquire(ask, d.milli()))
@@ -104,7 +104,7 @@ func (d *desk) pass(by time.Duration) {
 func (d *desk) lose() {
 	d.t.Helper()
 	for pause := firstRetry; ; pause *= 2 {
-		d.local.Failed(d.now, d.now, d.ask())
+		d.local.Failed(d.now, d.ask(), false)
 		if d.local.alone.since != 0 {
 			return
 		}

@@ -81,7 +81,7 @@ func TestLocalIgnoresForeignAnswers(t *testing.T) {
 	d.answer(late, d.known(ask, []int64{2}, 0))
 	d.answer(ask, d.known(ask, []int64{1}, 0))
 	d.answer(ask, d.known(ask, []int64{1}, 0))
-	d.local.Failed(d.now, d.now, ask)
+	d.local.Failed(d.now, ask, false)
 	if next := d.askAfter(askAgain); next.Sent != 1 {
 		t.Errorf("%d are sent, want 1", next.Sent)
 	}
@@ -94,7 +94,7 @@ func TestLocalRepeats(t *testing.T) {
 	d.want("a", Background, time.Hour)
 	first := d.ask()
 	for i, pause := range []int64{50, 100, 200, 400} {
-		d.local.Failed(d.now, d.now, first)
+		d.local.Failed(d.now, first, false)
 		d.now = d.now.Add(time.Duration(pause)*time.Millisecond - 1)
 		d.quiet()
 		d.now = d.now.Add(1)
@@ -103,7 +103,7 @@ func TestLocalRepeats(t *testing.T) {
 			t.Errorf("repetition %d is another: %+v", i, again)
 		}
 	}
-	d.local.Failed(d.now, d.now, first)
+	d.local.Failed(d.now, first, false)
 	d.now = d.now.Add(lastRetry)
 	if fresh := d.ask(); fresh.Seq != first.Seq+1 {
 		t.Errorf("after more than a second number %d is told again", fresh.Seq)

@@ -98,7 +98,7 @@ func TestLocalHurries(t *testing.T) {
 // TestLocalQueueIsFull at its bounds, for one caller and for all.
 func TestLocalQueueIsFull(t *testing.T) {
 	d := newDesk(t, settings())
-	for range maxQueuedPerCaller {
+	for range maxQueued / 2 {
 		if c := d.want("a", Batch, time.Minute); c.refusal != nil {
 			t.Fatal("refused")
 		}

@@ -75,9 +75,11 @@ func (q *queue) caller(name string, shares []Share) *queueCaller {
 // total is how many requests wait.
 func (q *queue) total() int { return len(q.deadlines) }
 
-// full reports whether nobody else of c may wait.
+// full reports whether nobody else of c may wait. A caller may always hold its
+// own places, and as many more as are free: one alone half of the queue.
 func (q *queue) full(c *queueCaller) bool {
-	return q.total() >= maxQueued || c.waiting >= maxQueuedPerCaller
+	free := maxQueued - q.total()
+	return free <= 0 || c.waiting >= max(maxQueuedPerCaller, free)
 }
 
 // push puts a request at the end of its lane, or before all others if it had

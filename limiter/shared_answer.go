@@ -12,7 +12,7 @@ func (s *Shared) answer(r *round, ask *Ask) Answer {
 	if s.Named != unnamed {
 		a.Name = s.Name
 	}
-	if s.Sure || s.Mode != ModeKnown {
+	if s.Sure || s.Ring != nil {
 		a.Span = s.Span
 	}
 	if m.Epoch != s.Epoch || m.Seq != ask.Seq { // a late repetition: those were of a window that is over, or of other uses

@@ -152,7 +152,7 @@ func TestQueueIsBounded(t *testing.T) {
 		ctx, cancel := context.WithCancel(r.Context())
 		var group sync.WaitGroup
 		var full atomic.Int64
-		for range 120 {
+		for range 600 {
 			group.Go(func() {
 				_, ex, err := r.send(want{class: "background", caller: "flood", ctx: ctx})
 				if ex.QuotaResult == string(ReasonFull) {
@@ -165,12 +165,12 @@ func TestQueueIsBounded(t *testing.T) {
 		}
 		synctest.Wait()
 		s, err := r.limiter.View(r.Context(), "production/crm/authenticated")
-		if err != nil || s.Snapshot.Waiting > 100 || s.Waiting[Interactive] != 0 || s.Waiting[Background] > 100 || s.Waiting[Background] == 0 {
+		if err != nil || s.Snapshot.Waiting > 500 || s.Waiting[Interactive] != 0 || s.Waiting[Background] > 500 || s.Waiting[Background] == 0 {
 			r.Errorf("%d wait, here %v (%v)", s.Snapshot.Waiting, s.Waiting, err)
 		}
 		cancel()
 		group.Wait()
-		if got := r.log.reasons(); got[ReasonLeft]+got[ReasonFull]+got[ReasonETA] != 120 || got[ReasonLeft] > 100 {
+		if got := r.log.reasons(); got[ReasonLeft]+got[ReasonFull]+got[ReasonETA] != 600 || got[ReasonLeft] > 500 {
 			r.Errorf("left as %v", got)
 		}
 	})

@@ -1,6 +1,13 @@
 package limiter
 
-import "context"
+import (
+	"context"
+	"errors"
+)
+
+// ErrStoreAway is the error of a [Store] that did not even try, because it
+// knows that what it is made of cannot be reached.
+var ErrStoreAway = errors.New("the store of quotas is away")
 
 // Key names a bucket. Its texts come from the configuration.
 type Key struct {

@@ -8,30 +8,32 @@ import (
 
 // The bounds of a replica's queue, and how late a request may leave it.
 const (
-	mostWaiting  = 1000
-	mostOfCaller = 100
-	leaveSlack   = 10 * time.Millisecond
+	mostWaiting   = 1000
+	leastOfCaller = 100
+	leaveSlack    = 10 * time.Millisecond
 )
 
 // queued notes that a request comes to a replica.
 func (c *checks) queued(r *request, p *replica) { p.queue[r] = struct{}{} }
 
 // bounds checks the queue of a replica after a request came.
-func (c *checks) bounds(r *request, p *replica) {
+func (c *checks) bounds(p *replica) {
 	if len(p.queue) > mostWaiting {
 		c.fail("I12", "%d requests wait on replica %d", len(p.queue), p.number)
 	}
-	if len(p.queue) <= mostOfCaller {
-		return
-	}
+}
+
+// places checks that a caller who is told that too many wait had its own places
+// in use.
+func (c *checks) places(r *request, p *replica) {
 	n := 0
 	for q := range p.queue {
 		if q.Caller == r.Caller {
 			n++
 		}
 	}
-	if n > mostOfCaller {
-		c.fail("I12", "%d requests of %s wait on replica %d", n, r.Caller, p.number)
+	if n < leastOfCaller && len(p.queue) < mostWaiting {
+		c.fail("I12", "request %d of %s is refused as too many, %d of its caller and %d in all wait on replica %d", r.number, r.Caller, n, len(p.queue), p.number)
 	}
 }
 
@@ -45,6 +47,9 @@ func (c *checks) granted(r *request, p *replica) {
 // refused checks a request that leaves without one.
 func (c *checks) refused(r *request, f *limiter.Refusal, p *replica) {
 	c.trace.add(c.w.now, "request %d of %s %s refused by replica %d: %s", r.number, r.Caller, r.Class, p.number, f.Reason)
+	if f.Reason == limiter.ReasonFull {
+		c.places(r, p)
+	}
 	c.leaves(r, p)
 	if f.Reason != limiter.ReasonLeft && f.RetryAfter <= 0 {
 		c.fail("I12", "request %d is refused (%s) without being told when to come again", r.number, f.Reason)

@@ -90,7 +90,7 @@ func (d *design) arrive(r *request) {
 		r.Refused = func(f *limiter.Refusal) { d.refused(r, f, p) }
 		d.w.check.queued(r, p)
 		p.local.Arrive(p.now(), &r.Request)
-		d.w.check.bounds(r, p)
+		d.w.check.bounds(p)
 	})
 }
 

@@ -45,6 +45,9 @@ func (s *Store) Acquire(ctx context.Context, key limiter.Key, ask limiter.Ask) (
 		return limiter.Answer{}, err
 	}
 	reply, err := s.call(ctx, "quota.acquire", key, s.scripts.acquire, text)
+	if err == redisconn.ErrAway { //nolint:errorlint // identity is promised: nothing was tried
+		return limiter.Answer{}, limiter.ErrStoreAway
+	}
 	if err != nil {
 		return limiter.Answer{}, err
 	}

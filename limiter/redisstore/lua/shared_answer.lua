@@ -17,7 +17,7 @@ function shared.answer(s, r, ask)
     SharesID = s.SharesID, Top = {},
   }
   if s.Named ~= unnamed then a.Name = s.Name end
-  if s.Sure or s.Mode ~= mode_known then a.Span = s.Span end
+  if s.Sure or s.Ring then a.Span = s.Span end
   if m.Epoch ~= s.Epoch or m.Seq ~= ask.Seq then a.Grants, a.Pool = zeros(#ask.Uses), 0 end
   if a.Mode == mode_slots then a.Own = shared.open(s, now) end
   shared.foretell(r, a, ask)
