@@ -173,11 +173,11 @@ func (s *Shared) expect(rate, dev, arrived, left, past float64) float64 {
 // needs fills in what each caller is expected to use yet of its guarantee, and
 // returns the forecast of all interactive demand.
 func (s *Shared) needs(all []party, now int64) (interactive int64) {
-	switch s.Mode {
-	case ModeSlots:
+	if s.Mode == ModeSlots {
 		needsSlots(all)
 		return 0
-	case ModeCold: // what little may be sent is a probe for all: it waits for nobody
+	}
+	if s.Mode == ModeCold { // what little may be sent is a probe for all: it waits for nobody
 		return 0
 	}
 	left, past := s.horizon(now)
