@@ -52,6 +52,8 @@ type Ask struct {
 	// Carry is how many requests of older epochs may still be counted in this
 	// window, or have been.
 	Carry int64 `json:"c"`
+	// Flight is how many requests are under way, of whatever epoch.
+	Flight int64 `json:"fl,omitempty"`
 
 	// Seen is what answers of the upstream said, of at most two windows: the
 	// newest and the one before. It is repeated in every Ask.

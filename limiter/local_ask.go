@@ -9,7 +9,7 @@ const (
 	waitBeat = 2 * time.Second
 	// reserveFor is for how long a replica holds tokens ahead, at most, and
 	// how much of a window that may be.
-	reserveFor   = time.Second
+	reserveFor   = 2 * time.Second
 	reserveParts = 20
 	// lowWater is the demand for which tokens are left when the next are asked
 	// for: about one trip to the store.
@@ -90,7 +90,7 @@ func (l *Local) compose(m moment) *flight {
 	f.ask = Ask{
 		Replica: l.o.Replica, Seq: t.seq, Parameters: l.parameters(),
 		Epoch: l.ledger.epoch, Name: l.ledger.name,
-		Sent: l.ledger.sent, Keep: l.pool.tokens, Done: l.ledger.done, Carry: l.ledger.carry(),
+		Sent: l.ledger.sent, Keep: l.pool.tokens, Done: l.ledger.done, Carry: l.ledger.carry(), Flight: l.underWay(),
 		Seen: l.seen.tell(&l.clock), Unnamed: l.unnamed, Refused: l.refused, LimitSeen: l.limitSeen,
 		HoldUntil: l.holdUntil(m),
 		RTT:       l.trips.quantile(95).Milliseconds(),

@@ -8,7 +8,7 @@ import (
 
 // demandOver is over how long arrivals are averaged. After as long without any,
 // the past tells nothing of what comes.
-const demandOver = time.Second
+const demandOver = 2 * time.Second
 
 // demand is the rate of arrivals, as an average that forgets.
 type demand struct {

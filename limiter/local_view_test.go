@@ -115,11 +115,11 @@ func TestDemand(t *testing.T) {
 	if got := d.rate(now); got < 18 || got > 21 {
 		t.Errorf("20 a second are %v", got)
 	}
-	if got := d.rate(now + 500*time.Millisecond); got > 13 {
-		t.Errorf("half a second after the last one the rate is %v", got)
+	if got := d.rate(now + time.Second); got > 13 {
+		t.Errorf("a second after the last one the rate is %v", got)
 	}
-	if got := d.rate(now + 2*time.Second); got != 0 {
-		t.Errorf("after two idle seconds the rate is %v", got)
+	if got := d.rate(now + 3*time.Second); got != 0 {
+		t.Errorf("after three idle seconds the rate is %v", got)
 	}
 }
 

@@ -48,6 +48,7 @@ type Shared struct {
 	Prev    int64 `json:"pv"`
 	Lead    int64 `json:"ld"`
 	Aligned int64 `json:"al"`
+	Quiet   bool  `json:"qt"` // nothing of ours was under way when the epoch began
 	Slid    int64 `json:"sl"` // names in a row that moved though the count did not restart
 
 	Used     int64   `json:"um"` // the upstream's count, largest seen
@@ -97,6 +98,7 @@ type Member struct {
 	Granted int64   `json:"g"`
 	Done    int64   `json:"d"`
 	Carry   int64   `json:"c"`
+	Open    int64   `json:"o"` // requests under way, and tokens that may yet be spent
 	Expires int64   `json:"x"`
 	Unnamed int64   `json:"u"`
 	Refused int64   `json:"f"`

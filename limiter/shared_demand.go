@@ -148,10 +148,9 @@ func (s *Shared) forecast(now int64) {
 	}
 }
 
-// horizon is how much of the window is left and how much is over, in
-// milliseconds.
-func (s *Shared) horizon(now int64) (left, past float64) {
-	end := s.Hi
+// horizon is how much of the window is left and how much is over if it ends at
+// end, in milliseconds.
+func (s *Shared) horizon(end, now int64) (left, past float64) {
 	if end == 0 || s.Mode != ModeKnown {
 		end = s.Opened + s.Span
 	}
@@ -180,7 +179,10 @@ func (s *Shared) needs(all []party, now int64) (interactive int64) {
 	if s.Mode == ModeCold { // what little may be sent is a probe for all: it waits for nobody
 		return 0
 	}
-	left, past := s.horizon(now)
+	left, past := s.horizon(s.Hi, now)
+	// What nobody was promised is lent before the first instant at which the
+	// window can end: it would be lost.
+	sure, _ := s.horizon(s.Lo, now)
 	rate, dev, arrived, waiting := 0.0, 0.0, 0.0, int64(0)
 	for i := range all {
 		p := &all[i]
@@ -191,8 +193,8 @@ func (s *Shared) needs(all []party, now int64) (interactive int64) {
 			arrived += float64(p.arrived[Interactive])
 			waiting += p.waiting[Interactive]
 		} else { // nothing is kept for what its cap forbids
-			own := s.expect(d.Rate[Interactive], d.Dev[Interactive], float64(p.arrived[Interactive]), left, past)
-			waiting += min(p.rest(), p.waiting[Interactive]+ceil(own))
+			own := s.expect(d.Rate[Interactive], d.Dev[Interactive], float64(p.arrived[Interactive]), sure, past)
+			waiting += min(p.rest(), p.waiting[Interactive]+nearest(own))
 		}
 		if p.guarantee == 0 {
 			continue
@@ -207,10 +209,10 @@ func (s *Shared) needs(all []party, now int64) (interactive int64) {
 			total = max(total, float64(p.guarantee)*left/float64(s.Span))
 		}
 		rest := max(0, p.guarantee-p.used)
-		p.need = min(rest, ceil(total))
-		p.needBatch = min(rest, ceil(later))
+		p.need = min(rest, nearest(total))
+		p.needBatch = min(rest, nearest(later))
 	}
-	return waiting + ceil(s.expect(rate, math.Sqrt(dev), arrived, left, past))
+	return waiting + nearest(s.expect(rate, math.Sqrt(dev), arrived, sure, past))
 }
 
 // needsSlots keeps the guaranteed slots of callers that came lately.
@@ -227,8 +229,9 @@ func needsSlots(all []party) {
 	}
 }
 
-// ceil rounds up, but forgives what floating point adds.
-func ceil(x float64) int64 { return int64(math.Ceil(x - 1e-9)) }
+// nearest returns the tokens to keep for a forecast. Less than half of one is
+// lent, else each rare caller would waste one in every window.
+func nearest(x float64) int64 { return int64(x + 0.5) }
 
 // top returns the callers that have used most, largest first.
 func top(parties []party, most int) []Usage {

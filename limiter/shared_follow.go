@@ -80,6 +80,9 @@ func (s *Shared) proceed(o *Seen, now int64) *Closed {
 		if o.Name-s.Name <= s.tolerance() {
 			return nil
 		}
+		if lead := o.Hi - s.Opened; s.Quiet && lead > 0 {
+			s.Lead = min(s.Lead, lead)
+		}
 		s.learn(o, true)
 		s.confirm(o, now)
 		return nil
@@ -182,11 +185,11 @@ func longest(d int64) int64 {
 }
 
 // clock reports whether windows are known to be aligned with the clock: three
-// times in a row they lay whole windows apart, and the first one that we saw
-// had begun without us. Otherwise a window may begin with our own first request,
-// whenever that comes.
+// times in a row they lay whole windows apart, and one had begun without us. Or
+// a hundred times: windows that begin with our own first request fall behind.
 func (s *Shared) clock() bool {
-	return s.Sure && s.Aligned >= 3 && s.Lead > 0 && s.Lead <= s.Span-min(2000, s.Span/2)
+	without := s.Lead > 0 && s.Lead <= s.Span-min(2000, s.Span/2)
+	return s.Sure && (s.Aligned >= 3 && without || s.Aligned >= 100)
 }
 
 // pass ends a window that is over for certain.
@@ -256,7 +259,7 @@ func (s *Shared) roll(now int64, proof bool) *Closed {
 			m.Uses[j].Spent, m.Uses[j].Arrived = 0, 0
 		}
 	}
-	s.Epoch, s.Opened = max(s.Epoch+1, now), now
+	s.Epoch, s.Opened, s.Quiet = max(s.Epoch+1, now), now, s.own() == 0
 	s.Used, s.External, s.Shut, s.Refused, s.Aged, s.Probe = 0, 0, false, 0, 0, 0
 	return closed
 }

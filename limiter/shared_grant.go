@@ -52,6 +52,7 @@ func (r *round) grant(ask *Ask) {
 	}
 	doubtful := s.Mode == ModeKnown && r.now < s.Hi && r.now >= s.probeAt()
 	s.charge(m, m.Granted+total)
+	m.Open += total
 	switch {
 	case s.Mode == ModeCold:
 		s.Probe = r.now + probeFor

@@ -71,7 +71,7 @@ func (f *fleet) askOf(name string) Ask {
 	r := f.of(name)
 	return Ask{
 		Replica: name, Seq: r.seq, At: r.at, Parameters: f.with, Epoch: r.epoch, Name: r.name,
-		Sent: r.sent, Keep: r.keep, Done: r.done, Carry: r.carry, Ahead: r.ahead, Seen: r.seen,
+		Sent: r.sent, Keep: r.keep, Done: r.done, Carry: r.carry, Flight: r.sent - r.done + r.carry, Ahead: r.ahead, Seen: r.seen,
 		Unnamed: r.unnamed, Refused: r.refused, LimitSeen: r.limit, Uses: r.uses, RTT: 20, Leaving: r.leaving,
 	}
 }

@@ -4,6 +4,7 @@ package limiter
 // store has lost what it had granted.
 func (s *Shared) merge(m *Member, ask *Ask, now int64) (repaired bool) {
 	m.Uses = ask.Uses
+	m.Open = max(0, ask.Flight) + max(0, ask.Keep)
 	if !s.same(ask) {
 		// All that it cannot account for may be counted in this window. What it
 		// holds unspent is void once it has the answer; until its next ask says
@@ -53,15 +54,18 @@ func (s *Shared) own() int64 {
 	return n
 }
 
-// open is how many of them are not over: on their way, or not sent yet.
+// open is how many are under way, or may be at any moment.
 func (s *Shared) open(now int64) int64 {
 	n := int64(0)
 	for i := range s.Members {
 		m := &s.Members[i]
-		if s.Mode == ModeSlots && m.Expires < now {
-			continue // it is gone, and its connections with it
+		switch {
+		case m.Expires < now: // it is gone, and its connections with it
+		case s.Mode == ModeSlots:
+			n += m.Granted - m.Done + m.Carry
+		default:
+			n += m.Open
 		}
-		n += m.Granted - m.Done + m.Carry
 	}
 	return n
 }

@@ -5,8 +5,7 @@ local interactive, batch, background = 0, 1, 2 -- classes; their rows in tables 
 
 local function by_caller(a, b) return a.Caller < b.Caller end
 
--- ceil rounds up, but forgives what floating point adds.
-local function ceil(x) return math.ceil(x - 1e-9) + 0 end
+local function nearest(x) return int(x + 0.5) end
 
 local nobody = { Rate = { 0, 0, 0 }, Dev = { 0, 0, 0 }, Windows = 0, Before = { 0, 0, 0 } }
 
@@ -108,8 +107,7 @@ function shared.forecast(s, now)
   end
 end
 
-function shared.horizon(s, now)
-  local ends = s.Hi
+function shared.horizon(s, ends, now)
   if ends == 0 or s.Mode ~= mode_known then ends = s.Opened + s.Span end
   local left = min(max(0, ends - now), s.Span)
   return left, s.Span - left
@@ -129,7 +127,8 @@ function shared.needs(s, list, now)
   elseif s.Mode == mode_cold then
     return 0
   end
-  local left, past = shared.horizon(s, now)
+  local left, past = shared.horizon(s, s.Hi, now)
+  local sure = shared.horizon(s, s.Lo, now)
   local rate, dev, arrived, waiting = 0, 0, 0, 0
   for _, p in ipairs(list) do
     local d = p.demand
@@ -139,8 +138,8 @@ function shared.needs(s, list, now)
       arrived = arrived + p.arrived[1]
       waiting = waiting + p.waiting[1]
     else
-      local own = shared.expect(s, d.Rate[1], d.Dev[1], p.arrived[1], left, past)
-      waiting = waiting + min(rest(p), p.waiting[1] + ceil(own))
+      local own = shared.expect(s, d.Rate[1], d.Dev[1], p.arrived[1], sure, past)
+      waiting = waiting + min(rest(p), p.waiting[1] + nearest(own))
     end
     if p.guarantee ~= 0 then
       local later = 0
@@ -150,11 +149,11 @@ function shared.needs(s, list, now)
       local total = later + p.waiting[1] + shared.expect(s, d.Rate[1], d.Dev[1], p.arrived[1], left, past)
       if d.Windows < 2 then total = max(total, p.guarantee * left / s.Span) end
       local own = max(0, p.guarantee - p.used)
-      p.need = min(own, ceil(total))
-      p.need_batch = min(own, ceil(later))
+      p.need = min(own, nearest(total))
+      p.need_batch = min(own, nearest(later))
     end
   end
-  return waiting + ceil(shared.expect(s, rate, math.sqrt(dev), arrived, left, past))
+  return waiting + nearest(shared.expect(s, rate, math.sqrt(dev), arrived, sure, past))
 end
 
 function shared.needs_slots(list)

@@ -49,6 +49,8 @@ end
 function shared.proceed(s, o, now)
   if s.Named == unnamed then
     if o.Name - s.Name <= shared.tolerance(s) then return nil end
+    local lead = o.Hi - s.Opened
+    if s.Quiet and lead > 0 then s.Lead = min(s.Lead, lead) end
     shared.learn(s, o, true)
     shared.confirm(s, o, now)
     return nil
@@ -119,7 +121,8 @@ function shared.longest(d)
 end
 
 function shared.clock(s)
-  return s.Sure and s.Aligned >= 3 and s.Lead > 0 and s.Lead <= s.Span - min(2000, div(s.Span, 2))
+  local without = s.Lead > 0 and s.Lead <= s.Span - min(2000, div(s.Span, 2))
+  return s.Sure and (s.Aligned >= 3 and without or s.Aligned >= 100)
 end
 
 function shared.pass(s, now)
@@ -177,7 +180,7 @@ function shared.roll(s, now, proof)
     m.Granted, m.Done, m.Spent = 0, 0, 0
     for _, u in ipairs(m.Uses) do u[SPENT], u[ARRIVED] = 0, 0 end
   end
-  s.Epoch, s.Opened = max(s.Epoch + 1, now), now
+  s.Epoch, s.Opened, s.Quiet = max(s.Epoch + 1, now), now, shared.own(s) == 0
   s.Used, s.External, s.Shut, s.Refused, s.Aged, s.Probe = 0, 0, false, 0, 0, 0
   return closed
 end

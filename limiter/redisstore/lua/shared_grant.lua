@@ -31,6 +31,7 @@ function shared.grant(r, ask)
   if total == 0 then return end
   local doubtful = s.Mode == mode_known and now < s.Hi and now >= shared.probe_at(s)
   shared.charge(s, m, m.Granted + total)
+  m.Open = m.Open + total
   if s.Mode == mode_cold then
     s.Probe = now + probe_for
   elseif doubtful then

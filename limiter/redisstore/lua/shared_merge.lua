@@ -3,6 +3,7 @@
 
 function shared.merge(s, m, ask, now)
   m.Uses = ask.Uses
+  m.Open = max(0, ask.Flight) + max(0, ask.Keep)
   if not shared.same(s, ask) then
     shared.charge(s, m, 0)
     m.Done, m.Carry = 0, max(0, ask.Carry + ask.Sent - ask.Done) + max(0, ask.Keep)
@@ -40,7 +41,9 @@ end
 function shared.open(s, now)
   local n = 0
   for _, m in ipairs(s.Members) do
-    if s.Mode ~= mode_slots or m.Expires >= now then n = n + m.Granted - m.Done + m.Carry end
+    if m.Expires >= now then
+      if s.Mode == mode_slots then n = n + m.Granted - m.Done + m.Carry else n = n + m.Open end
+    end
   end
   return n
 end
