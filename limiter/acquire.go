@@ -52,6 +52,10 @@ type Ask struct {
 	// Carry is how many requests of older epochs may still be counted in this
 	// window, or have been.
 	Carry int64 `json:"c"`
+	// Alone is how many replicas there were when this one began to do without
+	// the store, told until shortly after its return; else 0. Others may still
+	// spend what the store does not know of.
+	Alone int64 `json:"al,omitempty"`
 	// Flight is how many requests are under way, of whatever epoch.
 	Flight int64 `json:"fl,omitempty"`
 

@@ -20,6 +20,8 @@ const (
 // counter is then the blackboard: it counts the other replicas too.
 type alone struct {
 	since moment // when the store went away; 0 = it is there
+	fleet int64  // how many replicas there were then
+	until moment // after its return: until when the others may still be alone
 
 	// rest is the least that an answer has left of what the fleet may use of this
 	// window, and sent when its request was sent. Every answered request is
@@ -53,11 +55,26 @@ func (a *alone) observe(t *Ticket, o Observation, limit int64) {
 	a.observed, a.sent, a.rest = true, t.taken, rest
 }
 
-// leave notes that the store has gone away.
-func (a *alone) leave(m moment, serial int64) {
+// leave notes that the store has gone away from a fleet of so many.
+func (a *alone) leave(m moment, serial, fleet int64) {
 	if a.since == 0 {
-		a.since, a.began = m, serial
+		a.since, a.began, a.fleet = m, serial, fleet
 	}
+}
+
+// end notes that the store is back.
+func (a *alone) end(m moment) {
+	if a.since != 0 {
+		a.since, a.until = 0, m+recoverFor*time.Millisecond
+	}
+}
+
+// told is [Ask.Alone].
+func (a *alone) told(m moment) int64 {
+	if a.since != 0 || m < a.until {
+		return a.fleet
+	}
+	return 0
 }
 
 // renew forgets what was known of an older window.

@@ -34,7 +34,7 @@ func (l *Local) Answer(now, sent time.Time, ask Ask, a Answer) {
 // back notes that the store is there.
 func (l *Local) back() {
 	l.ask.failures, l.ask.failed = 0, nil
-	l.alone.since = 0
+	l.alone.end(l.now)
 }
 
 // follow brings the ledger into the epoch of an answer.
@@ -166,7 +166,7 @@ func (l *Local) Failed(now time.Time, ask Ask, away bool) {
 	t.failures++
 	t.retryAt = m + min(lastRetry, firstRetry<<min(t.failures-1, 8))
 	if away || t.failures >= failuresAway {
-		l.alone.leave(m, l.serial)
+		l.alone.leave(m, l.serial, l.fleet())
 		l.passAlone()
 	}
 	l.serve(m)

@@ -70,11 +70,13 @@ func (l *Local) Ask(now time.Time) (Ask, bool) {
 	}
 	t := &l.ask
 	f := t.failed
-	if f == nil || f.generation != l.ledger.generation || m-f.at > repeatFor || l.leaving {
+	if f == nil || f.generation != l.ledger.generation || m-f.at > repeatFor || l.leaving ||
+		l.serial-f.serial > f.ask.Keep { // it does not tell of all that was spent
 		f = l.compose(m)
 	}
-	// Of a repeated one only this is new: the store compares it with its clock.
-	f.ask.At = l.clock.early(m)
+	// Of a repeated one only this is new: the store compares it with its clock,
+	// and is careful.
+	f.ask.At, f.ask.Alone = l.clock.early(m), l.alone.told(m)
 	t.flight, t.failed = f, nil
 	t.lastAt, t.taken = m, l.serial
 	return f.ask, true
@@ -90,7 +92,7 @@ func (l *Local) compose(m moment) *flight {
 	f.ask = Ask{
 		Replica: l.o.Replica, Seq: t.seq, Parameters: l.parameters(),
 		Epoch: l.ledger.epoch, Name: l.ledger.name,
-		Sent: l.ledger.sent, Keep: l.pool.tokens, Done: l.ledger.done, Carry: l.ledger.carry(), Flight: l.underWay(),
+		Sent: l.ledger.sent, Keep: l.pool.tokens, Done: l.ledger.done, Carry: l.ledger.carry(), Flight: l.underWay(), Alone: l.alone.told(m),
 		Seen: l.seen.tell(&l.clock), Unnamed: l.unnamed, Refused: l.refused, LimitSeen: l.limitSeen,
 		HoldUntil: l.holdUntil(m),
 		RTT:       l.trips.quantile(95).Milliseconds(),

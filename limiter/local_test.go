@@ -90,8 +90,11 @@ func TestLocalIgnoresForeignAnswers(t *testing.T) {
 // TestLocalRepeats: what failed is told again with the same number and the same
 // counts, after a pause that grows, and anew when it is old.
 func TestLocalRepeats(t *testing.T) {
-	d := newDesk(t, settings())
+	watched := settings()
+	watched.Enforce = false // nothing is spent meanwhile
+	d := newDesk(t, watched)
 	d.want("a", Background, time.Hour)
+	d.now = d.now.Add(heartbeat)
 	first := d.ask()
 	for i, pause := range []int64{50, 100, 200, 400} {
 		d.local.Failed(d.now, first, false)
@@ -107,6 +110,37 @@ func TestLocalRepeats(t *testing.T) {
 	d.now = d.now.Add(lastRetry)
 	if fresh := d.ask(); fresh.Seq != first.Seq+1 {
 		t.Errorf("after more than a second number %d is told again", fresh.Seq)
+	}
+}
+
+// TestLocalTellsWhatWasSpentAlone: an Ask that failed is not told again once
+// more was spent than it tells of, and says that others may spend so too.
+func TestLocalTellsWhatWasSpentAlone(t *testing.T) {
+	d := newDesk(t, settings())
+	d.want("a", Background, time.Hour)
+	first := d.ask()
+	if first.Alone != 0 || first.Sent != 0 {
+		t.Errorf("%+v", first)
+	}
+	for range failuresAway {
+		d.local.Failed(d.now, first, false)
+		d.now = d.now.Add(lastRetry)
+		first, _ = d.local.Ask(d.now)
+	}
+	if first.Seq != 2 || first.Sent != 1 || first.Alone != 1 {
+		t.Errorf("number %d tells of %d spent, alone of %d", first.Seq, first.Sent, first.Alone)
+	}
+	d.answer(first, d.known(first, nil, 0))
+	for _, tt := range []struct {
+		after time.Duration
+		alone int64
+	}{{heartbeat, 1}, {2 * heartbeat, 0}} {
+		d.want("b", Background, time.Hour)
+		if ask := d.askAfter(tt.after); ask.Alone != tt.alone {
+			t.Errorf("%s after its return it tells %d, want %d", tt.after, ask.Alone, tt.alone)
+		} else {
+			d.answer(ask, d.known(ask, nil, 0))
+		}
 	}
 }
 

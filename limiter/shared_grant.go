@@ -32,7 +32,13 @@ func (r *round) grant(ask *Ask) {
 		return
 	}
 	r.most = r.left
-	if n := s.replicas(r.now); n > 1 || s.Recover > r.now {
+	n := max(s.replicas(r.now), ask.Alone)
+	switch {
+	case s.Recover > r.now && s.Mode == ModeKnown:
+		// As if it were alone: so much under way that others which still are may
+		// have the same.
+		r.most = min(r.left, max(r.left/(2*n)-m.Open, 1-min(1, m.Open)))
+	case n > 1 || s.Recover > r.now:
 		// Part of the rest each, so that the others find something too.
 		r.most = min(r.left, max(1, r.left/(2*n)))
 	}

@@ -5,6 +5,9 @@ package limiter
 func (s *Shared) merge(m *Member, ask *Ask, now int64) (repaired bool) {
 	m.Uses = ask.Uses
 	m.Open = max(0, ask.Flight) + max(0, ask.Keep)
+	if ask.Alone > 0 && s.Mode == ModeKnown {
+		s.Recover = max(s.Recover, now+recoverFor)
+	}
 	if !s.same(ask) {
 		// All that it cannot account for may be counted in this window. What it
 		// holds unspent is void once it has the answer; until its next ask says

@@ -193,3 +193,26 @@ func TestTokensAheadOnlyWhileThereIsPlenty(t *testing.T) {
 		t.Errorf("%d tokens ahead while others wait", a.Pool)
 	}
 }
+
+// TestReturnFromAloneness: while other replicas may still spend without the
+// store, one that is back has no more under way than one that is alone.
+func TestReturnFromAloneness(t *testing.T) {
+	for _, tt := range []struct{ alone, flight, want int64 }{
+		{0, 0, 45},  // the store had lost what it granted: half, for others may tell more
+		{3, 0, 15},  // a sixth of what is left
+		{3, 10, 5},  // less what is under way
+		{3, 20, 0},  // and no more
+		{60, 0, 1},  // one may always ask the upstream
+		{60, 1, 0},  // but not two
+		{1, 15, 30}, // of a fleet of one, too
+	} {
+		f := newFleet(t, window(100))
+		f.known(100, 8)
+		f.of("a").uses = []Use{waiting("x", Interactive, 100)}
+		ask := f.askOf("a")
+		ask.Seq, ask.Sent, ask.Done, ask.Alone, ask.Flight = ask.Seq+1, 10, 10-min(10, tt.flight), tt.alone, tt.flight
+		if got := sum(f.shared.Acquire(ask, f.now).Grants); got != tt.want {
+			t.Errorf("alone %d, %d under way: %d granted, want %d", tt.alone, tt.flight, got, tt.want)
+		}
+	}
+}

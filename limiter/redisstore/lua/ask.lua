@@ -5,7 +5,7 @@
 local ask_fields = {
   r = 'Replica', q = 'Seq', at = 'At', kind = 'Kind', asm = 'Assume', asw = 'AssumeWindow', max = 'Max',
   pol = 'Polite', shd = 'Shadow', sid = 'SharesID', e = 'Epoch', n = 'Name', s = 'Sent', k = 'Keep',
-  d = 'Done', c = 'Carry', fl = 'Flight', u = 'Unnamed', f = 'Refused', l = 'LimitSeen', h = 'HoldUntil', rtt = 'RTT',
+  d = 'Done', c = 'Carry', fl = 'Flight', al = 'Alone', u = 'Unnamed', f = 'Refused', l = 'LimitSeen', h = 'HoldUntil', rtt = 'RTT',
   a = 'Ahead', bye = 'Leaving',
 }
 local seen_fields = {

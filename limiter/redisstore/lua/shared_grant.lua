@@ -16,8 +16,12 @@ function shared.grant(r, ask)
   for i = 1, #m.Uses do m.Grants[i] = 0 end
   if ask.Leaving or shared.blocked(s, now) > 0 then return end
   r.most = r.left
-  local n = shared.replicas(s, now)
-  if n > 1 or s.Recover > now then r.most = min(r.left, max(1, div(r.left, 2 * n))) end
+  local n = max(shared.replicas(s, now), ask.Alone)
+  if s.Recover > now and s.Mode == mode_known then
+    r.most = min(r.left, max(div(r.left, 2 * n) - m.Open, 1 - min(1, m.Open)))
+  elseif n > 1 or s.Recover > now then
+    r.most = min(r.left, max(1, div(r.left, 2 * n)))
+  end
   shared.guaranteed(r)
   for c = interactive, background do shared.fair(r, c) end
   shared.ahead(r, ask.Ahead - shared.held(s, ask))

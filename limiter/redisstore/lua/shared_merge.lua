@@ -4,6 +4,7 @@
 function shared.merge(s, m, ask, now)
   m.Uses = ask.Uses
   m.Open = max(0, ask.Flight) + max(0, ask.Keep)
+  if ask.Alone > 0 and s.Mode == mode_known then s.Recover = max(s.Recover, now + recover_for) end
   if not shared.same(s, ask) then
     shared.charge(s, m, 0)
     m.Done, m.Carry = 0, max(0, ask.Carry + ask.Sent - ask.Done) + max(0, ask.Keep)
