@@ -67,7 +67,7 @@ func (q *quotaFleet) spendOutside(t *testing.T, rate float64) func() int {
 	go func() {
 		n := 0
 		for next := time.Now(); ; n++ {
-			next = next.Add(time.Duration(rand.ExpFloat64() / rate * float64(time.Second))) //nolint:gosec // a load, no secret
+			next = next.Add(time.Duration(rand.ExpFloat64() / rate * float64(time.Second)))
 			due := time.NewTimer(time.Until(next))
 			select {
 			case <-ctx.Done():

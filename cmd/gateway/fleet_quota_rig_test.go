@@ -37,7 +37,6 @@ type quotaOptions struct {
 	apps     int           // callers of class batch; 0 = 20
 	quota    string        // YAML in services.crm.quota
 	services string        // more YAML in services
-	limits   map[string]int
 	fleetOptions
 }
 
@@ -71,9 +70,6 @@ func newQuotaFleet(t *testing.T, topology redistest.Topology, o quotaOptions) *q
 	}
 	o.config = text.String()
 	o.sim.Limits = map[string]int{"crm": o.limit}
-	for service, limit := range o.limits {
-		o.sim.Limits[service] = limit
-	}
 	o.sim.Switches.Window = iqsim.Duration(o.window)
 	o.sim.LedgerSize = 50_000
 	q.replicas = newFleet(t, topology, o.fleetOptions)
@@ -142,7 +138,7 @@ func (q *quotaFleet) keepOffering(ctx context.Context, l *quotaLoad, d demand, p
 		}
 		step := interval
 		if d.random {
-			step *= rand.ExpFloat64() //nolint:gosec // a load, no secret
+			step *= rand.ExpFloat64()
 		}
 		next = next.Add(time.Duration(step))
 		l.all.Go(func() {
