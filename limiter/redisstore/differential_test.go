@@ -26,9 +26,9 @@ func TestTheScriptDecidesAsSharedDoes(t *testing.T) {
 	server := redistest.Single(t)
 	r := newReplica(t, server, generous)
 	client := direct(t, server)
-	modes := map[limiter.Mode]int{}
+	modes, told := map[limiter.Mode]int{}, map[string]bool{}
 	for seed := range uint64(*traces) {
-		c := comparison{trace: newTrace(seed), store: redisstore.NewTimed(r.Store), client: client, key: bucket("compared"), shared: &limiter.Shared{}}
+		c := comparison{trace: newTrace(seed), store: redisstore.NewTimed(r.Store), client: client, key: bucket("compared"), shared: &limiter.Shared{}, told: told}
 		if err := client.FlushAll(t.Context()).Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -47,6 +47,16 @@ func TestTheScriptDecidesAsSharedDoes(t *testing.T) {
 			t.Errorf("no trace came to the mode %s", mode)
 		}
 	}
+	for _, typ := range []reflect.Type{
+		reflect.TypeFor[limiter.Ask](), reflect.TypeFor[limiter.Parameters](), reflect.TypeFor[limiter.Use](),
+		reflect.TypeFor[limiter.Seen](), reflect.TypeFor[limiter.Share](), reflect.TypeFor[limiter.Amount](),
+	} {
+		for field := range typ.Fields() {
+			if name := typ.Name() + "." + field.Name; !told[name] && *traces >= 45 {
+				t.Errorf("no trace tells %s: its part of the script is not compared", name)
+			}
+		}
+	}
 	if odd := r.seen.String(); odd != "" {
 		t.Errorf("the script threw away %s", odd)
 	}
@@ -60,6 +70,25 @@ type comparison struct {
 	client redis.UniversalClient
 	key    limiter.Key
 	shared *limiter.Shared
+	told   map[string]bool // fields of asks that were not zero
+}
+
+// note finds the fields of an Ask that are not zero.
+func (c *comparison) note(v reflect.Value) {
+	if v.Kind() == reflect.Slice {
+		for i := range v.Len() {
+			c.note(v.Index(i))
+		}
+	}
+	if v.Kind() != reflect.Struct {
+		return
+	}
+	for field, value := range v.Fields() {
+		if !value.IsZero() {
+			c.told[v.Type().Name()+"."+field.Name] = true
+			c.note(value)
+		}
+	}
 }
 
 func (c *comparison) step(t *testing.T, r *replica) bool {
@@ -70,6 +99,7 @@ func (c *comparison) step(t *testing.T, r *replica) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.note(reflect.ValueOf(hidden))
 	want := c.shared.Acquire(hidden, now)
 	got, err := c.store.AcquireAt(t.Context(), c.key, text, now)
 	if err != nil {

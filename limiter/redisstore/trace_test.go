@@ -161,7 +161,7 @@ func (x *trace) tell(r *teller) {
 	}
 	a.Done = min(a.Sent, a.Done+x.Int64N(a.Sent-a.Done+1))
 	a.Carry = max(0, a.Carry-x.Int64N(4))
-	a.Epoch, a.Name = r.epoch, r.name
+	a.Epoch, a.Name, a.Alone = r.epoch, r.name, 0
 	a.RTT, a.Ahead, a.HoldUntil = x.Int64N(200), x.Int64N(3)*x.Int64N(20), 0
 	switch x.IntN(40) {
 	case 0:
@@ -172,8 +172,10 @@ func (x *trace) tell(r *teller) {
 		a.Epoch = 0
 	case 3:
 		a.HoldUntil = x.now + x.Int64N(3000)
+	case 4, 5:
+		a.Alone = 1 + x.Int64N(4) // the store has returned
 	}
-	a.Keep = r.held
+	a.Keep, a.Flight = r.held, x.Int64N(a.Sent-a.Done+a.Carry+1)
 	x.uses(r)
 	x.answers(r)
 }
