@@ -143,11 +143,15 @@ type View struct {
 	// Remaining is what this caller could still get of the window.
 	Remaining int64
 	// Reset is the window's name as the upstream writes it, zero if unknown; Form
-	// is how. Opens is the time to the upper bound of the window's end.
+	// is how. Opens is the time to the upper bound of the window's end, or to the
+	// end of a block that is longer.
 	Reset  time.Time
 	Form   ResetForm
 	Opens  time.Duration
 	Window time.Duration
+	// Blocked says that nothing is granted for longer than the window lasts: an
+	// operator has blocked the bucket, or the upstream has asked to wait.
+	Blocked bool
 	// Share is the caller's own: its guarantee or, where it has none, its fair
 	// part; Cap is 0 where there is none.
 	Share, ShareRemaining, Cap int64

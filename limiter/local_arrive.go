@@ -90,7 +90,7 @@ func (l *Local) may(m moment, ln *lane) bool {
 	if l.pooled(m) && !ln.caller.capped() && l.spendsLease() {
 		return true
 	}
-	return l.mayAlone(m, ln)
+	return m >= l.ask.blocked && l.mayAlone(m, ln)
 }
 
 // serve gives tokens to those who wait, as far as there are any.

@@ -13,14 +13,14 @@ const (
 // could have been served; 0 is now or soon. It is unknown while nothing is known
 // of the window.
 func (l *Local) eta(m moment, ln *lane, position int64) (eta time.Duration, known bool) {
-	pause := max(0, l.paused-m)
+	pause := max(0, l.paused-m, l.ask.blocked-m)
 	switch mode := l.mode(); {
 	case mode == ModeSlots, mode == ModeCold, !l.heard:
 		return pause, pause > 0
 	case l.alone.since != 0:
 		return max(pause, l.shut-m), max(pause, l.shut-m) > 0
 	case mode != ModeKnown:
-		return max(pause, l.ask.again-m, l.ask.blocked-m, 0), true
+		return max(pause, l.ask.again-m), true
 	}
 	left := l.leftFor(ln)
 	if l.ask.blocked > m || l.shut > m {
@@ -32,7 +32,7 @@ func (l *Local) eta(m moment, ln *lane, position int64) (eta time.Duration, know
 	if l.window.hi == 0 {
 		return 0, false
 	}
-	eta = max(pause, l.window.hi+rollGuard*time.Millisecond-m, l.ask.blocked-m)
+	eta = max(pause, l.window.hi+rollGuard*time.Millisecond-m)
 	fair := max(1, ln.fair/max(1, l.last.Replicas))
 	if ln.generation < 0 {
 		fair = max(1, l.last.Limit)

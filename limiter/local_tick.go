@@ -44,6 +44,7 @@ func (l *Local) opens() moment {
 		later(l.shut)
 	}
 	if a := &l.alone; a.since != 0 {
+		later(l.ask.blocked)
 		later(a.next)
 		later(a.spent + trickleEvery)
 		if l.window.hi != 0 {

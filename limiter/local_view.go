@@ -2,6 +2,10 @@ package limiter
 
 import "time"
 
+// blockSlack is how much later than the window's end a block must end to be
+// more than the window that is spent.
+const blockSlack = 2 * time.Second
+
 // View shows the bucket to a caller.
 func (l *Local) View(now time.Time, caller string) View {
 	return l.view(l.advance(now), caller)
@@ -17,6 +21,7 @@ func (l *Local) view(m moment, caller string) View {
 	if name := l.ledger.name; name != 0 && !fresh {
 		v.Reset, v.Form = time.UnixMilli(name).UTC(), l.form
 	}
+	l.viewBlock(m, &v)
 	c := l.queue.callers[caller]
 	if c == nil {
 		c = &queueCaller{name: caller}
@@ -25,6 +30,17 @@ func (l *Local) view(m moment, caller string) View {
 	v.Remaining = l.remaining(m, c, fresh)
 	l.viewShare(&v, c, fresh)
 	return v
+}
+
+// viewBlock puts the end of a block that outlasts the window in place of the
+// window's: nobody gets anything before.
+func (l *Local) viewBlock(m moment, v *View) {
+	end := l.window.hi + rollGuard*time.Millisecond + blockSlack
+	if m >= l.ask.blocked || l.window.hi != 0 && l.ask.blocked <= end {
+		return
+	}
+	v.Blocked, v.Opens = true, l.ask.blocked-m
+	v.Reset = time.Time{} // it names the window
 }
 
 // remaining is what a caller could still get of the window.

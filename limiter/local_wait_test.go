@@ -277,3 +277,70 @@ func (l *life) check(t *rapid.T) {
 		l.last = f.ask
 	}
 }
+
+// TestLocalBlocked: nobody waits in vain for a block to end, whatever has become
+// of the window meanwhile, and everybody is told when it ends; also while the
+// store is away.
+func TestLocalBlocked(t *testing.T) {
+	const lasting = 10 * time.Minute
+	for name, then := range map[string]func(*desk){
+		"in the window":   func(*desk) {},
+		"after it":        func(d *desk) { d.now = d.now.Add(31 * time.Second) },
+		"without a store": func(d *desk) { d.now = d.now.Add(31 * time.Second); d.lose() },
+		"never heard of":  nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t, settings())
+			end := d.now.Add(lasting)
+			first := d.want("a", Interactive, 0)
+			ask := d.ask()
+			a := d.known(ask, []int64{0}, 0)
+			if then == nil {
+				a = Answer{Now: d.milli(), Epoch: 1, Mode: ModeCold, SharesID: ask.SharesID, Replicas: 1, Grants: []int64{0}, Left: []int64{0}, Fair: []int64{0}}
+			}
+			a.Blocked = end.UnixMilli()
+			d.answer(ask, a)
+			if first.refusal == nil || first.refusal.RetryAfter < lasting {
+				t.Fatalf("the first one: %+v", first.refusal)
+			}
+			if then != nil {
+				then(d)
+			}
+			for _, c := range []*callOf{d.want("a", Interactive, deskWait), d.want("b", Background, 0)} {
+				if c.refusal == nil || c.refusal.RetryAfter < end.Sub(d.now) {
+					t.Fatalf("%+v", c.refusal)
+				}
+				if v := c.refusal.View; !v.Blocked || v.Opens < end.Sub(d.now) || !v.Reset.IsZero() || v.Remaining != 0 {
+					t.Errorf("it is shown %+v", v)
+				}
+			}
+			if c := d.want("a", Background, time.Hour); c.refusal != nil || c.ticket != nil {
+				t.Errorf("one that can wait: %+v", c)
+			}
+			if v := d.local.View(end.Add(time.Second), "a"); v.Blocked {
+				t.Errorf("afterwards: %+v", v)
+			}
+		})
+	}
+}
+
+// TestLocalBlockEndsAlone: while the store is away a block ends all the same.
+func TestLocalBlockEndsAlone(t *testing.T) {
+	d := newDesk(t, settings())
+	d.want("a", Interactive, 0)
+	ask := d.ask()
+	a := d.known(ask, []int64{0}, 0)
+	a.Blocked = a.Now + 90_000
+	d.answer(ask, a)
+	d.now = d.now.Add(31 * time.Second)
+	d.lose()
+	d.store, d.outage = &Shared{}, true
+	left := d.now.Sub(time.UnixMilli(a.Now))
+	c := d.want("a", Background, time.Hour)
+	if d.pass(88*time.Second - left); c.ticket != nil {
+		t.Fatal("it goes out although the bucket is blocked")
+	}
+	if d.pass(4 * time.Second); c.ticket == nil {
+		t.Error("it still waits after the block")
+	}
+}

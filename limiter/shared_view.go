@@ -7,7 +7,10 @@ import "slices"
 func (s *Shared) View(now int64) Snapshot {
 	var v Snapshot
 	if s.Epoch == 0 {
-		v.Mode, v.Now = ModeCold, now
+		v.Mode, v.Now, v.Blocked = ModeCold, now, s.blocked(now)
+		if s.Held > now {
+			v.Held = s.Why
+		}
 		return v
 	}
 	s = s.Clone()

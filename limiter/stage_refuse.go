@@ -104,10 +104,14 @@ func (c *call) reason(r *Refusal) string {
 }
 
 func (c *call) spent(v View) string {
-	if v.Limiting {
+	switch {
+	case v.Blocked:
+		return "nothing is sent on it for a time, because an operator has blocked it or the upstream has asked to wait"
+	case v.Limiting:
 		return fmt.Sprintf("your cap of %d is used up", v.Cap)
+	default:
+		return "none is left for you now"
 	}
-	return "none is left for you now"
 }
 
 // holders names the callers that have used most, and what others have used.
@@ -127,12 +131,12 @@ func holders(v View) string {
 
 func (c *call) remedy(r *Refusal) string {
 	switch {
-	case r.Reason == ReasonStore:
+	case r.Reason == ReasonStore, r.View.Blocked:
 		return "Repeat it later."
 	case c.exchange.NoWait:
 		return "Repeat it later, or leave X-Gateway-Wait out so that it waits for its turn."
 	case c.class == Interactive:
-		return "Repeat it later, send it with X-Request-Priority: batch if it can wait longer, or ask the platform team for a share of this quota."
+		return "Repeat it later, send it with X-Request-Priority: batch if it can wait longer and you may, or ask the platform team for a share of this quota."
 	default:
 		return "Repeat it later, or ask the platform team for a share of this quota."
 	}

@@ -34,6 +34,22 @@ func block(t *testing.T, w *world) {
 	}
 }
 
+// blockUnused: a block is seen, and holds, although nobody has used the bucket
+// yet.
+func blockUnused(t *testing.T, w *world) {
+	until := w.now() + 60_000
+	if err := w.stores[1].Block(t.Context(), w.key, until, "by hand"); err != nil {
+		t.Fatal(err)
+	}
+	s, err := w.stores[2].View(t.Context(), w.key, nil)
+	if err != nil || s.Held != "by hand" || s.Blocked != until {
+		t.Errorf("the operator sees %q until %d (%v), want %d", s.Held, s.Blocked, err, until)
+	}
+	if a := w.replica(t, 0).wants("aa", limiter.Interactive, 1).trip(); granted(a) != 0 || a.Blocked != until {
+		t.Errorf("blocked until %d: %+v", until, a)
+	}
+}
+
 func view(t *testing.T, w *world) {
 	callers := []string{"aa", "bb"}
 	empty, err := w.stores[0].View(t.Context(), w.key, callers)

@@ -45,6 +45,7 @@ func Run(t *testing.T, start func(t *testing.T) Fleet) {
 		"slots come back":                            slots,
 		"slots of a dead replica come back":          deadSlots,
 		"an operator's block":                        block,
+		"a block of a bucket that nobody has used":   blockUnused,
 		"what an operator sees":                      view,
 		"a window that is over stands in the record": history,
 		"a replica that leaves":                      leaving,

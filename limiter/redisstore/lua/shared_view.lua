@@ -4,7 +4,8 @@
 function shared.view(s, now)
   local v = { Callers = {}, Held = '' }
   if s.Epoch == 0 then
-    v.Answer = { Now = now, Mode = mode_cold, SharesID = '0', Top = {} }
+    v.Answer = { Now = now, Mode = mode_cold, SharesID = '0', Top = {}, Blocked = shared.blocked(s, now) }
+    if s.Held > now then v.Held = s.Why end
     return v
   end
   shared.turn(s, now) -- s is not written back
