@@ -16,7 +16,7 @@ import (
 // refuses, and callers see none of it.
 func TestFleetSharesTheQuotaWithOthers(t *testing.T) {
 	t.Parallel()
-	o, windows := quotaOptions{limit: 250, window: 5 * time.Second}, 4
+	o, windows := quotaOptions{limit: 250, window: 5 * time.Second}, 2
 	most := 1.0 // 429s a window while the margin is learned
 	if *long {
 		o, windows, most = quotaOptions{limit: 500, window: 10 * time.Second}, 12, 0.5
