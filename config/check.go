@@ -62,6 +62,7 @@ func (c *checker) meaning() {
 	c.writtenWaits()
 	c.callers()
 	c.guarantees()
+	c.idleShares()
 	c.reach()
 }
 

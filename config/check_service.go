@@ -142,6 +142,7 @@ func (c *checker) service(s *EffectiveService) {
 	for _, name := range sortedKeys(s.Quota.Shares) {
 		c.share(s.Quota.Shares[name], func(text string) { fail(join("quota.shares", name), "%s", text) })
 	}
+	c.quota(s, fail)
 	c.lostDenials(s)
 }
 

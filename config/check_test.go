@@ -59,6 +59,15 @@ func TestAccepted(t *testing.T) {
 			"services.accounts.denied: replaces what the catalogue denies: add /** to keep it denied",
 		},
 		{"Redis without keys", "redis: {addresses: [\"a:1\"]}\n", "redis: has no encryption_keys: tokens and certificates stay out of Redis, so each replica gets its own"},
+		{
+			"a share of what its caller may not use", "services: {usermanager: {quota: {shares: {shop: 20%}}}, crm: {quota: {shares: {shop: 20%}}}}\n" +
+				shop("    access: [{credential: retail, services: {\"*\": read}}]\n  admin:\n    keys: [{id: l, sha256: 3f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a02}]\n    access: [{credential: retail, services: {usermanager: read}}]\n"),
+			"services.usermanager.quota.shares.shop: has no effect: callers.shop.access does not have usermanager",
+		},
+		{"a share in one environment of two", "services: {crm: {quota: {shares: {shop: 20%}}}}\n" + shop("    access: [{credential: live, services: {crm: read}}]\n"), ""},
+		{"nothing is counted", "services: {crm: {quota: {kind: none, max: 5}}}\n" + shop(readAll), "services.crm.quota.max: has no effect: quota.kind is none: nothing is counted"},
+		{"nothing is counted of a service with defaults", "defaults: {quota: {max: 900}}\nservices: {availability: {quota: {kind: none}}}\n" + shop(readAll), ""},
+		{"slots with a rate", "services: {dataconnect: {quota: {assume: 8/1s}}}\n" + shop(readAll), "services.dataconnect.quota.assume: has no effect: kind concurrency has no window: set quota.max alone"},
 		{"dataconnect with 8 slots", "services: {dataconnect: {quota: {shares: {shop: 20%}}}}\n" + shop(readAll), ""},
 	}
 	for _, tt := range tests {

@@ -33,6 +33,7 @@ func TestExamplesLoad(t *testing.T) {
 		"full": {
 			"../examples/full.yaml:79: environments.staging.services.dataconnect: no caller can reach this service",
 			"../examples/full.yaml:80: environments.staging.services.crm: no caller can reach this service",
+			"../examples/full.yaml:138: services.crm.quota.shares.reporting: has no effect: callers.reporting.access does not have crm",
 		},
 	}
 	for _, name := range exampleNames() {
