@@ -164,7 +164,10 @@ func (l *Local) Failed(now time.Time, ask Ask, away bool) {
 	}
 	t.failed, t.flight = t.flight, nil
 	t.failures++
-	t.retryAt = m + min(lastRetry, firstRetry<<min(t.failures-1, 8))
+	t.retryAt = m + min(lastRetry, firstRetry<<min(max(0, t.failures-2), 8))
+	if t.failures == 1 && !away {
+		t.retryAt = m + nextRetry
+	}
 	if away || t.failures >= failuresAway {
 		l.alone.leave(m, l.serial, l.fleet())
 		l.passAlone()

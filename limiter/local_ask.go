@@ -18,6 +18,8 @@ const (
 	// come back anyway with the next one.
 	repeatFor = time.Second
 
+	// nextRetry follows the first failure: it was most likely one slow answer.
+	nextRetry  = 5 * time.Millisecond
 	firstRetry = 50 * time.Millisecond
 	lastRetry  = 500 * time.Millisecond
 	// failuresAway is how many in a row mean that the store is away: a third of a

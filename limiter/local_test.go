@@ -96,7 +96,7 @@ func TestLocalRepeats(t *testing.T) {
 	d.want("a", Background, time.Hour)
 	d.now = d.now.Add(heartbeat)
 	first := d.ask()
-	for i, pause := range []int64{50, 100, 200, 400} {
+	for i, pause := range []int64{5, 50, 100, 200, 400} {
 		d.local.Failed(d.now, first, false)
 		d.now = d.now.Add(time.Duration(pause)*time.Millisecond - 1)
 		d.quiet()

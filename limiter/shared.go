@@ -42,13 +42,13 @@ type Shared struct {
 	Hi      int64 `json:"hi"`
 	Span    int64 `json:"w"`
 	Sure    bool  `json:"ws"` // Span was seen as the difference of two names
+	Longest int64 `json:"lg"` // time that was left of a window: windows are no shorter
 	// Prev is the last name that an answer gave. Lead is how far the end of the
 	// very first window lay ahead when nothing of ours had been sent yet.
 	// Aligned counts names in a row that lay whole windows apart.
 	Prev    int64 `json:"pv"`
 	Lead    int64 `json:"ld"`
 	Aligned int64 `json:"al"`
-	Quiet   bool  `json:"qt"` // nothing of ours was under way when the epoch began
 	Slid    int64 `json:"sl"` // names in a row that moved though the count did not restart
 
 	Used     int64   `json:"um"` // the upstream's count, largest seen

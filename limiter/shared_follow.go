@@ -80,9 +80,6 @@ func (s *Shared) proceed(o *Seen, now int64) *Closed {
 		if o.Name-s.Name <= s.tolerance() {
 			return nil
 		}
-		if lead := o.Hi - s.Opened; s.Quiet && lead > 0 {
-			s.Lead = min(s.Lead, lead)
-		}
 		s.learn(o, true)
 		s.confirm(o, now)
 		return nil
@@ -143,16 +140,22 @@ func (s *Shared) learn(o *Seen, restarted bool) {
 	if long := o.Lo - o.Last; o.Lo > 0 && long > s.Span {
 		s.Span, s.Sure, s.Aligned = (long+999)/1000*1000, false, 0
 	}
+	if o.Lo > 0 {
+		s.Longest = max(s.Longest, o.Lo-o.First)
+	}
 	d := o.Name - prev
 	if prev == 0 || d < 500 {
 		return
 	}
+	// Two names may lie several windows apart, but not if more than half of
+	// that time was once left of one.
+	next := 2*s.Longest >= d-1000
 	slack := min(1000, s.Span/5)
 	k := (d + s.Span/2) / s.Span
 	whole := k > 0 && abs(d-k*s.Span) <= slack
 	switch {
-	case !s.Sure && k == 1 && whole:
-		s.Sure = true
+	case !s.Sure && whole:
+		s.Sure = k == 1 && next
 		s.Aligned++
 	case whole:
 		s.Aligned++
@@ -161,7 +164,7 @@ func (s *Shared) learn(o *Seen, restarted bool) {
 		}
 	case !restarted:
 	case !s.Sure, d < s.Span-slack:
-		s.Span, s.Sure, s.Aligned = longest(d), true, 0
+		s.Span, s.Sure, s.Aligned, s.Longest = longest(d), next, 0, min(s.Longest, d)
 	default:
 		s.Aligned = 0
 	}
@@ -185,8 +188,9 @@ func longest(d int64) int64 {
 }
 
 // clock reports whether windows are known to be aligned with the clock: three
-// times in a row they lay whole windows apart, and one had begun without us. Or
-// a hundred times: windows that begin with our own first request fall behind.
+// times in a row they lay whole windows apart, and the first had begun without
+// us. Or a hundred times: windows that begin with our own first request fall
+// behind.
 func (s *Shared) clock() bool {
 	without := s.Lead > 0 && s.Lead <= s.Span-min(2000, s.Span/2)
 	return s.Sure && (s.Aligned >= 3 && without || s.Aligned >= 100)
@@ -259,7 +263,7 @@ func (s *Shared) roll(now int64, proof bool) *Closed {
 			m.Uses[j].Spent, m.Uses[j].Arrived = 0, 0
 		}
 	}
-	s.Epoch, s.Opened, s.Quiet = max(s.Epoch+1, now), now, s.own() == 0
+	s.Epoch, s.Opened = max(s.Epoch+1, now), now
 	s.Used, s.External, s.Shut, s.Refused, s.Aged, s.Probe = 0, 0, false, 0, 0, 0
 	return closed
 }

@@ -186,9 +186,10 @@ func TestNamesThatJitterShortenNoWindow(t *testing.T) {
 			name := f.of("a").name
 			for _, off := range tt.off {
 				name += tt.span
-				f.now = name - 2000
+				left := tt.span * 4 / 5
+				f.now = name - left
 				for _, used := range []int64{1, 9} { // the count starts again in each
-					f.sees("a", name+off, 100, used, 2)
+					f.sees("a", name+off, 100, used, left/1000)
 					f.ask("a")
 				}
 			}
@@ -278,5 +279,26 @@ func TestTheLimitFollowsTheNewestAnswer(t *testing.T) {
 	old.seen = []Seen{told(f.of("a").name, 100, 5, 0, f.now-500, 8)} // sent before
 	if a := f.ask("b"); a.Limit != 50 {
 		t.Errorf("limit %d, want the newer 50", a.Limit)
+	}
+}
+
+// Names that lie a minute apart are of windows of a minute only if more than
+// half of one was left once: six windows of ten seconds may have passed unseen.
+func TestAPauseIsNoLongWindow(t *testing.T) {
+	f := newFleet(t, Parameters{Kind: Window})
+	f.known(100, 5)
+	name := f.of("a").name + 60000
+	f.now = name - 8000
+	f.ask("a")
+	f.sees("a", name, 100, 1, 8)
+	if f.ask("a"); f.shared.Sure {
+		t.Errorf("windows are taken for %d ms long for certain", f.shared.Span)
+	}
+	name += 60000
+	f.now = name - 50000
+	f.ask("a")
+	f.sees("a", name, 100, 1, 50)
+	if f.ask("a"); !f.shared.Sure || f.shared.Span != 60000 {
+		t.Errorf("span %d, sure %v", f.shared.Span, f.shared.Sure)
 	}
 }

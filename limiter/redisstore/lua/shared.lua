@@ -32,7 +32,7 @@ local shared = {}
 local function fresh()
   return {
     Mode = '', Epoch = 0, Name = 0, Named = unnamed, Prev = 0, Since = 0, Opened = 0, Last = 0,
-    Limit = 0, LimitAt = 0, Lo = 0, Hi = 0, Span = 0, Sure = false, Lead = 0, Aligned = 0, Quiet = false, Slid = 0,
+    Limit = 0, LimitAt = 0, Lo = 0, Hi = 0, Span = 0, Sure = false, Longest = 0, Lead = 0, Aligned = 0, Slid = 0,
     Used = 0, External = 0, SeenAt = 0, RTT = 0, Outside = 0, Clean = 0, Adapt = 0,
     Shut = false, Refused = 0, Hold = 0, Held = 0, Why = '', Recover = 0, Cut = 0, CutAt = 0,
     Probe = 0, Unnamed = 0, Aged = 0, Factor = 0, Slice = 0,

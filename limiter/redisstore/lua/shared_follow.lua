@@ -49,8 +49,6 @@ end
 function shared.proceed(s, o, now)
   if s.Named == unnamed then
     if o.Name - s.Name <= shared.tolerance(s) then return nil end
-    local lead = o.Hi - s.Opened
-    if s.Quiet and lead > 0 then s.Lead = min(s.Lead, lead) end
     shared.learn(s, o, true)
     shared.confirm(s, o, now)
     return nil
@@ -93,13 +91,15 @@ function shared.learn(s, o, restarted)
   s.Prev = o.Name
   local long = o.Lo - o.Last
   if o.Lo > 0 and long > s.Span then s.Span, s.Sure, s.Aligned = div(long + 999, 1000) * 1000, false, 0 end
+  if o.Lo > 0 then s.Longest = max(s.Longest, o.Lo - o.First) end
   local d = o.Name - prev
   if prev == 0 or d < 500 then return end
+  local next = 2 * s.Longest >= d - 1000
   local slack = min(1000, div(s.Span, 5))
   local k = div(d + div(s.Span, 2), s.Span)
   local whole = k > 0 and abs(d - k * s.Span) <= slack
-  if not s.Sure and k == 1 and whole then
-    s.Sure = true
+  if not s.Sure and whole then
+    s.Sure = k == 1 and next
     s.Aligned = s.Aligned + 1
   elseif whole then
     s.Aligned = s.Aligned + 1
@@ -107,7 +107,7 @@ function shared.learn(s, o, restarted)
   elseif not restarted then
     return
   elseif not s.Sure or d < s.Span - slack then
-    s.Span, s.Sure, s.Aligned = shared.longest(d), true, 0
+    s.Span, s.Sure, s.Aligned, s.Longest = shared.longest(d), next, 0, min(s.Longest, d)
   else
     s.Aligned = 0
   end
@@ -180,7 +180,7 @@ function shared.roll(s, now, proof)
     m.Granted, m.Done, m.Spent = 0, 0, 0
     for _, u in ipairs(m.Uses) do u[SPENT], u[ARRIVED] = 0, 0 end
   end
-  s.Epoch, s.Opened, s.Quiet = max(s.Epoch + 1, now), now, shared.own(s) == 0
+  s.Epoch, s.Opened = max(s.Epoch + 1, now), now
   s.Used, s.External, s.Shut, s.Refused, s.Aged, s.Probe = 0, 0, false, 0, 0, 0
   return closed
 end
