@@ -28,7 +28,7 @@ func newQuotaGauges(meter metric.Meter) (quotaGauges, error) {
 	}
 	gauge(&g.limit, &errs[0], "limit", "{token}", "What the fleet may use of each window, or at once.")
 	gauge(&g.remaining, &errs[1], "remaining_estimate", "{token}", "What is left of the window by the fleet's own count, margin and others' use taken off.")
-	gauge(&g.upstream, &errs[2], "remaining_upstream", "{token}", "What was left of the window by the upstream's own count, as last seen.")
+	gauge(&g.upstream, &errs[2], "remaining_upstream", "{token}", "What was left of the limit by the upstream's own count, as last seen; absent while it has shown none.")
 	gauge(&g.granted, &errs[3], "granted", "{token}", "What the fleet has taken of the window, leases and what was carried in included.")
 	gauge(&g.external, &errs[4], "external", "{token}", "What others than this fleet have used of the window, at least.")
 	gauge(&g.margin, &errs[5], "margin", "{token}", "What is left alone because others use the same quota.")
@@ -47,7 +47,7 @@ type QuotaState struct {
 	Bucket QuotaBucket
 	Mode   string
 	Limit  int64 // 0 = unknown: the amounts below are then not shown
-	// Amounts in tokens.
+	// Amounts in tokens; Upstream is below 0 where the upstream shows no count.
 	Remaining, Upstream, Granted, External, Margin int64
 	Waiting, Replicas                              int64
 	Blocked                                        bool
@@ -88,7 +88,9 @@ func (m *Metrics) observeQuota(o metric.Observer, s QuotaState) {
 	}
 	o.ObserveInt64(g.limit, s.Limit, set)
 	o.ObserveInt64(g.remaining, s.Remaining, set)
-	o.ObserveInt64(g.upstream, s.Upstream, set)
+	if s.Upstream >= 0 {
+		o.ObserveInt64(g.upstream, s.Upstream, set)
+	}
 	o.ObserveInt64(g.granted, s.Granted, set)
 	o.ObserveInt64(g.external, s.External, set)
 	o.ObserveInt64(g.margin, s.Margin, set)

@@ -79,6 +79,10 @@ func TestQuotaGauges(t *testing.T) {
 		`iqgw_quota_boundary_uncertainty_seconds{`+crmLabels+`} 0.25`,
 		`iqgw_quota_caller_share{caller="storefront",`+crmLabels+`} 200`,
 	)
+	states[0].Upstream = -1
+	if strings.Contains(scrape(t, m), "iqgw_quota_remaining_upstream{") {
+		t.Error("a count is shown of an upstream that shows none")
+	}
 	states[0] = observability.QuotaState{Bucket: crmBucket(), Mode: "cold", Uncertainty: -1}
 	text := scrape(t, m)
 	for _, absent := range []string{"iqgw_quota_limit{", "iqgw_quota_boundary_uncertainty_seconds{", `mode="known"`} {

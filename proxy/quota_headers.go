@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"hash/fnv"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -25,7 +26,7 @@ func (m HeaderMode) setQuota(h http.Header, ex *exchange.Exchange, status int) {
 	}
 	view := tightened(ex.QuotaView(), h)
 	if status == http.StatusTooManyRequests && ex.Problem == nil {
-		setRetryAfter(h, view, ex.ID)
+		setRetryAfter(h, view, ex.ID, time.Now())
 	}
 	for _, name := range [...]string{
 		"X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset", "X-Ratelimit-Resetseconds",
@@ -205,7 +206,7 @@ const longestRetry = time.Hour
 
 // setRetryAfter tells the caller of an upstream's 429, which comes without it,
 // when to come again. One that is there stays unless it is too early.
-func setRetryAfter(h http.Header, v exchange.QuotaView, id string) {
+func setRetryAfter(h http.Header, v exchange.QuotaView, id string, now time.Time) {
 	wait := time.Second // a limit that nobody advertises: what it wants is unknown
 	if left, ok := count(h, "X-Ratelimit-Remaining"); ok && left == 0 {
 		if n, ok := count(h, "X-Ratelimit-Resetseconds"); ok {
@@ -215,12 +216,19 @@ func setRetryAfter(h http.Header, v exchange.QuotaView, id string) {
 	if v.Known && !v.Concurrency && v.Remaining == 0 {
 		wait = max(wait, v.Opens)
 	}
-	if given, ok := count(h, "Retry-After"); ok && given >= wholeSeconds(wait) {
-		return
-	} else if !ok && h.Get("Retry-After") != "" { // a date
+	if given, ok := retryAfter(h, now); ok && given >= wait {
 		return
 	}
 	h["Retry-After"] = []string{strconv.FormatInt(wholeSeconds(wait+jitter(wait, id)), 10)}
+}
+
+// retryAfter reads the field in both of its forms (RFC 9110, section 10.2.3).
+func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
+	if n, ok := count(h, "Retry-After"); ok {
+		return time.Duration(min(n, int64(math.MaxInt64/time.Second))) * time.Second, true
+	}
+	at, err := http.ParseTime(h.Get("Retry-After"))
+	return at.Sub(now), err == nil
 }
 
 // jitter spreads the callers of one window over a tenth of the wait, 2 s at

@@ -170,11 +170,29 @@ func TestRetryAfterOfAnUpstreamsRefusal(t *testing.T) {
 	}
 }
 
-func TestRetryAfterAsADateStays(t *testing.T) {
-	h := http.Header{"Retry-After": {"Mon, 05 Jan 2026 13:00:00 GMT"}}
-	HeadersStandard.setQuota(h, counted(aView(), nil), http.StatusTooManyRequests)
-	if got := h.Get("Retry-After"); got != "Mon, 05 Jan 2026 13:00:00 GMT" {
-		t.Errorf("Retry-After became %q", got)
+// A date is held to the same: one that stands before the window opens would
+// send the caller into the next 429.
+func TestRetryAfterAsADate(t *testing.T) {
+	spent := aView()
+	spent.Remaining = 0
+	now := time.Now()
+	for name, tt := range map[string]struct {
+		given string
+		want  string // "" = at least as late as the window's end
+	}{
+		"late enough": {now.Add(time.Hour).UTC().Format(http.TimeFormat), now.Add(time.Hour).UTC().Format(http.TimeFormat)},
+		"too early":   {now.Add(5 * time.Second).UTC().Format(http.TimeFormat), ""},
+		"long ago":    {"Mon, 05 Jan 1998 13:00:00 GMT", ""},
+		"no date":     {"tomorrow", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := http.Header{"Retry-After": {tt.given}}
+			HeadersStandard.setQuota(h, counted(spent, nil), http.StatusTooManyRequests)
+			got := h.Get("Retry-After")
+			if tt.want != "" && got != tt.want || tt.want == "" && atoi(t, got) < wholeSeconds(spent.Opens) {
+				t.Errorf("Retry-After became %q", got)
+			}
+		})
 	}
 }
 

@@ -25,6 +25,8 @@ const (
 const (
 	// maxQuotaBlock is as long as the store keeps a bucket that nobody uses.
 	maxQuotaBlock  = 7 * 24 * time.Hour
+	longestBlock   = "168h" // the same
+	shortestBlock  = time.Second
 	maxBlockReason = 200 // bytes
 	parameterOf    = "bucket"
 )
@@ -132,8 +134,8 @@ func (b quotaBlock) check() (time.Duration, error) {
 	switch {
 	case b.Bucket == "":
 		return 0, errors.New(`name a bucket, as {"bucket": "production/crm/authenticated", "for": "10m", "reason": "…"}`)
-	case err != nil || lasting < time.Second || lasting > maxQuotaBlock:
-		return 0, fmt.Errorf("for is %q: want a time from 1s to %s, as 10m", b.For, maxQuotaBlock)
+	case err != nil || lasting < shortestBlock || lasting > maxQuotaBlock:
+		return 0, fmt.Errorf("for is %q: want a time from %s to %s, as 10m", b.For, shortestBlock, longestBlock)
 	case strings.TrimSpace(b.Reason) == "" || len(b.Reason) > maxBlockReason || !utf8.ValidString(b.Reason):
 		return 0, fmt.Errorf("give a reason of at most %d bytes: whoever wonders why nothing goes out will read it", maxBlockReason)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -105,24 +106,26 @@ func (p program) quotaBlockCommand(flags *adminFlags) *cobra.Command {
 		Short: "Send nothing on a bucket for a time, on every replica",
 		Long: `Have no replica send anything on a bucket for a time: when iQmetrix asks for it,
 or when another program needs the quota more. Requests wait as long as they may
-and are then refused with 429. Tokens that replicas hold already are spent or run
-out within seconds.
+and are then refused with 429 and the time when it ends. Tokens that replicas hold
+already are spent or run out within seconds.
 
-The block ends by itself. --reason is shown to whoever asks why nothing goes out;
-it stands in Redis and in the log.`,
+The block ends by itself. --reason is shown to whoever looks at the bucket; it
+stands in Redis and in the log. The gateway needs an admin.token for this.`,
 		Example: `  gateway quota block production/crm/authenticated --for 10m --reason "INC-4711: iQmetrix asks for a pause"`,
 		Args:    exactArgs(1, bucketArgument),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
-			case lasting <= 0:
+			case !cmd.Flags().Changed("for"):
 				return usageError{errors.New("--for is missing: say for how long, as --for 10m")}
-			case reason == "":
+			case lasting < shortestBlock || lasting > maxQuotaBlock:
+				return usageError{fmt.Errorf("--for %s: want a time from %s to %s, as 10m", lasting, shortestBlock, longestBlock)}
+			case strings.TrimSpace(reason) == "":
 				return usageError{errors.New("--reason is missing: say why, for whoever wonders why nothing goes out")}
 			}
 			return p.changeQuota(cmd, *flags, output, pathQuotaBlock, quotaBlock{args[0], lasting.String(), reason})
 		},
 	}
-	cmd.Flags().DurationVar(&lasting, "for", 0, "how long, as 10m; at most 168h (required)")
+	cmd.Flags().DurationVar(&lasting, "for", 0, "how long, as 10m; at most "+longestBlock+" (required)")
 	cmd.Flags().StringVar(&reason, "reason", "", "why (required)")
 	cmd.Flags().VarP(&output, "output", "o", "table, json or yaml")
 	return cmd
@@ -133,7 +136,8 @@ func (p program) quotaUnblockCommand(flags *adminFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "unblock BUCKET",
 		Short:   "End a block before its time",
-		Long:    `End the block of a bucket on every replica. It does not open a window that is spent.`,
+		Long:    `End the block of a bucket on every replica, within a second. A bucket that is not
+blocked stays as it is, and a window that is spent stays spent.`,
 		Example: `  gateway quota unblock production/crm/authenticated`,
 		Args:    exactArgs(1, bucketArgument),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -154,7 +158,7 @@ func (p program) changeQuota(cmd *cobra.Command, flags adminFlags, output output
 		return err
 	}
 	return output.write(p.stdout, changed, func() error {
-		text := "is open to every replica again"
+		text := "is open to every replica again; they follow within a second"
 		if changed.Until != nil {
 			text = "is blocked for every replica until " + instant(*changed.Until, time.Now()) + ": " + printable(changed.Reason)
 		}

@@ -94,7 +94,11 @@ func writeTop(w io.Writer, list quotaList, now time.Time) {
 	})
 	fmt.Fprintf(w, "%s, replica %s, %d buckets in use\n", now.UTC().Format(time.RFC3339), printable(list.Replica), len(quotas))
 	for _, q := range quotas {
-		fmt.Fprintf(w, "\n%s  %s  %s used of %s, opens %s, %d waiting\n", printable(q.Bucket), bar(q), used(q), limitOf(q), opensIn(q, now), q.Waiting)
+		opens := ""
+		if q.Opens != nil {
+			opens = ", opens " + opensIn(q, now)
+		}
+		fmt.Fprintf(w, "\n%s  %s  %s used of %s%s, %d waiting\n", printable(q.Bucket), bar(q), used(q), limitOf(q), opens, q.Waiting)
 		var callers []string
 		for _, c := range q.Callers[:min(len(q.Callers), topCallers)] {
 			if c.Used > 0 || c.Waiting > 0 {

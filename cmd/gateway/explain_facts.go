@@ -11,6 +11,7 @@ import (
 	"iqgateway/config"
 	"iqgateway/internal/exchange"
 	"iqgateway/internal/pathpattern"
+	"iqgateway/limiter"
 	"iqgateway/proxy"
 )
 
@@ -187,7 +188,6 @@ func (f facts) consideredRules() []considered {
 // quota names the bucket that would count the request, and the caller's share.
 func (f facts) quota() []fact {
 	q := f.service.Quota
-	bucket := strings.Join([]string{f.env.Name, f.service.Name, f.ex.Target.Policy, f.countedBy()}, " / ")
 	limit := "limit learned from the upstream"
 	switch {
 	case q.Kind == "none":
@@ -197,7 +197,7 @@ func (f facts) quota() []fact {
 	case !q.Assume.IsZero():
 		limit = "at first " + q.Assume.String()
 	}
-	list := []fact{{"bucket", bucket + " (" + q.Kind + ", " + limit + ")", f.service.Source("quota.kind")}}
+	list := []fact{{"bucket", fmt.Sprintf("%s (%s, %s, by %s)", f.bucket(), q.Kind, limit, f.countedBy()), f.service.Source("quota.kind")}}
 	if q.Kind == "none" {
 		return list
 	}
@@ -230,6 +230,17 @@ func (f facts) patience() fact {
 		key, wait = "quota.max_wait.unsafe", q.MaxWait.Unsafe
 	}
 	return fact{key, wait.String(), f.service.Source(key)}
+}
+
+// bucket is the name that `gateway quota show` takes.
+func (f facts) bucket() string {
+	name := limiter.Name{Environment: f.env.Name, Service: f.service.Name, Policy: f.ex.Target.Policy}
+	for _, b := range f.cfg.Buckets() {
+		if b.Service.Environment == name.Environment && b.Service.Name == name.Service && b.Policy == name.Policy && slices.Contains(b.Credentials, f.ex.Credential) {
+			name.Of = b.Of
+		}
+	}
+	return name.String()
 }
 
 const inactiveNote = " (not active yet)"

@@ -46,7 +46,7 @@ func TestExplain(t *testing.T) {
 			"callers.reader.access[0]", "/v1/Companies({company})/Customers**", "client of retail", `"2s"`,
 		}},
 		{"reader", "GET /crm/v1/x", []string{"--set", "services.crm.quota.max=9", "--set", "callers.reader.share.cap=5"}, 0, []string{
-			"sim / crm / authenticated / client of retail (window, at most 9)", "guarantee none, cap 5, weight 1", `"quota.max_wait.interactive"`, `"2s"`,
+			"sim/crm/authenticated (window, at most 9, by client of retail)", "guarantee none, cap 5, weight 1", `"quota.max_wait.interactive"`, `"2s"`,
 		}},
 		{"both", "POST /sim/crm/v1/x", []string{"--set", "services.crm.quota.enforce=false"}, 0, []string{`"quota.enforce"`, "counted, never held"}},
 		{"both", "POST /sim/crm/v1/x", []string{"--set", "services.crm.quota.max_wait.unsafe=1s"}, 0, []string{`"quota.max_wait.unsafe"`, `"1s"`}},

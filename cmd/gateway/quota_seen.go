@@ -68,9 +68,12 @@ func (q *quotaSeen) states(now time.Time, guarantees map[limiter.Name][]limiter.
 func (l quotaLast) state() observability.QuotaState {
 	a := l.answer
 	s := observability.QuotaState{
-		Mode: string(a.Mode), Limit: a.Limit, Remaining: a.Available, Upstream: max(0, a.Limit-a.Used),
+		Mode: string(a.Mode), Limit: a.Limit, Remaining: a.Available, Upstream: -1,
 		Granted: a.Own, External: a.External, Margin: a.Margin, Waiting: a.Waiting, Replicas: a.Replicas,
 		Blocked: a.Blocked > a.Now, Uncertainty: -1,
+	}
+	if a.Used > 0 {
+		s.Upstream = max(0, a.Limit-a.Used)
 	}
 	if a.Lo > 0 && a.Hi >= a.Lo {
 		s.Uncertainty = milliseconds64(a.Hi - a.Lo)

@@ -35,9 +35,9 @@ func TestQuotaGaugesShowWhatIsCurrent(t *testing.T) {
 		t.Errorf("while the store is away: %+v", got)
 	}
 	seen.turned(name, false)
-	answer.Lo, answer.Hi, answer.Blocked = 0, 0, answer.Now+1
+	answer.Lo, answer.Hi, answer.Blocked, answer.Used = 0, 0, answer.Now+1, 0
 	seen.answered(name, answer, later)
-	if got := seen.states(later, shares); len(got) != 1 || got[0].Uncertainty >= 0 || !got[0].Blocked {
+	if got := seen.states(later, shares); len(got) != 1 || got[0].Uncertainty >= 0 || got[0].Upstream >= 0 || !got[0].Blocked {
 		t.Errorf("blocked, at an unknown end: %+v", got)
 	}
 	if got := seen.states(later, nil); len(got) != 0 {
