@@ -188,19 +188,17 @@ func (f facts) consideredRules() []considered {
 // quota names the bucket that would count the request, and the caller's share.
 func (f facts) quota() []fact {
 	q := f.service.Quota
+	if q.Kind == "none" {
+		return []fact{{"bucket", "none: nothing counts the request", f.service.Source("quota.kind")}}
+	}
 	limit := "limit learned from the upstream"
 	switch {
-	case q.Kind == "none":
-		limit = "no limit"
 	case q.Max > 0:
 		limit = fmt.Sprintf("at most %d", q.Max)
 	case !q.Assume.IsZero():
 		limit = "at first " + q.Assume.String()
 	}
 	list := []fact{{"bucket", fmt.Sprintf("%s (%s, %s, by %s)", f.bucket(), q.Kind, limit, f.countedBy()), f.service.Source("quota.kind")}}
-	if q.Kind == "none" {
-		return list
-	}
 	share, source := f.cfg.Callers[f.query.caller].Share, f.cfg.Source("callers."+f.query.caller+".share")
 	if own, ok := q.Shares[f.query.caller]; ok {
 		share, source = own, f.service.Source("quota.shares."+f.query.caller)

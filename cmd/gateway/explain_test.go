@@ -50,7 +50,7 @@ func TestExplain(t *testing.T) {
 		}},
 		{"both", "POST /sim/crm/v1/x", []string{"--set", "services.crm.quota.enforce=false"}, 0, []string{`"quota.enforce"`, "counted, never held"}},
 		{"both", "POST /sim/crm/v1/x", []string{"--set", "services.crm.quota.max_wait.unsafe=1s"}, 0, []string{`"quota.max_wait.unsafe"`, `"1s"`}},
-		{"reader", "GET /crm/v1/x", []string{"--set", "services.crm.quota.kind=none"}, 0, []string{"(none, no limit)"}},
+		{"reader", "GET /crm/v1/x", []string{"--set", "services.crm.quota.kind=none"}, 0, []string{"none: nothing counts the request"}},
 		{"reader", "POST /crm/v1/Companies(1)/Customers", nil, 403, []string{"the method writes", "it only reads"}},
 		{"reader", "POST /dataconnect/lists/stores", nil, 403, []string{"the method writes"}},
 		{"reader", "POST /dataconnect/lists/stores", []string{"--body=false"}, 0, []string{"reads[0], catalogue"}},
