@@ -169,6 +169,11 @@ func (b *ledger) sortOlder(tolerance int64) {
 	b.older.ahead = rest
 }
 
+// settle forgets of older generations all that has been answered.
+func (b *ledger) settle() {
+	b.older.doubtful, b.older.landed, b.older.ahead = 0, 0, nil
+}
+
 // roll begins a new generation.
 func (b *ledger) roll(epoch, name, tolerance int64) {
 	o := &b.older

@@ -35,7 +35,9 @@ func (l *Local) Answered(now time.Time, t *Ticket, o Observation) {
 	l.trips.add(m - t.taken)
 	l.pause(m, o)
 	switch name := l.nameOf(m, t, o); {
-	case l.o.Settings.Kind == Concurrency:
+	case l.o.Settings.Kind == Concurrency && !t.slot: // taken before a reload made it one
+		l.ledger.over(t.stamp)
+	case t.slot:
 		if o.Refused() || o.Status == http.StatusServiceUnavailable {
 			l.refusedHidden()
 		}
@@ -54,7 +56,11 @@ func (l *Local) Lost(now time.Time, t *Ticket) {
 	if !l.end(t) {
 		return
 	}
-	if l.o.Settings.Kind == Window {
+	switch {
+	case t.slot: // it ends with Closed
+	case l.o.Settings.Kind == Concurrency:
+		l.ledger.over(t.stamp)
+	default:
 		l.ledger.lost(t.stamp)
 	}
 	if l.mode() == ModeCold {
@@ -95,9 +101,13 @@ func (l *Local) release() {
 	}
 }
 
-// pause takes what an answer says about when to come again. More than two
+// pause takes what a refusal says about when to come again; with 202 and 3xx
+// Retry-After is about one request alone (RFC 9110 section 10.2.3). More than two
 // windows are not believed.
 func (l *Local) pause(m moment, o Observation) {
+	if o.Status != http.StatusTooManyRequests && o.Status != http.StatusServiceUnavailable {
+		return
+	}
 	wait, given := o.Wait(l.base.Add(m))
 	if !given || wait <= 0 {
 		return

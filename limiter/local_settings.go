@@ -7,12 +7,25 @@ import (
 
 // SetSettings replaces the parameters, as a reload does.
 func (l *Local) SetSettings(s Settings) {
+	if s.Kind != l.o.Settings.Kind {
+		l.startOver()
+	}
 	l.o.Settings = s
 	l.sharesID = sharesID(s.Shares)
 	l.queue.configure(s.Shares)
 	for !s.Enforce && l.queue.total() > 0 {
 		l.dequeue(l.now, l.queue.deadlines[0])
 	}
+}
+
+// startOver forgets what was counted in another way. What is under way stays on
+// the books until it ends.
+func (l *Local) startOver() {
+	l.begin(0, 0)
+	l.ledger.settle()
+	l.seen, l.last, l.heard = nil, Answer{}, false
+	l.alone.renew(l.serial)
+	l.changed()
 }
 
 // noShares is what is told instead of an empty list, which would look like none

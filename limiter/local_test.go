@@ -252,6 +252,7 @@ func TestLocalSurprises(t *testing.T) {
 // it holds, and after a Retry-After only when the time has come.
 func TestLocalStopsAtOnce(t *testing.T) {
 	pause := headers(1_000_000, 100, 90)
+	pause.Status = 503
 	pause.RetryAfter = RetryAfter{Given: true, Delay: time.Second}
 	for _, tt := range []struct {
 		name string

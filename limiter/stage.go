@@ -194,6 +194,12 @@ func grantedAs(t *Ticket) string {
 // attempt sends the request with its token and books what became of it. again
 // says that the answer is a 429 which may be tried once more; only if spare.
 func (c *call) attempt(req *http.Request, t *Ticket, spare bool) (resp *http.Response, again bool, err error) {
+	settled := false
+	defer func() {
+		if !settled { // a panic passes: what it has sent, nobody knows
+			c.failed(t, nil)
+		}
+	}()
 	before := c.exchange.Attempts
 	resp, err = c.stage.next.RoundTrip(req)
 	if more := c.exchange.Attempts - before - 1; more > 0 {
@@ -201,6 +207,7 @@ func (c *call) attempt(req *http.Request, t *Ticket, spare bool) (resp *http.Res
 		c.bucket.limiter.options.Hooks.resent(c.name, more)
 	}
 	if err != nil {
+		settled = true
 		c.failed(t, err)
 		return nil, false, err
 	}
@@ -211,6 +218,7 @@ func (c *call) attempt(req *http.Request, t *Ticket, spare bool) (resp *http.Res
 	if t.slot {
 		resp.Body = &slotBody{ReadCloser: resp.Body, end: func() { c.bucket.closed(t) }}
 	}
+	settled = true
 	return resp, again, nil
 }
 
