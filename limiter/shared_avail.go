@@ -75,15 +75,20 @@ func (s *Shared) available(now int64) int64 {
 // outside is the rate at which others spend, in tokens per millisecond: what
 // was seen in windows before, and in this one.
 func (s *Shared) outside(now int64) float64 {
-	began := s.Opened
+	began, rate := s.Opened, s.Outside
 	if s.Hi > 0 {
 		began = min(began, s.Hi-s.Span)
 	}
 	if elapsed := now - began; s.External > 0 && elapsed >= 500 {
-		return max(s.Outside, float64(s.External)/float64(elapsed))
+		rate = max(rate, float64(s.External)/float64(elapsed))
 	}
-	return s.Outside
+	return min(rate, s.whole())
 }
+
+// whole is the rate of one that spends all of the window. No other is believed:
+// what a stray answer or a larger limit has left behind would leave nothing of
+// any window to come, and where nothing is granted nothing is learned.
+func (s *Shared) whole() float64 { return float64(s.Limit) / float64(s.Span) }
 
 // blind is how long ago the answer was made that told what others spend.
 func (s *Shared) blind(now int64) float64 {
@@ -97,12 +102,12 @@ func (s *Shared) blind(now int64) float64 {
 // margin is what is left for what others spend before we hear of it. Without
 // others it is nothing.
 func (s *Shared) margin(now int64) int64 {
-	rate := s.outside(now)
-	if rate == 0 && s.Adapt < 1 {
+	rate, adapt := s.outside(now), min(s.Adapt, 0.05*float64(s.Limit))
+	if rate == 0 && adapt < 1 {
 		return 0
 	}
 	x := float64(rate * s.blind(now))
-	m := x + float64(2*math.Sqrt(x)) + s.Adapt
+	m := x + float64(2*math.Sqrt(x)) + adapt
 	if s.With.Polite && s.Hi > now {
 		m += float64(rate * float64(s.Hi-now))
 	}
@@ -144,7 +149,7 @@ func (s *Shared) unconfirmed(left, now int64) int64 {
 	if s.Named == confirmed || s.Clean >= 10 || s.Outside == 0 {
 		return left
 	}
-	theirs := int64(s.Outside * float64(now-s.Opened))
+	theirs := int64(min(s.Outside, s.whole()) * float64(now-s.Opened))
 	return min(left, (s.usable()-theirs)/2-s.own())
 }
 

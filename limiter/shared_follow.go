@@ -68,7 +68,8 @@ func (s *Shared) know(o *Seen, now int64) {
 	if s.Mode != ModeCold { // paced counts are of windows of our own
 		s.roll(now, false)
 	}
-	s.Mode, s.Unnamed, s.Ring, s.Limit, s.LimitAt = ModeKnown, 0, nil, o.Limit, o.Sent
+	s.Mode, s.Unnamed, s.Ring = ModeKnown, 0, nil
+	s.restrict(o)
 	s.Aligned, s.Slid = 0, 0
 	s.learn(o, true)
 	s.confirm(o, now)
@@ -239,7 +240,8 @@ func (s *Shared) lapse(now int64) *Closed {
 func (s *Shared) roll(now int64, proof bool) *Closed {
 	closed := s.record(now, proof)
 	if s.Used > 0 {
-		s.Outside = 0.7*s.Outside + float64(0.3*float64(s.External)/float64(s.Span))
+		whole := s.whole()
+		s.Outside = float64(0.7*min(s.Outside, whole)) + float64(0.3*min(float64(s.External)/float64(s.Span), whole))
 		if s.Outside*float64(s.Span) < 0.05 {
 			s.Outside = 0
 		}

@@ -101,7 +101,8 @@ func (s *Shared) reconcile(m *Member, ask *Ask, heard bool, before, now int64, a
 		if o := &ask.Seen[i]; s.Mode == ModeKnown && s.current(o) {
 			s.observe(m, o, before, a)
 		} else if s.Mode == ModeSliding && i == len(ask.Seen)-1 {
-			s.Limit, s.External, s.Used = o.Limit, max(0, o.Used-s.ring()), o.Used
+			s.restrict(o)
+			s.External, s.Used = max(0, o.Used-s.ring()), o.Used
 		}
 	}
 }

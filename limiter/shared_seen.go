@@ -5,7 +5,7 @@ package limiter
 // on the order in which answers come, or how often.
 func (s *Shared) observe(m *Member, o *Seen, before int64, a *Answer) {
 	if o.Sent >= s.LimitAt {
-		s.Limit, s.LimitAt = o.Limit, o.Sent
+		s.restrict(o)
 	}
 	others := s.own() - m.Granted - m.Carry
 	s.External = max(s.External, o.Excess-others)
@@ -23,6 +23,16 @@ func (s *Shared) observe(m *Member, o *Seen, before int64, a *Answer) {
 		s.Adapt = min(s.Adapt+max(2, 0.002*float64(s.Limit)), 0.05*float64(s.Limit))
 	}
 	s.Shut = true
+}
+
+// restrict takes the limit of an answer. 0, which a 429 may tell, says only that
+// nothing is left now: as a limit nothing would ever be sent again, and nothing
+// learned.
+func (s *Shared) restrict(o *Seen) {
+	if o.Limit > 0 {
+		s.Limit = o.Limit
+	}
+	s.LimitAt = o.Sent
 }
 
 // narrow brings the bounds of the window's end together.

@@ -47,12 +47,14 @@ function shared.available(s, now)
 end
 
 function shared.outside(s, now)
-  local began = s.Opened
+  local began, rate = s.Opened, s.Outside
   if s.Hi > 0 then began = min(began, s.Hi - s.Span) end
   local elapsed = now - began
-  if s.External > 0 and elapsed >= 500 then return max(s.Outside, s.External / elapsed) end
-  return s.Outside
+  if s.External > 0 and elapsed >= 500 then rate = max(rate, s.External / elapsed) end
+  return min(rate, shared.whole(s))
 end
+
+function shared.whole(s) return s.Limit / s.Span end
 
 function shared.blind(s, now)
   local seen = s.SeenAt
@@ -61,10 +63,10 @@ function shared.blind(s, now)
 end
 
 function shared.margin(s, now)
-  local rate = shared.outside(s, now)
-  if rate == 0 and s.Adapt < 1 then return 0 end
+  local rate, adapt = shared.outside(s, now), min(s.Adapt, 0.05 * s.Limit)
+  if rate == 0 and adapt < 1 then return 0 end
   local x = rate * shared.blind(s, now)
-  local m = x + 2 * math.sqrt(x) + s.Adapt
+  local m = x + 2 * math.sqrt(x) + adapt
   if s.With.Polite and s.Hi > now then m = m + rate * (s.Hi - now) end
   return int(m + 0.5)
 end
@@ -92,7 +94,7 @@ end
 
 function shared.unconfirmed(s, left, now)
   if s.Named == confirmed or s.Clean >= 10 or s.Outside == 0 then return left end
-  local theirs = int(s.Outside * (now - s.Opened))
+  local theirs = int(min(s.Outside, shared.whole(s)) * (now - s.Opened))
   return min(left, div(shared.usable(s) - theirs, 2) - shared.own(s))
 end
 

@@ -40,7 +40,8 @@ function shared.know(s, o, now)
   s.Lead = s.Span
   if o.First >= s.Opened and o.Hi > 0 and s.Mode == mode_cold then s.Lead = o.Hi - s.Opened end
   if s.Mode ~= mode_cold then shared.roll(s, now, false) end
-  s.Mode, s.Unnamed, s.Ring, s.Limit, s.LimitAt = mode_known, 0, nil, o.Limit, o.Sent
+  s.Mode, s.Unnamed, s.Ring = mode_known, 0, nil
+  shared.restrict(s, o)
   s.Aligned, s.Slid = 0, 0
   shared.learn(s, o, true)
   shared.confirm(s, o, now)
@@ -160,7 +161,8 @@ end
 function shared.roll(s, now, proof)
   local closed = shared.record(s, now, proof)
   if s.Used > 0 then
-    s.Outside = 0.7 * s.Outside + 0.3 * s.External / s.Span
+    local whole = shared.whole(s)
+    s.Outside = 0.7 * min(s.Outside, whole) + 0.3 * min(s.External / s.Span, whole)
     if s.Outside * s.Span < 0.05 then s.Outside = 0 end
     s.Clean = s.Clean + 1
     if s.External > 0 then s.Clean = 0 end

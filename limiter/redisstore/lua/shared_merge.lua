@@ -67,7 +67,8 @@ function shared.reconcile(s, m, ask, heard, before, now, a)
     if s.Mode == mode_known and shared.current(s, o) then
       shared.observe(s, m, o, before, a)
     elseif s.Mode == mode_sliding and i == #ask.Seen then
-      s.Limit, s.External, s.Used = o.Limit, max(0, o.Used - shared.ring(s)), o.Used
+      shared.restrict(s, o)
+      s.External, s.Used = max(0, o.Used - shared.ring(s)), o.Used
     end
   end
 end

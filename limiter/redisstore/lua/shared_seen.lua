@@ -2,7 +2,7 @@
 -- limiter/shared_seen.go
 
 function shared.observe(s, m, o, before, a)
-  if o.Sent >= s.LimitAt then s.Limit, s.LimitAt = o.Limit, o.Sent end
+  if o.Sent >= s.LimitAt then shared.restrict(s, o) end
   local others = shared.own(s) - m.Granted - m.Carry
   s.External = max(s.External, o.Excess - others)
   s.Used = max(s.Used, o.Used)
@@ -17,6 +17,11 @@ function shared.observe(s, m, o, before, a)
     s.Adapt = min(s.Adapt + max(2, 0.002 * s.Limit), 0.05 * s.Limit)
   end
   s.Shut = true
+end
+
+function shared.restrict(s, o)
+  if o.Limit > 0 then s.Limit = o.Limit end
+  s.LimitAt = o.Sent
 end
 
 function shared.narrow(s, o, a)
