@@ -17,15 +17,21 @@ import (
 // `make check`, which runs `make test`), everything else is run here in one
 // shell, with a freshly built bin/gateway.
 func TestReadmeCommands(t *testing.T) {
+	runCommands(t, "README.md", 10)
+}
+
+// runCommands runs the commands of a document, which must be so many or more.
+func runCommands(t *testing.T, document string, least int) {
+	t.Helper()
 	// A free port may be taken by somebody else before the command binds it.
-	for tries := 1; !runReadme(t, tries == 3); tries++ {
+	for tries := 1; !runDocument(t, document, least, tries == 3); tries++ {
 		t.Log("a port was taken meanwhile; trying others")
 	}
 }
 
-// runReadme reports whether the commands ran, which they could not do when a
+// runDocument reports whether the commands ran, which they could not do when a
 // port was taken; unless it is the last try, that is no failure.
-func runReadme(t *testing.T, last bool) bool {
+func runDocument(t *testing.T, document string, least int, last bool) bool {
 	t.Helper()
 	ports := freePorts(t, "18080", "19090", "19900", "8443", "9090")
 	root := projectCopy(t, ports)
@@ -34,13 +40,13 @@ func runReadme(t *testing.T, last bool) bool {
 		t.Fatal(err)
 	}
 	var script []string
-	for _, line := range shellLines(t, filepath.Join(root, "README.md")) {
+	for _, line := range shellLines(t, filepath.Join("..", "..", document)) {
 		target, isMake := strings.CutPrefix(line, "make ")
 		command, background := strings.CutSuffix(line, " &")
 		switch {
 		case isMake:
 			if !regexp.MustCompile(`(?m)^` + target + `:`).Match(makefile) {
-				t.Errorf("README: no make target %s", target)
+				t.Errorf("%s: no make target %s", document, target)
 			}
 		case background:
 			if command == "bin/iqsim" {
@@ -51,7 +57,7 @@ func runReadme(t *testing.T, last bool) bool {
 			script = append(script, strings.Replace(line, "curl ", "curl -sS --fail-with-body ", 1))
 		}
 	}
-	if len(script) < 10 {
+	if len(script) < least {
 		t.Fatalf("only %d commands found", len(script))
 	}
 	out, err := runScript(t, root, ports.Replace(strings.Join(script, "\n")))
