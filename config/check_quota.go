@@ -32,8 +32,8 @@ func (c *checker) quota(s *EffectiveService, fail func(setting, format string, a
 
 // without warns of a setting of the configuration that nothing uses.
 func (c *checker) without(s *EffectiveService, setting, why string) {
-	key, at := c.keyOf(s, setting)
-	if at = firstWritten(find(s.tree, setting)); at.written() && !strings.HasPrefix(key, "defaults.") {
+	key, _ := c.keyOf(s, setting)
+	if at := firstWritten(find(s.tree, setting)); at.written() && !strings.HasPrefix(key, "defaults.") {
 		c.report.warnf(at, key, "has no effect: %s", why)
 	}
 }

@@ -81,10 +81,22 @@ func limitText(kind BucketKind, v View) string {
 	case kind == Concurrency:
 		return fmt.Sprintf(" (%d at once)", v.Limit)
 	case v.Window > 0:
-		return fmt.Sprintf(" (%d per %s)", v.Limit, v.Window.Round(time.Millisecond))
+		return fmt.Sprintf(" (%d per %s)", v.Limit, spell(v.Window.Round(time.Millisecond)))
 	default:
 		return fmt.Sprintf(" (%d per window)", v.Limit)
 	}
+}
+
+// spell writes 1m for 1m0s.
+func spell(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
 
 // reason continues "… and".

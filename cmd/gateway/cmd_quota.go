@@ -110,7 +110,8 @@ and are then refused with 429 and the time when it ends. Tokens that replicas ho
 already are spent or run out within seconds.
 
 The block ends by itself. --reason is shown to whoever looks at the bucket; it
-stands in Redis and in the log. The gateway needs an admin.token for this.`,
+stands in Redis and in the log. The gateway needs an admin.token for this. A bucket
+with enforce: false holds nobody, a block neither.`,
 		Example: `  gateway quota block production/crm/authenticated --for 10m --reason "INC-4711: iQmetrix asks for a pause"`,
 		Args:    exactArgs(1, bucketArgument),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -134,9 +135,9 @@ stands in Redis and in the log. The gateway needs an admin.token for this.`,
 func (p program) quotaUnblockCommand(flags *adminFlags) *cobra.Command {
 	output := outputFlag("table")
 	cmd := &cobra.Command{
-		Use:     "unblock BUCKET",
-		Short:   "End a block before its time",
-		Long:    `End the block of a bucket on every replica, within a second. A bucket that is not
+		Use:   "unblock BUCKET",
+		Short: "End a block before its time",
+		Long: `End the block of a bucket on every replica, within a second. A bucket that is not
 blocked stays as it is, and a window that is spent stays spent.`,
 		Example: `  gateway quota unblock production/crm/authenticated`,
 		Args:    exactArgs(1, bucketArgument),

@@ -137,7 +137,7 @@ func TestQuotaRefusal(t *testing.T) {
 		violated string
 		detail   []string
 	}{
-		"the bucket is spent": {5, "{assume: 5/600s}", "crm-authenticated", []string{"sim/crm/authenticated", "5 per 10m0s", "storefront 5", "It opens again in"}},
+		"the bucket is spent": {5, "{assume: 5/600s}", "crm-authenticated", []string{"sim/crm/authenticated", "5 per 10m)", "storefront 5", "It opens again in"}},
 		"the cap is spent":    {2, "{assume: 5/600s, shares: {storefront: {cap: 2}}}", "share", []string{"your cap of 2"}},
 	}
 	for name, tt := range tests {
@@ -232,7 +232,10 @@ func TestOperatorBlocksAQuota(t *testing.T) {
 	})
 	r.wantLog(t, `"quota":"no_wait"`)
 	n := len(r.calls("crm"))
-	r.do(t, http.MethodGet, customers, "", noWaiting).want(t, http.StatusTooManyRequests)
+	a := r.do(t, http.MethodGet, customers, "", noWaiting).want(t, http.StatusTooManyRequests)
+	if after, err := strconv.Atoi(a.Header.Get("Retry-After")); err != nil || after < 550 || !strings.Contains(a.text, "an operator has blocked it") {
+		t.Errorf("Retry-After %q, %s", a.Header.Get("Retry-After"), a.text)
+	}
 	if got := len(r.calls("crm")); got != n {
 		t.Errorf("%d calls reached the upstream while it was blocked", got-n)
 	}
