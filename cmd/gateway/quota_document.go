@@ -96,6 +96,9 @@ func describeQuota(s limiter.Status, now time.Time, whole bool) quotaDocument {
 		d.Error = s.Err.Error()
 		d.Mode, d.Limit, d.Remaining, d.External = string(s.Here.Mode), s.Here.Limit, s.Here.Remaining, s.Here.External
 		d.WindowSeconds, d.Opens = s.Here.Window.Seconds(), instantAfter(now, s.Here.Opens)
+		if s.Here.Blocked {
+			d.Blocked = &quotaBlocked{Until: now.Add(s.Here.Opens).UTC()}
+		}
 		return d
 	}
 	if s.Settings.Kind == limiter.Concurrency {

@@ -172,3 +172,13 @@ production/order/authenticated  [??????????????????????????????]  0 used of ?, 0
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// While the store is away a block that the replica has heard of is still shown.
+func TestQuotaBlockedWithoutTheStore(t *testing.T) {
+	away := crmStatus()
+	away.Away, away.Err, away.Snapshot = true, storeError("redis is away"), limiter.Snapshot{}
+	away.Here = limiter.View{Known: true, Mode: limiter.ModeKnown, Limit: 500, Blocked: true, Opens: 10 * time.Minute}
+	if note := quotaNote(describeQuota(away, quotaNow(), true), quotaNow()); !strings.Contains(note, "nothing more until 2026-01-05T13:09:37Z") {
+		t.Error(note)
+	}
+}
