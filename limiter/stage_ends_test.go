@@ -1,9 +1,15 @@
 package limiter
 
 import (
+	"context"
+	"errors"
+	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
+
+	"iqgateway/internal/exchange"
 )
 
 // A transport that panics ends its attempt all the same: its slot is not lost.
@@ -90,4 +96,71 @@ func TestRetryAfterOfASuccessHoldsNobody(t *testing.T) {
 			r.Errorf("it took %s", took)
 		}
 	})
+}
+
+// A token that comes when its caller has just left goes back: nobody reads the
+// answer.
+func TestATokenForACallerThatHasJustLeftGoesBack(t *testing.T) {
+	o := &origin{limit: 100, window: time.Minute}
+	ctx, leave := context.WithCancel(t.Context())
+	change := func(options *Options) {
+		left := options.Hooks.Left
+		options.Hooks.Left = func(i RequestInfo) {
+			left(i)
+			if i.Class == Batch {
+				leave()
+			}
+		}
+	}
+	bubble(t, patient(), o, change, func(r *rig) {
+		r.mustSend(1, want{})
+		if _, _, err := r.send(want{class: "batch", ctx: ctx}); !errors.Is(err, context.Canceled) {
+			r.Errorf("%v", err)
+		}
+		spent := r.limiter.buckets[rigKey()].local.ledger.sent
+		if sent, _, _ := o.tally(); sent != 1 || r.log.returned != 1 || spent != 1 {
+			r.Errorf("%d attempts, %d tokens came back, %d are spent", sent, r.log.returned, spent)
+		}
+	})
+}
+
+// A 429 with a long body is not tried again: it would hold a connection while it
+// waits. The caller gets it whole.
+func TestALong429IsNotTriedAgain(t *testing.T) {
+	for name, tt := range map[string]struct{ length, attempts int }{"short": {maxDrain - 1, 2}, "long": {maxDrain + 1, 1}} {
+		t.Run(name, func(t *testing.T) {
+			o := &origin{limit: 10, window: 20 * time.Second}
+			bubble(t, patient(), o, nil, func(r *rig) {
+				r.stage = r.set.Stage(StageOptions{Bucket: func(*exchange.Exchange) (Key, bool) { return rigKey(), true }})(longer{o, tt.length})
+				r.mustSend(1, want{})
+				outsiders(o)
+				resp, ex, err := r.open(want{class: "batch"})
+				if err != nil {
+					r.Fatal(err)
+				}
+				body, err := io.ReadAll(resp.Body)
+				if err != nil || resp.Body.Close() != nil {
+					r.Fatal(err)
+				}
+				if ex.Attempts != tt.attempts || tt.attempts == 1 && len(body) != tt.length {
+					r.Errorf("%d attempts, %d with %d bytes", ex.Attempts, resp.StatusCode, len(body))
+				}
+			})
+		})
+	}
+}
+
+// longer is an origin whose 429s have a body of that length.
+type longer struct {
+	*origin
+	length int
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (l longer) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := l.origin.RoundTrip(req)
+	if err == nil && resp.StatusCode == http.StatusTooManyRequests {
+		resp.Body = io.NopCloser(strings.NewReader(strings.Repeat("x", l.length)))
+	}
+	return resp, err
 }
