@@ -54,7 +54,8 @@ func (l *Local) enqueue(m moment, r *Request, ln *lane) {
 	}
 	// A burst for which there are tokens waits for one trip only: it may take
 	// every place.
-	if soon := known && eta == 0; l.queue.total() >= maxQueued || !soon && l.queue.full(ln.caller) {
+	soon := known && eta == 0
+	if !soon && l.queue.full(ln.caller) || l.queue.total() >= maxQueued && !l.displace(m, ln) {
 		l.refuse(m, r, ReasonFull, eta)
 		return
 	}
@@ -64,6 +65,18 @@ func (l *Local) enqueue(m moment, r *Request, ln *lane) {
 	if hurried && l.alone.since != 0 && l.queue.remove(r) {
 		l.refuse(m, r, ReasonNoWait, eta)
 	}
+}
+
+// displace makes room for one more of the lane in a full queue.
+func (l *Local) displace(m moment, ln *lane) bool {
+	r := l.queue.least(ln)
+	if r == nil {
+		return false
+	}
+	eta, _ := l.eta(m, r.queued.lane, r.queued.lane.length)
+	l.queue.remove(r)
+	l.refuse(m, r, ReasonFull, eta)
+	return true
 }
 
 // Leave takes a request out of the queue, because its caller has left; it calls

@@ -136,6 +136,9 @@ func (l *Local) answeredUnnamed(m moment, t *Ticket, o Observation) {
 	}
 	if o.Refused() {
 		l.refusedHidden()
+		if l.alone.since != 0 && l.mode() == ModeKnown {
+			l.shutWindow(m, l.ledger.name) // nobody else will say that it is spent
+		}
 	}
 	if l.mode() == ModeCold {
 		l.ask.urgent = true

@@ -75,11 +75,34 @@ func (q *queue) caller(name string, shares []Share) *queueCaller {
 // total is how many requests wait.
 func (q *queue) total() int { return len(q.deadlines) }
 
-// full reports whether nobody else of c may wait. A caller may always hold its
-// own places, and as many more as are free: one alone half of the queue.
+// full reports whether c has as many places as it may have. A caller may always
+// hold its own, and as many more as are free: one alone half of the queue.
 func (q *queue) full(c *queueCaller) bool {
-	free := maxQueued - q.total()
-	return free <= 0 || c.waiting >= max(maxQueuedPerCaller, free)
+	return c.waiting >= max(maxQueuedPerCaller, maxQueued-q.total())
+}
+
+// least returns the request whose place one more of the lane may have in a full
+// queue: the last of the longest lane of a less urgent class or, where there is
+// none, of a caller that has more places. Without it a few callers with long
+// queues would shut out one whose guarantee is free. nil if there is none.
+func (q *queue) least(ln *lane) *Request {
+	for class := Background; ; class-- {
+		var longest *lane
+		for _, other := range q.rings[class].lanes {
+			if longest == nil || other.length > longest.length {
+				longest = other
+			}
+		}
+		switch {
+		case class == ln.class:
+			if longest == nil || longest.caller.waiting <= ln.caller.waiting+1 {
+				return nil
+			}
+			return longest.last
+		case longest != nil:
+			return longest.last
+		}
+	}
 }
 
 // push puts a request at the end of its lane, or before all others if it had

@@ -35,6 +35,12 @@ type Shared struct {
 	Since  int64 `json:"sn"` // when an answer that named the window had come
 	Opened int64 `json:"op"` // when the epoch began
 	Last   int64 `json:"la"` // when the last ask came
+	// Born is when this state began. It is Lost if replicas had been at work
+	// before: what they tell first may be old, so that no more than Given are
+	// granted before an answer to one of these has told what is left.
+	Born  int64 `json:"bo"`
+	Lost  bool  `json:"lo2"`
+	Given int64 `json:"gv"`
 
 	Limit   int64 `json:"l"` // the upstream's
 	LimitAt int64 `json:"la2"`
@@ -122,6 +128,9 @@ func (s *Shared) Acquire(ask Ask, now int64) Answer {
 	s.Last = now
 	ask.Uses, ask.Seen = slices.Clone(ask.Uses), slices.Clone(ask.Seen) // the replica may send them again
 	heard := m.Seq != 0
+	if !heard && s.older(&ask) {
+		s.Lost = true
+	}
 	m.Seq, m.Seen, m.Expires = ask.Seq, now, now+leaseFor
 	var a Answer
 	before := s.available(now)
@@ -151,7 +160,7 @@ func (s *Shared) begin(p Parameters, now int64) {
 		}
 	}
 	if s.Epoch == 0 {
-		s.Mode, s.Epoch, s.Opened, s.Last = ModeCold, now, now, now
+		s.Mode, s.Epoch, s.Opened, s.Last, s.Born = ModeCold, now, now, now, now
 		if p.Kind == Concurrency {
 			s.Mode, s.Epoch = ModeSlots, 1
 		}
@@ -168,6 +177,12 @@ func (s *Shared) begin(p Parameters, now int64) {
 	}
 	p.Shares = nil
 	s.With = p
+}
+
+// older reports whether a replica was at work before this state began, and no
+// answer has told since what is left.
+func (s *Shared) older(ask *Ask) bool {
+	return s.LimitAt < s.Born && (ask.Name != 0 || ask.Epoch != 0 && ask.Epoch < s.Born)
 }
 
 // mistrust drops instants of another clock: the ask's, and ours when the store

@@ -66,10 +66,25 @@ func (s *Shared) available(now int64) int64 {
 		if s.With.Max > 0 {
 			left = min(left, s.With.Max-s.own())
 		}
+		if s.Lost {
+			left = min(left, s.trial(now))
+		}
 	default:
 		left = s.rate(s.With.Max) - s.ring() - s.External
 	}
 	return max(0, left)
+}
+
+// trial is how many tokens may be spent to learn what is left, when the state
+// was lost.
+func (s *Shared) trial(now int64) int64 {
+	if left := s.blindly() - s.Given; left > 0 {
+		return left
+	}
+	if now >= s.Probe {
+		return 1
+	}
+	return 0
 }
 
 // outside is the rate at which others spend, in tokens per millisecond: what

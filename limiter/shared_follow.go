@@ -193,7 +193,7 @@ func longest(d int64) int64 {
 // us. Or a hundred times: windows that begin with our own first request fall
 // behind.
 func (s *Shared) clock() bool {
-	without := s.Lead > 0 && s.Lead <= s.Span-min(2000, s.Span/2)
+	without := s.Lead > 0 && s.Lead <= s.Longest-min(1000, s.Span/4)
 	return s.Sure && (s.Aligned >= 3 && without || s.Aligned >= 100)
 }
 

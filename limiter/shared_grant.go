@@ -59,6 +59,9 @@ func (r *round) grant(ask *Ask) {
 	doubtful := s.Mode == ModeKnown && r.now < s.Hi && r.now >= s.probeAt()
 	s.charge(m, m.Granted+total)
 	m.Open += total
+	if s.Lost {
+		s.Given, s.Probe = s.Given+total, r.now+probeFor
+	}
 	switch {
 	case s.Mode == ModeCold:
 		s.Probe = r.now + probeFor

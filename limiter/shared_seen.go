@@ -12,6 +12,9 @@ func (s *Shared) observe(m *Member, o *Seen, before int64, a *Answer) {
 	s.Used = max(s.Used, o.Used)
 	s.SeenAt = max(s.SeenAt, o.Last)
 	s.Unnamed = 0
+	if o.Sent >= s.Born {
+		s.Lost, s.Given = false, 0
+	}
 	s.narrow(o, a)
 	if o.Spent <= m.Spent {
 		return

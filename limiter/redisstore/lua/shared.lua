@@ -31,7 +31,7 @@ local shared = {}
 
 local function fresh()
   return {
-    Mode = '', Epoch = 0, Name = 0, Named = unnamed, Prev = 0, Since = 0, Opened = 0, Last = 0,
+    Mode = '', Epoch = 0, Name = 0, Named = unnamed, Prev = 0, Since = 0, Opened = 0, Last = 0, Born = 0, Lost = false, Given = 0,
     Limit = 0, LimitAt = 0, Lo = 0, Hi = 0, Span = 0, Sure = false, Longest = 0, Lead = 0, Aligned = 0, Slid = 0,
     Used = 0, External = 0, SeenAt = 0, RTT = 0, Outside = 0, Clean = 0, Adapt = 0,
     Shut = false, Refused = 0, Hold = 0, Held = 0, Why = '', Recover = 0, Cut = 0, CutAt = 0,
@@ -56,6 +56,7 @@ function shared.acquire(s, ask, now)
   shared.mistrust(s, ask, now)
   s.Last = now
   local heard = m.Seq ~= 0
+  if not heard and shared.older(s, ask) then s.Lost = true end
   m.Seq, m.Seen, m.Expires = ask.Seq, now, now + lease_for
   local a = { Repaired = false, Conflict = false, Unexpected = 0 }
   local before = shared.available(s, now)
@@ -82,7 +83,7 @@ function shared.begin(s, ask, now)
     for _, m in ipairs(s.Members) do shared.reset(m) end
   end
   if s.Epoch == 0 then
-    s.Mode, s.Epoch, s.Opened, s.Last = mode_cold, now, now, now
+    s.Mode, s.Epoch, s.Opened, s.Last, s.Born = mode_cold, now, now, now, now
     if ask.Kind == kind_concurrency then s.Mode, s.Epoch = mode_slots, 1 end
   end
   if not s.Sure then
@@ -95,6 +96,10 @@ function shared.begin(s, ask, now)
     Kind = ask.Kind, Assume = ask.Assume, AssumeWindow = ask.AssumeWindow, Max = ask.Max,
     Polite = ask.Polite, Shadow = ask.Shadow, SharesID = ask.SharesID,
   }
+end
+
+function shared.older(s, ask)
+  return s.LimitAt < s.Born and (ask.Name ~= 0 or (ask.Epoch ~= 0 and ask.Epoch < s.Born))
 end
 
 function shared.mistrust(s, ask, now)

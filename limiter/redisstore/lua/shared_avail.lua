@@ -40,10 +40,18 @@ function shared.available(s, now)
     local own = shared.own(s)
     left = s.Limit - own - s.External - shared.margin(s, now)
     if s.With.Max > 0 then left = min(left, s.With.Max - own) end
+    if s.Lost then left = min(left, shared.trial(s, now)) end
   else
     left = shared.rate(s, s.With.Max) - shared.ring(s) - s.External
   end
   return max(0, left)
+end
+
+function shared.trial(s, now)
+  local left = shared.blindly(s) - s.Given
+  if left > 0 then return left end
+  if now >= s.Probe then return 1 end
+  return 0
 end
 
 function shared.outside(s, now)

@@ -122,7 +122,7 @@ function shared.longest(d)
 end
 
 function shared.clock(s)
-  local without = s.Lead > 0 and s.Lead <= s.Span - min(2000, div(s.Span, 2))
+  local without = s.Lead > 0 and s.Lead <= s.Longest - min(1000, div(s.Span, 4))
   return s.Sure and (s.Aligned >= 3 and without or s.Aligned >= 100)
 end
 

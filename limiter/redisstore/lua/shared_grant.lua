@@ -36,6 +36,7 @@ function shared.grant(r, ask)
   local doubtful = s.Mode == mode_known and now < s.Hi and now >= shared.probe_at(s)
   shared.charge(s, m, m.Granted + total)
   m.Open = m.Open + total
+  if s.Lost then s.Given, s.Probe = s.Given + total, now + probe_for end
   if s.Mode == mode_cold then
     s.Probe = now + probe_for
   elseif doubtful then

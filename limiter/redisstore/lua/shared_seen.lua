@@ -8,6 +8,7 @@ function shared.observe(s, m, o, before, a)
   s.Used = max(s.Used, o.Used)
   s.SeenAt = max(s.SeenAt, o.Last)
   s.Unnamed = 0
+  if o.Sent >= s.Born then s.Lost, s.Given = false, 0 end
   shared.narrow(s, o, a)
   if o.Spent <= m.Spent then return end
   s.Refused = s.Refused + o.Spent - m.Spent
