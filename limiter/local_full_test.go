@@ -2,24 +2,23 @@ package limiter
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 )
 
 // crowd fills the queue of a window in which 50 tokens are left with requests of
-// eight callers, and returns them.
+// eight callers, and returns those that wait.
 func crowd(d *desk, class Class) (all []*callOf) {
 	d.want("first", Batch, time.Minute)
 	ask := d.ask()
 	d.answer(ask, d.known(ask, []int64{1}, 0))
 	for i := range 8 {
 		for range maxQueued {
-			if c := d.want(fmt.Sprintf("crowd%d", i), class, time.Hour); c.refusal == nil {
-				all = append(all, c)
-			}
+			all = append(all, d.want(fmt.Sprintf("crowd%d", i), class, time.Hour))
 		}
 	}
-	return all
+	return slices.DeleteFunc(all, func(c *callOf) bool { return c.refusal != nil })
 }
 
 // In a full queue there is room for who is more urgent, and for who has less.
@@ -41,7 +40,7 @@ func TestAFullQueueMakesRoom(t *testing.T) {
 			if d.local.queue.total() != maxQueued || len(all) != maxQueued {
 				t.Fatalf("%d wait, %d were let in", d.local.queue.total(), len(all))
 			}
-			c := d.want(tt.caller, tt.class, deskWait)
+			c := d.want(tt.caller, tt.class, time.Hour)
 			if (c.refusal == nil) != tt.room || c.refusal != nil && c.refusal.Reason != ReasonFull {
 				t.Errorf("%+v", c.refusal)
 			}

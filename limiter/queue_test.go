@@ -149,8 +149,14 @@ func TestQueueBounds(t *testing.T) {
 			line(&q, nil, Batch, fmt.Sprint(i))
 		}
 	}
-	if q.total() != maxQueued || !q.full(q.caller("b", nil)) {
-		t.Errorf("%d wait and there is room", q.total())
+	for class := range Class(Classes) { // the last place is to be had of who has most
+		r := q.least(&q.caller("b", nil).lanes[class])
+		if q.total() != maxQueued || r == nil || r.Caller != "a" || r.Class != Background || r.queued.next != nil {
+			t.Errorf("%d wait, and %+v makes room for %s", q.total(), r, class)
+		}
+	}
+	if r := q.least(&c.lanes[Background]); r != nil {
+		t.Errorf("%+v makes room for who has most", r)
 	}
 }
 
