@@ -23,10 +23,11 @@ type checks struct {
 	sentAt    time.Duration      // when a request was sent last
 	roomAt    time.Duration      // since when there are tokens
 	excuse    int64              // 429s that lost writes may have caused
+	overdue   map[*WindowCount]int64
 }
 
 func newChecks(w *world, off bool) *checks {
-	return &checks{w: w, off: off, under: w.conditions(), members: map[string]*member{}}
+	return &checks{w: w, off: off, under: w.conditions(), members: map[string]*member{}, overdue: map[*WindowCount]int64{}}
 }
 
 // fail ends the run.
@@ -58,13 +59,17 @@ func (c *checks) arrived(r *request, a reply) {
 	c.trace.add(c.w.now, "request %d counts: status %d, own %d, outside %d of %d",
 		r.number, a.status, a.window.Own, a.window.External, a.limit)
 	if a.status == 429 && a.remaining == 0 {
-		c.refusal(a.window)
+		c.refusal(a.window, c.w.now-r.sent)
 	}
 	c.counted(a.window)
 }
 
-// refusal checks a 429.
-func (c *checks) refusal(w *WindowCount) {
+// overdue is how long a request may take to the upstream before the replicas,
+// which do not hear of each other without the store, cannot reckon with it.
+const overdue = time.Second
+
+// refusal checks a 429 to a request that was under way for so long.
+func (c *checks) refusal(w *WindowCount, underWay time.Duration) {
 	u := c.under
 	if u.outside || u.misled {
 		return
@@ -75,7 +80,10 @@ func (c *checks) refusal(w *WindowCount) {
 			c.fail("I17", "%d 429s in the window that ends at %v; the store lost %d grants", w.Refused, w.End, c.excuse)
 		}
 	case u.storeAway:
-		if most := c.w.alone(w); w.Refused > most {
+		if underWay >= overdue {
+			c.overdue[w]++
+		}
+		if most := c.w.alone(w) + c.overdue[w]; w.Refused > most {
 			c.fail("I16", "%d 429s in the window that ends at %v, at most %d can be", w.Refused, w.End, most)
 		}
 	default:

@@ -41,7 +41,7 @@ func (c *checks) places(r *request, p *replica) {
 func (c *checks) granted(r *request, p *replica) {
 	c.trace.add(c.w.now, "request %d of %s %s granted by replica %d", r.number, r.Caller, r.Class, p.number)
 	c.leaves(r, p)
-	c.sentAt = c.w.now
+	c.sentAt, r.sent = c.w.now, c.w.now
 }
 
 // refused checks a request that leaves without one.

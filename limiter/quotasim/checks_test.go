@@ -72,28 +72,32 @@ func TestWindowChecksFail(t *testing.T) {
 			c.last = limiter.Answer{Mode: limiter.ModeKnown, Name: name, Own: w.Own - 1}
 			c.counted(w)
 		}, "I2"},
-		{"a refusal", func(c *checks, w *WindowCount, _ int64) { c.refusal(w) }, "I3"},
+		{"a refusal", func(c *checks, w *WindowCount, _ int64) { c.refusal(w, 0) }, "I3"},
 		{"a refusal while others come", func(c *checks, w *WindowCount, _ int64) {
 			c.under.outside = true
-			c.refusal(w)
+			c.refusal(w, 0)
 		}, ""},
 		{"as many refusals as replicas without the store", func(c *checks, w *WindowCount, _ int64) {
 			c.under.storeAway, w.Refused = true, 4
-			c.refusal(w)
+			c.refusal(w, 0)
 		}, ""},
 		{"more refusals than replicas without the store", func(c *checks, w *WindowCount, _ int64) {
 			c.under.storeAway, w.Refused = true, 5
-			c.refusal(w)
+			c.refusal(w, 0)
 		}, "I16"},
+		{"one of them long under way", func(c *checks, w *WindowCount, _ int64) {
+			c.under.storeAway, w.Refused = true, 5
+			c.refusal(w, overdue)
+		}, ""},
 		{"as many refusals as grants were lost", func(c *checks, w *WindowCount, _ int64) {
 			c.lostWrites(10)
 			c.under.storeLost, w.Refused = true, 14
-			c.refusal(w)
+			c.refusal(w, 0)
 		}, ""},
 		{"more refusals than grants were lost", func(c *checks, w *WindowCount, _ int64) {
 			c.lostWrites(10)
 			c.under.storeLost, w.Refused = true, 15
-			c.refusal(w)
+			c.refusal(w, 0)
 		}, "I17"},
 		{"the window ends before its time", func(c *checks, _ *WindowCount, name int64) {
 			c.last = limiter.Answer{Epoch: 1, Name: name}

@@ -37,6 +37,7 @@ type request struct {
 	number  int
 	replica int
 	came    time.Duration // true time
+	sent    time.Duration // when it got its token
 	state   requestState
 	ticket  *limiter.Ticket
 	owner   any // what the fleet keeps with it
