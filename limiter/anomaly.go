@@ -29,7 +29,7 @@ const (
 	// AnomalyRemainingAboveLimit is what it says. Observation unusable.
 	AnomalyRemainingAboveLimit
 	// AnomalyResetSecondsAbsurd is a ResetSeconds of more than two windows, or
-	// of more than 366 days. Observation unusable.
+	// of more than a day. Observation unusable.
 	AnomalyResetSecondsAbsurd
 	// AnomalyResetFar is a Reset that is days away from where Date and
 	// ResetSeconds put it: day and month exchanged, or a stray value. Taking it

@@ -77,7 +77,7 @@ func TestReadAnomalies(t *testing.T) {
 // TestUnknownWindow: as long as no window is known, nothing but the impossible
 // is refused.
 func TestUnknownWindow(t *testing.T) {
-	for seconds, want := range map[string]Kind{"3600": Windowed, "31622400": Windowed, "31622401": Unusable} {
+	for seconds, want := range map[string]Kind{"3600": Windowed, "86400": Windowed, "86401": Unusable} {
 		h := fields(t, [2]string{"X-RateLimit-Limit", "10"}, [2]string{"X-RateLimit-Remaining", "9"}, [2]string{"X-RateLimit-ResetSeconds", seconds})
 		if o := Read(200, h, 0); o.Kind != want {
 			t.Errorf("%s s: %v, want %v", seconds, o.Kind, want)

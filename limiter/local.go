@@ -34,6 +34,7 @@ type Local struct {
 	seen   sightings
 	form   ResetForm
 	formed bool // an answer had a Reset, written as form
+	names  believable
 	demand demand
 	trips  roundTrips
 	serial int64 // tokens taken since the start

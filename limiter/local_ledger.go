@@ -174,6 +174,18 @@ func (b *ledger) settle() {
 	b.older.doubtful, b.older.landed, b.older.ahead = 0, 0, nil
 }
 
+// forget drops all names: they were not the upstream's. What was sorted by them
+// may be counted in this window or in one more.
+func (b *ledger) forget() {
+	for _, a := range b.ahead {
+		b.doubtful += a.n
+	}
+	for _, a := range b.older.ahead {
+		b.older.doubtful += a.n
+	}
+	b.name, b.previous, b.ahead, b.older.ahead = 0, 0, nil, nil
+}
+
 // roll begins a new generation.
 func (b *ledger) roll(epoch, name, tolerance int64) {
 	o := &b.older

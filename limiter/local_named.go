@@ -11,6 +11,9 @@ func (l *Local) nameOf(m moment, t *Ticket, o Observation) int64 {
 	case o.Kind != Windowed:
 		return 0
 	case !o.Reset.IsZero():
+		if !l.believes(m, t, o, o.Reset.UnixMilli()) {
+			return 0
+		}
 		l.form, l.formed = o.ResetForm, true
 		return o.Reset.UnixMilli()
 	case l.formed || !o.HasResetSeconds || !l.clock.known:

@@ -34,7 +34,7 @@ func (q quota) implausible(status int, date time.Time, window time.Duration) Ano
 	if q.limit.usable() && q.remaining.usable() && q.remaining.value > q.limit.value {
 		found |= AnomaliesOf(AnomalyRemainingAboveLimit)
 	}
-	if q.seconds.usable() && absurd(q.seconds.value, window) {
+	if q.seconds.usable() && (absurd(q.seconds.value, window) || q.seconds.value > longestWindow) {
 		found |= AnomaliesOf(AnomalyResetSecondsAbsurd)
 	}
 	return found | q.far(date, window)

@@ -25,6 +25,9 @@ const (
 	// maxSeconds bounds ResetSeconds and Retry-After, so that no arithmetic on
 	// them overflows.
 	maxSeconds = 366 * 24 * 60 * 60
+	// longestWindow is what a ResetSeconds may tell, in seconds: nobody counts
+	// requests over more than a day, and a stray year must close no bucket.
+	longestWindow = 24 * 60 * 60
 	// dateTolerance is how far Reset may be from Date + ResetSeconds. A name may
 	// be written by a clock that is wrong, or in a local time zone; it must be of
 	// about the same day.

@@ -23,6 +23,7 @@ type checks struct {
 	sentAt    time.Duration      // when a request was sent last
 	roomAt    time.Duration      // since when there are tokens
 	excuse    int64              // 429s that lost writes may have caused
+	cutAt     time.Duration      // when a 429 came last that closes no window, but cuts what is under way
 	overdue   map[*WindowCount]int64
 }
 
@@ -58,6 +59,9 @@ func (c *checks) begin(d *design) {
 func (c *checks) arrived(r *request, a reply) {
 	c.trace.add(c.w.now, "request %d counts: status %d, own %d, outside %d of %d",
 		r.number, a.status, a.window.Own, a.window.External, a.limit)
+	if a.status == 429 && (a.silent || a.remaining > 0) {
+		c.cutAt = c.w.now
+	}
 	if a.status == 429 && a.remaining == 0 {
 		c.refusal(a.window, c.w.now-r.sent)
 	}
@@ -144,7 +148,7 @@ func (w *world) alone(c *WindowCount) int64 {
 	}
 	switch {
 	case apart:
-		return n + c.Limit/2
+		return 2*n + c.Limit/2
 	case mixed:
 		return 2 * n
 	default:

@@ -13,6 +13,7 @@ func (c *checks) idle(d *design) {
 	a, u := c.last, c.under
 	if c.forgot || u.storeAway || u.storeLost || u.faults || u.misled || a.Mode != limiter.ModeKnown ||
 		u.outside && a.Limit < 50 || // the last tokens wait for the answers to those before
+		c.cutAt > 0 && c.w.now-c.cutAt < 70*time.Second || // a cut lasts a minute, from the answer on
 		a.Blocked > 0 || c.w.now-max(c.sentAt, c.roomAt) < heartbeat+slack {
 		return
 	}
