@@ -155,7 +155,7 @@ func (l *Local) grant(m moment, r *Request, ln *lane, held bool) {
 func (l *Local) refuse(m moment, r *Request, why Reason, eta time.Duration) {
 	l.changed() // where nobody waits, the fleet is asked all the same: an operator may have opened the bucket
 	r.Refused(&Refusal{
-		Reason: why, RetryAfter: l.retryAfter(m, eta),
+		Reason: why, RetryAfter: l.retryAfter(eta),
 		View: l.view(m, r.Caller), Waited: m - r.queued.arrived,
 	})
 }

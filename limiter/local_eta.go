@@ -19,6 +19,8 @@ func (l *Local) eta(m moment, ln *lane, position int64) (eta time.Duration, know
 		return pause, pause > 0
 	case l.alone.since != 0:
 		return max(pause, l.shut-m), max(pause, l.shut-m) > 0
+	case mode != ModeKnown && position <= l.leftFor(ln):
+		return pause, true
 	case mode != ModeKnown:
 		return max(pause, l.ask.again-m), true
 	}
@@ -50,7 +52,7 @@ func (l *Local) leftFor(ln *lane) int64 {
 
 // retryAfter is what a refused caller is told: never before its turn comes, and
 // not the same to all.
-func (l *Local) retryAfter(_ moment, eta time.Duration) time.Duration {
+func (l *Local) retryAfter(eta time.Duration) time.Duration {
 	if eta <= 0 {
 		eta = unknownRetry
 	}

@@ -128,7 +128,7 @@ func TestLocalJitters(t *testing.T) {
 		{0, 0, unknownRetry},
 	} {
 		r = tt.random
-		if got := d.local.retryAfter(0, tt.eta); got != tt.want {
+		if got := d.local.retryAfter(tt.eta); got != tt.want {
 			t.Errorf("%v becomes %v, want %v", tt.eta, got, tt.want)
 		}
 	}
@@ -342,5 +342,27 @@ func TestLocalBlockEndsAlone(t *testing.T) {
 	}
 	if d.pass(4 * time.Second); c.ticket == nil {
 		t.Error("it still waits after the block")
+	}
+}
+
+// A bucket that is paced serves at once while there are tokens: only what is
+// beyond them waits for the next slice.
+func TestLocalPacedServesWhatIsLeft(t *testing.T) {
+	d := newDesk(t, settings())
+	d.store = new(Shared)
+	for range 5 { // answers that tell a limit and no window
+		c := d.want("a", Interactive, 2*time.Second)
+		d.pass(100 * time.Millisecond)
+		if c.ticket != nil {
+			d.local.Answered(d.now, c.ticket, Observation{Status: 200, Kind: LimitOnly, Limit: 1000})
+		}
+	}
+	if mode := d.local.mode(); mode != ModeLimitOnly {
+		t.Fatalf("mode %s", mode)
+	}
+	for i := range 50 {
+		if c := d.want("b", Class(i%Classes), 2*time.Second); c.ticket == nil {
+			t.Fatalf("request %d of 900: %+v", i, c.refusal)
+		}
 	}
 }

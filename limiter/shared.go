@@ -39,11 +39,11 @@ type Shared struct {
 	// before: what they tell first may be old, so that no more than Given are
 	// granted before an answer to one of these has told what is left.
 	Born  int64 `json:"bo"`
-	Lost  bool  `json:"lo2"`
+	Lost  bool  `json:"lost"`
 	Given int64 `json:"gv"`
 
 	Limit   int64 `json:"l"` // the upstream's
-	LimitAt int64 `json:"la2"`
+	LimitAt int64 `json:"lat"`
 	Lo      int64 `json:"lo"`
 	Hi      int64 `json:"hi"`
 	Span    int64 `json:"w"`

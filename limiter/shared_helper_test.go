@@ -12,11 +12,11 @@ type fleet struct {
 	shared  Shared
 	with    Parameters
 	now     int64
-	replica map[string]*told0
+	replica map[string]*account
 }
 
-// told0 is what one replica knows of itself.
-type told0 struct {
+// account is what one replica knows of itself.
+type account struct {
 	seq, epoch, name               int64
 	sent, keep, done, carry, ahead int64
 	seen                           []Seen
@@ -28,12 +28,12 @@ type told0 struct {
 }
 
 func newFleet(t *testing.T, p Parameters) *fleet {
-	return &fleet{t: t, with: p, now: epoch0, replica: map[string]*told0{}}
+	return &fleet{t: t, with: p, now: epoch0, replica: map[string]*account{}}
 }
 
-func (f *fleet) of(name string) *told0 {
+func (f *fleet) of(name string) *account {
 	if f.replica[name] == nil {
-		f.replica[name] = &told0{}
+		f.replica[name] = &account{}
 	}
 	return f.replica[name]
 }
@@ -130,7 +130,7 @@ func sum(list []int64) (n int64) {
 	return n
 }
 
-// caller1 is one interactive caller with n requests that wait.
+// waiting is a caller with n requests that wait, of which nobody knows yet.
 func waiting(caller string, class Class, n int64) Use {
 	return Use{Caller: caller, Class: class, Waiting: n, Arrived: n}
 }

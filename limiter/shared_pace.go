@@ -1,8 +1,8 @@
 package limiter
 
-// slices are the parts of a paced span. One more is counted, because the oldest
+// ringSlices are the parts of a paced span. One more is counted, because the oldest
 // is left only in part.
-const slices10 = 10
+const ringSlices = 10
 
 // paced begins to count without windows of the upstream.
 func (s *Shared) paced(mode Mode, now int64) {
@@ -14,8 +14,8 @@ func (s *Shared) paced(mode Mode, now int64) {
 	if mode == ModeBlind {
 		s.Factor = 5
 	}
-	s.Slice, s.Ring = now/s.slice(), make([]int64, slices10+1)
-	s.Ring[slices10] = s.own() // of the probes
+	s.Slice, s.Ring = now/s.slice(), make([]int64, ringSlices+1)
+	s.Ring[ringSlices] = s.own() // of the probes
 }
 
 // slide goes on with a window that slides.
@@ -31,7 +31,7 @@ func (s *Shared) slice() int64 {
 	if s.Mode == ModeBlind {
 		return 200
 	}
-	return max(1, s.Span/slices10)
+	return max(1, s.Span/ringSlices)
 }
 
 // turn moves the ring on to now.
@@ -40,7 +40,7 @@ func (s *Shared) turn(now int64) {
 		return
 	}
 	slice := now / s.slice()
-	for k := min(slice-s.Slice, slices10+1); k > 0; k-- {
+	for k := min(slice-s.Slice, ringSlices+1); k > 0; k-- {
 		s.Ring = append(s.Ring[1:], 0)
 	}
 	s.Slice = max(s.Slice, slice)

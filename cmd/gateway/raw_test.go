@@ -35,7 +35,6 @@ server:
       - {cert_file: DIR/native.crt, key_file: DIR/native.key}
   limits: {max_body: 1MiB}
 admin: {address: "127.0.0.1:0"}
-defaults: {quota: {kind: none}} # this upstream tells no quota, so that it would be paced
 environments:
   sandbox:
     services:
