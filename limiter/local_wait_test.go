@@ -348,7 +348,9 @@ func TestLocalBlockEndsAlone(t *testing.T) {
 // A bucket that is paced serves at once while there are tokens: only what is
 // beyond them waits for the next slice.
 func TestLocalPacedServesWhatIsLeft(t *testing.T) {
-	d := newDesk(t, settings())
+	minute := settings()
+	minute.AssumeWindow = time.Minute // slices of 6 s, longer than anybody waits here
+	d := newDesk(t, minute)
 	d.store = new(Shared)
 	for range 5 { // answers that tell a limit and no window
 		c := d.want("a", Interactive, 2*time.Second)
