@@ -91,7 +91,10 @@ func (r *round) again(a *Answer) int64 {
 // a part only, else when less of it is kept for others.
 func (r *round) sooner(a *Answer) int64 {
 	if a.Replicas > 1 && r.spare() {
-		return r.now
+		if r.hurried() {
+			return r.now
+		}
+		return r.now + burstPause
 	}
 	next := r.now + 200
 	if hi := r.s.Hi; hi > r.now {
@@ -101,6 +104,20 @@ func (r *round) sooner(a *Answer) int64 {
 		next = min(next, max(r.now+1, r.s.probeAt()))
 	}
 	return next
+}
+
+// burstPause is between two parts for requests that nobody looks at: a window
+// that opens for hundreds of them must not choke what is urgent.
+const burstPause = 20
+
+// hurried reports whether interactive requests wait at the replica that asks.
+func (r *round) hurried() bool {
+	for i := range r.m.Uses {
+		if u := &r.m.Uses[i]; u.Class == Interactive && u.Waiting > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // spare reports whether requests that wait may have more.

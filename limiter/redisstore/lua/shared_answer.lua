@@ -64,9 +64,21 @@ function shared.again(r, a)
   return next
 end
 
+local burst_pause = 20
+
+function shared.hurried(r)
+  for _, u in ipairs(r.m.Uses) do
+    if u[CLASS] == interactive and u[WAITING] > 0 then return true end
+  end
+  return false
+end
+
 function shared.sooner(r, a)
   local s, now = r.s, r.now
-  if a.Replicas > 1 and shared.spare(r) then return now end
+  if a.Replicas > 1 and shared.spare(r) then
+    if shared.hurried(r) then return now end
+    return now + burst_pause
+  end
   local next = now + 200
   if s.Hi > now then next = now + min(1000, max(20, div(s.Hi - now, 4))) end
   if r.kept > 0 then next = min(next, max(now + 1, shared.probe_at(s))) end
