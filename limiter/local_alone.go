@@ -117,11 +117,18 @@ func (l *Local) windowAlone(m moment, n int64) bool {
 		return l.observedAlone(m, n, probe, spaced)
 	case limit == 0:
 		return probe
-	case l.ledger.epoch != 0 && l.heard && l.last.Available <= 0 && l.window.hi != 0:
+	case l.ledger.epoch != 0 && l.heard && l.spent() && l.window.hi != 0:
 		return false // the store's last word of this window
 	default: // nobody has told how much of it is left
 		return spaced && (probe || l.serial-a.began < limit/(2*n))
 	}
+}
+
+// spent reports whether the store has said that nothing is left of the window,
+// as a store that knew the window.
+func (l *Local) spent() bool {
+	a := &l.last
+	return a.Mode == ModeKnown && a.Own+a.External+a.Margin >= a.Limit
 }
 
 // observedAlone decides by what answers have left.

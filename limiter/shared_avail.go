@@ -57,7 +57,7 @@ func (s *Shared) available(now int64) int64 {
 	case ModeSlots:
 		left = s.slots(now) - s.open(now)
 	case ModeCold:
-		left = s.blindly() - s.own()
+		left = s.blindly() - s.granted()
 		if left <= 0 && now >= s.Probe && now >= s.Opened+probeFor {
 			left = 1
 		}

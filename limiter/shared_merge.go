@@ -57,6 +57,15 @@ func (s *Shared) own() int64 {
 	return n
 }
 
+// granted is how much of own was granted in this epoch.
+func (s *Shared) granted() int64 {
+	n := int64(0)
+	for i := range s.Members {
+		n += s.Members[i].Granted
+	}
+	return n
+}
+
 // open is how many are under way, or may be at any moment.
 func (s *Shared) open(now int64) int64 {
 	n := int64(0)

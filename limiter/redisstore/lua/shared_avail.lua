@@ -34,7 +34,7 @@ function shared.available(s, now)
   if s.Mode == mode_slots then
     left = shared.slots(s, now) - shared.open(s, now)
   elseif s.Mode == mode_cold then
-    left = shared.blindly(s) - shared.own(s)
+    left = shared.blindly(s) - shared.granted(s)
     if left <= 0 and now >= s.Probe and now >= s.Opened + probe_for then left = 1 end
   elseif s.Mode == mode_known then
     local own = shared.own(s)

@@ -39,6 +39,12 @@ function shared.own(s)
   return n
 end
 
+function shared.granted(s)
+  local n = 0
+  for _, m in ipairs(s.Members) do n = n + m.Granted end
+  return n
+end
+
 function shared.open(s, now)
   local n = 0
   for _, m in ipairs(s.Members) do
