@@ -17,7 +17,7 @@ import (
 func (s *side) eventuallyTold() limiter.Answer {
 	s.t.Helper()
 	var a limiter.Answer
-	eventually(s.t, "an ask gets through", func() bool {
+	redistest.Eventually(s.t, "an ask gets through", func() bool {
 		var err error
 		a, err = s.try()
 		return err == nil
@@ -88,7 +88,7 @@ func TestALostAnswer(t *testing.T) {
 	server := redistest.Single(t)
 	brief, other := newReplica(t, server, 100*time.Millisecond), newReplica(t, server, generous)
 	s := newSide(t, brief, bucket("main"))
-	eventually(t, "a first ask", func() bool { _, err := s.try(); return err == nil })
+	redistest.Eventually(t, "a first ask", func() bool { _, err := s.try(); return err == nil })
 	s = newSide(t, brief, bucket("lost"))
 	s.learn()
 	s.wants(10)
@@ -100,9 +100,9 @@ func TestALostAnswer(t *testing.T) {
 	}
 	server.Thaw()
 	watch := func() limiter.Snapshot { return must[limiter.Snapshot](t)(other.View(t.Context(), s.key, nil)) }
-	eventually(t, "the ask arrives late", func() bool { return watch().Own == 11 })
+	redistest.Eventually(t, "the ask arrives late", func() bool { return watch().Own == 11 })
 	var a limiter.Answer
-	eventually(t, "the ask is repeated", func() bool {
+	redistest.Eventually(t, "the ask is repeated", func() bool {
 		var err error
 		a, err = brief.Acquire(t.Context(), s.key, ask)
 		return err == nil
@@ -151,7 +151,7 @@ func TestTheMasterFailsOver(t *testing.T) {
 func TestLostWritesAreRepaired(t *testing.T) {
 	topology := redistest.Single(t)
 	one, two := newReplica(t, topology, generous), newReplica(t, topology, generous)
-	client := direct(t, topology)
+	client := redistest.Client(t, topology)
 	a, b := newSide(t, one, bucket("main")), newSide(t, two, bucket("main"))
 	b.ask.Replica += " b"
 	a.learn()

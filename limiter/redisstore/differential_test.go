@@ -25,7 +25,7 @@ func TestTheScriptDecidesAsSharedDoes(t *testing.T) {
 	t.Parallel()
 	server := redistest.Single(t)
 	r := newReplica(t, server, generous)
-	client := direct(t, server)
+	client := redistest.Client(t, server)
 	modes, told := map[limiter.Mode]int{}, map[string]bool{}
 	for seed := range uint64(*traces) {
 		c := comparison{trace: newTrace(seed), store: redisstore.NewTimed(r.Store), client: client, key: bucket("compared"), shared: &limiter.Shared{}, told: told}

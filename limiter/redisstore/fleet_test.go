@@ -152,7 +152,7 @@ func TestAFleetUsesTheWholeWindow(t *testing.T) {
 			t.Errorf("%d of %d used of the window that ended at %v", used, o.limit, ended)
 		}
 	}
-	text := must[string](t)(direct(t, server).Get(t.Context(), first.name(fleetKey(), "state")).Result())
+	text := must[string](t)(redistest.Client(t, server).Get(t.Context(), first.name(fleetKey(), "state")).Result())
 	trips, _ := packedState(t, text).(map[string]any)["Trips"].(float64)
 	t.Logf("%d requests, %.2f trips each, by window: %v", sent, trips/float64(sent), o.used)
 	if refused > 0 {

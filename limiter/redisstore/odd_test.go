@@ -72,13 +72,13 @@ func TestForeignDataIsHealedAndCounted(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
 		r := newReplica(t, topology, generous)
-		client := direct(t, topology)
+		client := redistest.Client(t, topology)
 		for i, c := range append(wrongTypes(), wrongTexts()...) {
 			key := bucket(fmt.Sprint("case ", i))
 			side := newSide(t, r, key)
 			side.learn()
 			client.Del(t.Context(), r.name(key, c.field))
-			before := r.seen.of(c.counted)
+			before := r.seen.Of(c.counted)
 			if err := c.put(t.Context(), client, r.name(key, c.field)); err != nil {
 				t.Fatalf("%s of %s: %v", c.name, c.field, err)
 			}
@@ -91,7 +91,7 @@ func TestForeignDataIsHealedAndCounted(t *testing.T) {
 			if s.Epoch != a.Epoch || c.field == "history" && len(s.History) != 1 {
 				t.Errorf("%s of %s: the view is %+v", c.name, c.field, s)
 			}
-			if n := r.seen.of(c.counted) - before; n != 1 {
+			if n := r.seen.Of(c.counted) - before; n != 1 {
 				t.Errorf("%s of %s: %q was counted %d times", c.name, c.field, c.counted, n)
 			}
 		}
@@ -103,7 +103,7 @@ func TestForeignDataIsHealedAndCounted(t *testing.T) {
 func TestPoisonedNumbersAreThrownAway(t *testing.T) {
 	topology := redistest.Single(t)
 	r := newReplica(t, topology, generous)
-	client := direct(t, topology)
+	client := redistest.Client(t, topology)
 	key := bucket("poisoned")
 	side := newSide(t, r, key)
 	side.learn()
@@ -116,12 +116,12 @@ func TestPoisonedNumbersAreThrownAway(t *testing.T) {
 		if err := client.Set(t.Context(), name, text[:at]+number+text[at+1:], time.Hour).Err(); err != nil {
 			t.Fatal(err)
 		}
-		before := r.seen.of("state unreadable")
+		before := r.seen.Of("state unreadable")
 		side.tell()
 		if a := side.tell(); a.Mode != limiter.ModeKnown || a.External != 0 || a.Limit != side.limit {
 			t.Errorf("%s: not healed: %+v", what, a)
 		}
-		if r.seen.of("state unreadable") != before+1 {
+		if r.seen.Of("state unreadable") != before+1 {
 			t.Errorf("%s: not counted: %v", what, r.seen)
 		}
 	}
@@ -136,12 +136,12 @@ func TestNonsenseInTheHistory(t *testing.T) {
 	side.learn()
 	side.next()
 	side.tell()
-	client := direct(t, topology)
+	client := redistest.Client(t, topology)
 	if err := client.LPush(t.Context(), r.name(key, "history"), "nonsense", `{"e":"x"}`, `[1]`).Err(); err != nil {
 		t.Fatal(err)
 	}
 	s := must[limiter.Snapshot](t)(r.View(t.Context(), key, nil))
-	if len(s.History) != 1 || r.seen.of("history unreadable") != 3 {
+	if len(s.History) != 1 || r.seen.Of("history unreadable") != 3 {
 		t.Errorf("%d records, counted %v", len(s.History), r.seen)
 	}
 }

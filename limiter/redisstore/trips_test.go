@@ -2,28 +2,11 @@ package redisstore_test
 
 import (
 	"context"
-	"strings"
 	"testing"
 
 	"iqgateway/internal/redistest"
 	"iqgateway/limiter"
 )
-
-// scriptCalls are the scripts that the server has run, by hash and by text.
-func scriptCalls(t *testing.T, server *redistest.Server) (byHash, byText string) {
-	t.Helper()
-	for line := range strings.Lines(server.CLI(t, "INFO", "commandstats")) {
-		name, rest, _ := strings.Cut(line, ":")
-		calls, _, _ := strings.Cut(rest, ",")
-		switch name {
-		case "cmdstat_evalsha":
-			byHash = calls
-		case "cmdstat_eval":
-			byText = calls
-		}
-	}
-	return byHash, byText
-}
 
 func TestEveryMethodIsOneRoundTrip(t *testing.T) {
 	server := redistest.Single(t)
@@ -48,7 +31,7 @@ func TestEveryMethodIsOneRoundTrip(t *testing.T) {
 			if err := m.call(t.Context()); err != nil {
 				t.Fatalf("%s: %v", m.name, err)
 			}
-			if byHash, byText := scriptCalls(t, server); byHash != "calls=1" || byText != known {
+			if byHash, byText := server.ScriptCalls(t); byHash != "calls=1" || byText != known {
 				t.Errorf("%s: EVALSHA %s, EVAL %s, want %q", m.name, byHash, byText, known)
 			}
 		}
@@ -69,7 +52,7 @@ func TestTripsAreCountedInRedis(t *testing.T) {
 		must[limiter.Answer](t)(r.Acquire(t.Context(), side.key, ask))
 	}
 	must[limiter.Snapshot](t)(r.View(t.Context(), side.key, nil))
-	text := must[string](t)(direct(t, topology).Get(t.Context(), r.name(side.key, "state")).Result())
+	text := must[string](t)(redistest.Client(t, topology).Get(t.Context(), r.name(side.key, "state")).Result())
 	if trips := packedState(t, text).(map[string]any)["Trips"]; trips != 7.0 {
 		t.Errorf("%v trips, want 7", trips)
 	}

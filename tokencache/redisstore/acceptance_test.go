@@ -12,7 +12,7 @@ import (
 func TestStoreKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
-		client := direct(t, topology)
+		client := redistest.Client(t, topology)
 		seldom := setup{lockTTL: time.Minute} // no heartbeat restores a claim that the suite ends
 		fleet := []*replica{newReplica(t, topology, seldom), newReplica(t, topology, seldom), newReplica(t, topology, seldom)}
 		stores := make([]tokencache.Store, len(fleet))

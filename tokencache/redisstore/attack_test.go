@@ -42,7 +42,7 @@ func (a attacker) move(from, to string) {
 // counted.
 func mustMiss(t *testing.T, r *replica, key tokencache.StoreKey, kind, reason string) {
 	t.Helper()
-	before := r.seen.of(kind, reason)
+	before := r.seen.Of(kind, reason)
 	got := r.mustLoad(t, key)
 	if kind == "token" && (got.Generation != 0 || !got.Token.Field.IsZero()) {
 		t.Errorf("a token is served: generation %d", got.Generation)
@@ -50,7 +50,7 @@ func mustMiss(t *testing.T, r *replica, key tokencache.StoreKey, kind, reason st
 	if kind == "token-history" && (got.History.Failures != 0 || got.History.Refusals != nil) {
 		t.Errorf("a history is served: %+v", got.History)
 	}
-	if n := r.seen.of(kind, reason) - before; n != 1 {
+	if n := r.seen.Of(kind, reason) - before; n != 1 {
 		t.Errorf("%s %s counted %d times, want 1", kind, reason, n)
 	}
 }
@@ -59,7 +59,7 @@ func TestMovedChangedAndReplayedValuesAreCountedMisses(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
 		r := newReplica(t, topology, setup{})
-		a := attacker{t, direct(t, topology)}
+		a := attacker{t, redistest.Client(t, topology)}
 		for field, kind := range map[string]string{"token": "token", "history": "token-history"} {
 			key, other := storeKey("one-"+field), storeKey("two-"+field)
 			history := tokencache.History{Failures: 1}
@@ -115,7 +115,7 @@ func TestACopyUnderAnotherNameIsACountedMiss(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
 		one, other := newReplica(t, topology, setup{}), newReplica(t, topology, setup{prefix: "elsewhere"})
-		a := attacker{t, direct(t, topology)}
+		a := attacker{t, redistest.Client(t, topology)}
 		key := storeKey("main")
 		one.granted(t, key, "mine", tokencache.History{Failures: 1})
 		sandbox := key
@@ -145,7 +145,7 @@ func TestACopyUnderAnotherNameIsACountedMiss(t *testing.T) {
 func TestAValueOfOneKindIsNoneOfTheOther(t *testing.T) {
 	topology := redistest.Single(t)
 	r := newReplica(t, topology, setup{})
-	a := attacker{t, direct(t, topology)}
+	a := attacker{t, redistest.Client(t, topology)}
 	key := storeKey("main")
 	r.granted(t, key, "mine", tokencache.History{Failures: 1})
 	a.set(r.name(key, "token"), a.get(r.name(key, "history")))
@@ -156,7 +156,7 @@ func TestAValueOfOneKindIsNoneOfTheOther(t *testing.T) {
 func TestAForgottenTokenStaysForgotten(t *testing.T) {
 	topology := redistest.Single(t)
 	r := newReplica(t, topology, setup{})
-	a := attacker{t, direct(t, topology)}
+	a := attacker{t, redistest.Client(t, topology)}
 	key := storeKey("main")
 	r.granted(t, key, "mine", tokencache.History{Failures: 1})
 	token, history := a.get(r.name(key, "token")), a.get(r.name(key, "history"))
@@ -173,7 +173,7 @@ func TestAForgottenTokenStaysForgotten(t *testing.T) {
 func TestOtherNumbersOpenNothing(t *testing.T) {
 	topology := redistest.Single(t)
 	r := newReplica(t, topology, setup{})
-	a := attacker{t, direct(t, topology)}
+	a := attacker{t, redistest.Client(t, topology)}
 	key := storeKey("main")
 	generation := r.granted(t, key, "mine", tokencache.History{})
 	for _, saved := range []uint64{0, 1, generation - 1, generation + 1} {

@@ -18,7 +18,7 @@ import (
 func grantEventually(t *testing.T, claim tokencache.Claim, text string) uint64 {
 	t.Helper()
 	var generation uint64
-	eventually(t, "the grant arrives", func() bool {
+	redistest.Eventually(t, "the grant arrives", func() bool {
 		var err error
 		generation, err = claim.Grant(t.Context(), aToken(text), tokencache.History{Failures: 1})
 		if errors.Is(err, tokencache.ErrClaimLost) {
@@ -51,8 +51,8 @@ func TestRedisFreezesWhileAClaimIsHeld(t *testing.T) {
 		t.Errorf("loaded %d, granted %d", got.Generation, generation)
 	}
 	// The lock has run out meanwhile; the heartbeat takes it again.
-	client := direct(t, server)
-	eventually(t, "the lock is back", func() bool { return client.Exists(t.Context(), one.name(key, "lock")).Val() == 1 })
+	client := redistest.Client(t, server)
+	redistest.Eventually(t, "the lock is back", func() bool { return client.Exists(t.Context(), one.name(key, "lock")).Val() == 1 })
 	held.Release()
 	two.mustClaim(t, key)
 }
@@ -69,14 +69,14 @@ func TestALostAnswerOfAClaim(t *testing.T) {
 		t.Fatalf("a frozen server gave %v", claim)
 	}
 	server.Thaw()
-	client := direct(t, server)
-	eventually(t, "the claim arrives late", func() bool { return client.Exists(t.Context(), one.name(key, "lock")).Val() == 1 })
+	client := redistest.Client(t, server)
+	redistest.Eventually(t, "the claim arrives late", func() bool { return client.Exists(t.Context(), one.name(key, "lock")).Val() == 1 })
 	lock := client.Get(t.Context(), one.name(key, "lock")).Val()
 	if claim, _, err := two.Claim(t.Context(), key); err != nil || claim != nil {
 		t.Fatalf("another replica claims it too (%v)", err)
 	}
 	var claim tokencache.Claim
-	eventually(t, "the next claim finds it", func() bool {
+	redistest.Eventually(t, "the next claim finds it", func() bool {
 		var err error
 		claim, _, err = one.Claim(t.Context(), key)
 		if err == nil && claim == nil {
@@ -132,8 +132,8 @@ func TestTheHeartbeatRestoresALostLock(t *testing.T) {
 	key := storeKey("main")
 	held := one.mustClaim(t, key)
 	topology.FlushAll(t)
-	client := direct(t, topology)
-	eventually(t, "the lock is back", func() bool { return client.Exists(t.Context(), one.name(key, "lock")).Val() == 1 })
+	client := redistest.Client(t, topology)
+	redistest.Eventually(t, "the lock is back", func() bool { return client.Exists(t.Context(), one.name(key, "lock")).Val() == 1 })
 	if claim, _, err := two.Claim(t.Context(), key); err != nil || claim != nil {
 		t.Errorf("claimed twice (%v)", err)
 	}
@@ -153,7 +153,7 @@ func TestRedisIsKilledBetweenClaimAndGrant(t *testing.T) {
 	held.Release() // waits for nothing
 	server.Start()
 	generation := grantEventually(t, held, "a")
-	eventually(t, "another replica sees it", func() bool {
+	redistest.Eventually(t, "another replica sees it", func() bool {
 		got, err := two.Load(t.Context(), key)
 		return err == nil && got.Generation == generation
 	})
@@ -174,7 +174,7 @@ func TestTheMasterFailsOverDuringAClaim(t *testing.T) {
 			t.Errorf("generation %d after %d", generation, before)
 		}
 		before = generation
-		eventually(t, "another replica sees it", func() bool {
+		redistest.Eventually(t, "another replica sees it", func() bool {
 			got, err := two.Load(t.Context(), key)
 			return err == nil && got.Generation == generation && got.Token.Field.Reveal() == "Bearer "+text
 		})

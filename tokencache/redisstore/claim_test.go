@@ -31,7 +31,7 @@ func TestAClaimIsKeptAliveUntilItsStoreEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	var next tokencache.Claim
-	eventually(t, "the lock runs out", func() bool {
+	redistest.Eventually(t, "the lock runs out", func() bool {
 		claim, _, err := two.Claim(t.Context(), key)
 		next = claim
 		return err == nil && claim != nil
@@ -66,7 +66,7 @@ func TestForgettingTheTokenEndsAClaimUnderWay(t *testing.T) {
 	if _, err := held.Grant(t.Context(), aToken("older"), tokencache.History{}); !errors.Is(err, tokencache.ErrClaimLost) {
 		t.Errorf("Grant: %v", err)
 	}
-	eventually(t, "the heartbeat notices", func() bool { return one.seen.of("lost") == 1 })
+	redistest.Eventually(t, "the heartbeat notices", func() bool { return one.seen.Of("lost") == 1 })
 	two.granted(t, key, "newer", tokencache.History{})
 	if got := one.mustLoad(t, key).Token.Field.Reveal(); got != "Bearer newer" {
 		t.Errorf("loaded %q", got)
@@ -115,7 +115,7 @@ func TestAHeartbeatLeavesTheLockOfAnother(t *testing.T) {
 	r := newReplica(t, topology, setup{lockTTL: time.Minute})
 	key := storeKey("main")
 	held := r.mustClaim(t, key)
-	client := direct(t, topology)
+	client := redistest.Client(t, topology)
 	must[int64](t)(client.HSet(t.Context(), r.name(key, "state"), "fence", 17).Result())
 	must[string](t)(client.Set(t.Context(), r.name(key, "lock"), "somebody:17", time.Minute).Result())
 	if kept, err := redisstore.Extend(t.Context(), held); kept || err != nil {
@@ -133,7 +133,7 @@ func TestAHeartbeatRestoresTheFence(t *testing.T) {
 	topology := redistest.Single(t)
 	r := newReplica(t, topology, setup{})
 	key := storeKey("main")
-	must[int64](t)(direct(t, topology).HSet(t.Context(), r.name(key, "state"), "fence", int64(5e15)).Result())
+	must[int64](t)(redistest.Client(t, topology).HSet(t.Context(), r.name(key, "state"), "fence", int64(5e15)).Result())
 	held := r.mustClaim(t, key)
 	topology.FlushAll(t)
 	if kept, err := redisstore.Extend(t.Context(), held); !kept || err != nil {

@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"iqgateway/internal/redisconn"
 	"iqgateway/internal/redistest"
@@ -23,34 +20,7 @@ type replica struct {
 	*redisstore.Store
 	conn *redisconn.Conn
 	ring *redisconn.Keyring
-	seen *tally
-}
-
-// tally counts what the hooks told, by its words.
-type tally struct {
-	mu     sync.Mutex
-	counts map[string]int
-}
-
-func (y *tally) add(words ...string) {
-	y.mu.Lock()
-	defer y.mu.Unlock()
-	y.counts[strings.Join(words, " ")]++
-}
-
-func (y *tally) of(words ...string) int {
-	y.mu.Lock()
-	defer y.mu.Unlock()
-	return y.counts[strings.Join(words, " ")]
-}
-
-func (y *tally) String() string {
-	y.mu.Lock()
-	defer y.mu.Unlock()
-	if len(y.counts) == 0 {
-		return ""
-	}
-	return fmt.Sprint(y.counts)
+	seen *redistest.Tally
 }
 
 // setup is what tests vary of a replica.
@@ -72,12 +42,12 @@ func newReplica(t testing.TB, topology redistest.Topology, o setup) *replica {
 	if o.timeout == 0 {
 		o.timeout = 5 * time.Second
 	}
-	seen := &tally{counts: map[string]int{}}
+	seen := &redistest.Tally{}
 	conn, err := redisconn.New(redisconn.Options{
 		Addresses: topology.Addresses(), Mode: redisconn.Mode(topology.Mode()), MasterName: topology.MasterName(),
 		KeyPrefix: o.prefix, Timeout: o.timeout, Keys: ring, NameKey: aKey('n'),
 		Hooks: redisconn.Hooks{Rejected: func(kind string, reason redisconn.RejectReason) {
-			seen.add(kind, string(reason))
+			seen.Add(kind, string(reason))
 		}},
 	})
 	if err != nil {
@@ -92,8 +62,8 @@ func newReplica(t testing.TB, topology redistest.Topology, o setup) *replica {
 	store, err := redisstore.New(conn, redisstore.Options{
 		LockTTL: o.lockTTL, Now: o.now,
 		Hooks: redisstore.Hooks{
-			Discarded: func(field, reason string) { seen.add(field, reason) },
-			Lost:      func() { seen.add("lost") },
+			Discarded: func(field, reason string) { seen.Add(field, reason) },
+			Lost:      func() { seen.Add("lost") },
 		},
 	})
 	if err != nil {
@@ -115,16 +85,6 @@ func newReplica(t testing.TB, topology redistest.Topology, o setup) *replica {
 // name is the Redis key of one field of the state.
 func (r *replica) name(key tokencache.StoreKey, field string) string {
 	return r.conn.Key("token", key.Environment, key.Credential, fmt.Sprintf("%x", key.Fingerprint)).Field(field)
-}
-
-// direct is a client of the test's own, an operator or an attacker.
-func direct(t testing.TB, topology redistest.Topology) redis.UniversalClient {
-	t.Helper()
-	client := redis.NewUniversalClient(&redis.UniversalOptions{
-		Addrs: topology.Addresses(), MasterName: topology.MasterName(), IsClusterMode: topology.Mode() == "cluster",
-	})
-	t.Cleanup(func() { _ = client.Close() })
-	return client
 }
 
 func must[T any](t testing.TB) func(v T, err error) T {
@@ -182,20 +142,4 @@ func (r *replica) mustLoad(t testing.TB, key tokencache.StoreKey) tokencache.Sha
 		t.Fatal(err)
 	}
 	return shared
-}
-
-// eventually waits until f holds; it fails the test after a generous while.
-func eventually(t testing.TB, what string, f func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !f() {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("it never happened: %s", what)
-		case <-tick.C:
-		}
-	}
 }

@@ -91,7 +91,7 @@ func TestForeignDataIsHealedAndCounted(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
 		r := newReplica(t, topology, setup{})
-		client := direct(t, topology)
+		client := redistest.Client(t, topology)
 		cases := append(append(wrongTypes(), oddNumbers()...), oddTexts()...)
 		for i, c := range cases {
 			key := storeKey(fmt.Sprint("case ", i))
@@ -99,7 +99,7 @@ func TestForeignDataIsHealedAndCounted(t *testing.T) {
 			if c.field == "state" && strings.HasSuffix(c.counted, "type") || c.field != "state" {
 				client.Del(t.Context(), r.name(key, c.field))
 			}
-			before := r.seen.of(c.counted)
+			before := r.seen.Of(c.counted)
 			if err := c.put(t.Context(), client, r.name(key, c.field)); err != nil {
 				t.Fatalf("%s of %s: %v", c.name, c.field, err)
 			}
@@ -109,7 +109,7 @@ func TestForeignDataIsHealedAndCounted(t *testing.T) {
 			if got.Generation != generation || got.Token.Field.Reveal() != "Bearer after" || got.History.Failures != 2 {
 				t.Errorf("%s of %s: not healed: %+v", c.name, c.field, got)
 			}
-			if c.counted != "" && r.seen.of(c.counted) == before {
+			if c.counted != "" && r.seen.Of(c.counted) == before {
 				t.Errorf("%s of %s: %q was not counted", c.name, c.field, c.counted)
 			}
 		}
@@ -122,7 +122,7 @@ func TestForeignDataIsHealedAndCounted(t *testing.T) {
 func TestSealedNonsenseIsACountedMiss(t *testing.T) {
 	topology := redistest.Single(t)
 	r := newReplica(t, topology, setup{})
-	client := direct(t, topology)
+	client := redistest.Client(t, topology)
 	key := storeKey("main")
 	version := r.granted(t, key, "before", tokencache.History{})
 	for field, kind := range map[string]string{"token": "token", "history": "token-history"} {
@@ -136,7 +136,7 @@ func TestSealedNonsenseIsACountedMiss(t *testing.T) {
 			if field == "token" && got.Generation != 0 || got.History.Failures != 0 {
 				t.Errorf("%s %s is served: %+v", field, plain, got)
 			}
-			if n := r.seen.of(field, "unreadable"); n < i+1 {
+			if n := r.seen.Of(field, "unreadable"); n < i+1 {
 				t.Errorf("%s %s: %d counted, want %d", field, plain, n, i+1)
 			}
 		}
@@ -147,7 +147,7 @@ func TestSealedNonsenseIsACountedMiss(t *testing.T) {
 func TestAnExpiredValueIsNotServed(t *testing.T) {
 	topology := redistest.Single(t)
 	r := newReplica(t, topology, setup{})
-	client := direct(t, topology)
+	client := redistest.Client(t, topology)
 	key := storeKey("main")
 	version := r.granted(t, key, "before", tokencache.History{})
 	name := r.name(key, "token")
@@ -165,13 +165,13 @@ func TestALockWithoutAnEndGetsOne(t *testing.T) {
 	topology := redistest.Single(t)
 	r := newReplica(t, topology, setup{lockTTL: 100 * time.Millisecond})
 	key := storeKey("main")
-	if err := direct(t, topology).Set(t.Context(), r.name(key, "lock"), "somebody:17", 0).Err(); err != nil {
+	if err := redistest.Client(t, topology).Set(t.Context(), r.name(key, "lock"), "somebody:17", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
 	if claim, _, err := r.Claim(t.Context(), key); claim != nil || err != nil {
 		t.Fatalf("the lock does not hold: %v", err)
 	}
-	eventually(t, "the lock ends", func() bool {
+	redistest.Eventually(t, "the lock ends", func() bool {
 		claim, _, err := r.Claim(t.Context(), key)
 		if err != nil || claim == nil {
 			return false

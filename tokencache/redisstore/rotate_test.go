@@ -50,7 +50,7 @@ func replaceInTurn(t *testing.T, fleet []*replica, keys []secret.Text, rounds *a
 			t.Error(err)
 		}
 		done := rounds.Load()
-		eventually(t, "the fleet goes on", func() bool { return rounds.Load() > done+5 })
+		redistest.Eventually(t, "the fleet goes on", func() bool { return rounds.Load() > done+5 })
 	}
 }
 
@@ -58,8 +58,8 @@ func checkRotated(t *testing.T, topology redistest.Topology, fleet []*replica, k
 	t.Helper()
 	misses := 0
 	for _, r := range fleet {
-		misses += r.seen.of("token", "unknown_key") + r.seen.of("token-history", "unknown_key")
-		if n := r.seen.of("token", "tampered") + r.seen.of("token-history", "tampered"); n > 0 {
+		misses += r.seen.Of("token", "unknown_key") + r.seen.Of("token-history", "unknown_key")
+		if n := r.seen.Of("token", "tampered") + r.seen.Of("token-history", "tampered"); n > 0 {
 			t.Errorf("%d values counted as tampered", n)
 		}
 	}

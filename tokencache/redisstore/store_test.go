@@ -78,7 +78,7 @@ func TestAnExpiredTokenIsGone(t *testing.T) {
 	token := aToken("short")
 	token.Expires = time.Now().Add(300 * time.Millisecond)
 	must[uint64](t)(claim.Grant(t.Context(), token, tokencache.History{Failures: 2}))
-	eventually(t, "the token is gone", func() bool { return one.mustLoad(t, key).Generation == 0 })
+	redistest.Eventually(t, "the token is gone", func() bool { return one.mustLoad(t, key).Generation == 0 })
 
 	token.Expires = time.Now().Add(-time.Minute)
 	generation := must[uint64](t)(claim.Grant(t.Context(), token, tokencache.History{Failures: 3}))
@@ -108,7 +108,7 @@ func TestForgivenOnAClockAhead(t *testing.T) {
 		t.Fatal(err)
 	}
 	ahead := time.Now().Add(30 * time.Second).UnixMilli()
-	if err := direct(t, topology).HSet(t.Context(), r.name(key, "state"), "forgiven", ahead).Err(); err != nil {
+	if err := redistest.Client(t, topology).HSet(t.Context(), r.name(key, "state"), "forgiven", ahead).Err(); err != nil {
 		t.Fatal(err)
 	}
 	first := r.mustLoad(t, key).Forgiven
@@ -120,7 +120,7 @@ func TestForgivenOnAClockAhead(t *testing.T) {
 			t.Errorf("what is forgiven grows by %s", again.Sub(first))
 		}
 	}
-	if stored := must[string](t)(direct(t, topology).HGet(t.Context(), r.name(key, "state"), "forgiven").Result()); stored == fmt.Sprint(ahead) {
+	if stored := must[string](t)(redistest.Client(t, topology).HGet(t.Context(), r.name(key, "state"), "forgiven").Result()); stored == fmt.Sprint(ahead) {
 		t.Error("the moment is still ahead")
 	}
 	topology.NoEternalKeys(t)

@@ -11,22 +11,6 @@ import (
 	"iqgateway/tokencache"
 )
 
-// scriptCalls are the scripts that the server has run, by hash and by text.
-func scriptCalls(t *testing.T, server *redistest.Server) (byHash, byText string) {
-	t.Helper()
-	for line := range strings.Lines(server.CLI(t, "INFO", "commandstats")) {
-		name, rest, _ := strings.Cut(line, ":")
-		calls, _, _ := strings.Cut(rest, ",")
-		switch name {
-		case "cmdstat_evalsha":
-			byHash = calls
-		case "cmdstat_eval":
-			byText = calls
-		}
-	}
-	return byHash, byText
-}
-
 func TestEveryMethodIsOneRoundTrip(t *testing.T) {
 	server := redistest.Single(t)
 	r := newReplica(t, server, setup{})
@@ -53,7 +37,7 @@ func TestEveryMethodIsOneRoundTrip(t *testing.T) {
 			if err := m.call(t.Context()); err != nil {
 				t.Fatalf("%s: %v", m.name, err)
 			}
-			if byHash, byText := scriptCalls(t, server); byHash != "calls=1" || byText != known {
+			if byHash, byText := server.ScriptCalls(t); byHash != "calls=1" || byText != known {
 				t.Errorf("%s: EVALSHA %s, EVAL %s, want %q", m.name, byHash, byText, known)
 			}
 		}
