@@ -76,9 +76,16 @@ func (s *Shared) hear(ask *Ask, refused, silent, now int64) {
 	}
 }
 
+// oneMoment is for how long further refusals tell nothing new: their requests
+// were sent before the first one was heard of.
+const oneMoment = 1000
+
 // throttle answers a refusal that does not come from the advertised limit: half
 // of what is under way, and then slowly more.
 func (s *Shared) throttle(now int64) {
+	if now-s.CutAt < max(oneMoment, s.RTT) {
+		return
+	}
 	switch {
 	case s.Ring != nil:
 		s.Factor = max(s.Factor/2, minFactor(s.Mode))

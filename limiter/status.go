@@ -26,6 +26,8 @@ type Status struct {
 	// Here is the bucket as this replica sees it, for a caller without a share
 	// of its own.
 	Here View
+	// Used says that this replica has sent requests that the bucket counts.
+	Used bool
 	// Waiting is how many requests wait on this replica, by class.
 	Waiting [Classes]int
 	// Away says that this replica spends without the store: its leases, then
@@ -86,12 +88,18 @@ func (l *Limiter) Block(ctx context.Context, name string, lasting time.Duration,
 	if lasting <= 0 {
 		return fmt.Errorf("block %s: for %s: give a time above 0", name, lasting)
 	}
-	return l.block(ctx, name, lasting, reason)
+	if err := l.block(ctx, name, lasting, reason); err != nil {
+		return fmt.Errorf("block %s: %w", name, err)
+	}
+	return nil
 }
 
 // Unblock lifts the block of [Limiter.Block].
 func (l *Limiter) Unblock(ctx context.Context, name string) error {
-	return l.block(ctx, name, 0, "")
+	if err := l.block(ctx, name, 0, ""); err != nil {
+		return fmt.Errorf("unblock %s: %w", name, err)
+	}
+	return nil
 }
 
 func (l *Limiter) block(ctx context.Context, name string, lasting time.Duration, reason string) error {
@@ -104,14 +112,11 @@ func (l *Limiter) block(ctx context.Context, name string, lasting time.Duration,
 	if lasting > 0 {
 		now, err := store.View(ctx, b.key, nil) // its clock counts
 		if err != nil {
-			return fmt.Errorf("block %s: %w", name, err)
+			return err
 		}
 		until = now.Now + lasting.Milliseconds()
 	}
-	if err := store.Block(ctx, b.key, until, reason); err != nil {
-		return fmt.Errorf("block %s: %w", name, err)
-	}
-	return nil
+	return store.Block(ctx, b.key, until, reason)
 }
 
 // UnknownError means that no bucket has the name.
@@ -143,7 +148,7 @@ func (b *bucket) status(ctx context.Context) Status {
 	b.mu.Lock()
 	s := Status{
 		Name: config.name, Settings: config.Settings,
-		Here: b.local.View(b.now(), ""), Waiting: b.local.queue.waiting, Away: b.away,
+		Here: b.local.View(b.now(), ""), Waiting: b.local.queue.waiting, Used: b.local.serial > 0, Away: b.away,
 	}
 	b.mu.Unlock()
 	s.Snapshot, s.Err = b.limiter.options.Store.View(ctx, b.key, config.Callers)

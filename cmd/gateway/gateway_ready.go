@@ -9,7 +9,7 @@ import (
 
 // checks are what readiness depends on, and what is only shown.
 func (g *gateway) checks() []observability.Check {
-	return []observability.Check{
+	checks := []observability.Check{
 		{Name: "configuration", Required: true, Err: func() error {
 			if g.current.Load() == nil {
 				return errors.New("none is loaded")
@@ -23,8 +23,11 @@ func (g *gateway) checks() []observability.Check {
 			return nil
 		}},
 		{Name: "tokens", Err: g.tokenTrouble},
-		{Name: storeName, Err: g.stores.redisTrouble},
 	}
+	if g.stores.redis != nil {
+		checks = append(checks, observability.Check{Name: storeName, Err: g.stores.redisTrouble})
+	}
+	return checks
 }
 
 func (g *gateway) tokenTrouble() error {

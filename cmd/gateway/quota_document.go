@@ -87,7 +87,7 @@ func describeQuota(s limiter.Status, now time.Time, whole bool) quotaDocument {
 	d := quotaDocument{
 		Bucket: s.Name.String(), Environment: s.Name.Environment, Service: s.Name.Service, Policy: s.Name.Policy, Of: s.Name.Of,
 		Kind: s.Settings.Kind.String(), Mode: string(a.Mode), Enforced: s.Settings.Enforce,
-		InUse: a.Epoch != 0 || s.Err != nil && s.Here.Known, LocalShare: s.Away,
+		InUse: a.Epoch != 0 || s.Err != nil && s.Used, LocalShare: s.Away,
 		Limit: a.Limit, Own: a.Own, External: a.External, Margin: a.Margin, Remaining: a.Available, UpstreamUsed: a.Used,
 		WindowSeconds: cmp.Or(float64(a.Span)/1000, s.Here.Window.Seconds()), Waiting: a.Waiting, Replicas: a.Replicas,
 		Callers: quotaCallers(s),

@@ -53,7 +53,10 @@ function shared.hear(s, ask, refused, silent, now)
   end
 end
 
+local one_moment = 1000
+
 function shared.throttle(s, now)
+  if now - s.CutAt < max(one_moment, s.RTT) then return end
   if s.Ring then
     s.Factor = max(s.Factor / 2, shared.min_factor(s.Mode))
   elseif s.Mode == mode_slots then
