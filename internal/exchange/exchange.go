@@ -65,6 +65,8 @@ type Exchange struct {
 	QuotaResult string           // QuotaGranted, QuotaWaited, QuotaHeld or why it was refused; "" = not asked
 	QuotaSource string           // QuotaGateway or QuotaUpstream, "" = nobody refused
 	QuotaView   func() QuotaView // the bucket at the moment of the call; nil = none counts the request
+
+	Cache CacheView // what the cache decided
 }
 
 // Caller is an internal application whose credentials were verified.
