@@ -15,6 +15,7 @@ var imports = map[string][]string{
 	"internal/secret":      nil,
 
 	"auth":          nil,
+	"cache":         nil,
 	"certs":         nil,
 	"config":        nil,
 	"limiter":       nil,
@@ -26,6 +27,7 @@ var imports = map[string][]string{
 	"internal/redisconn":        nil,
 	"internal/redistest":        nil,
 	"internal/fleet/redisstore": {"internal/fleet", "internal/redisconn"},
+	"cache/redisstore":          {"cache", "internal/redisconn"},
 	"limiter/redisstore":        {"limiter", "internal/redisconn"},
 	"proxy/redisstore":          {"proxy", "internal/redisconn"},
 	"tokencache/redisstore":     {"tokencache", "internal/redisconn"},
@@ -34,6 +36,7 @@ var imports = map[string][]string{
 	"internal/iqsim":         nil,
 	"internal/iqsim/simtest": {"internal/iqsim"}, // starts it for tests
 	"internal/rawcase":       nil,
+	"cache/storetest":        {"cache"},      // the acceptance suite of its stores
 	"limiter/quotasim":       {"limiter"},    // simulates it
 	"limiter/storetest":      {"limiter"},    // the acceptance suite of its stores
 	"tokencache/storetest":   {"tokencache"}, // the acceptance suite of its stores
@@ -45,7 +48,7 @@ var imports = map[string][]string{
 // testImports may be imported by the tests of every package.
 var testImports = []string{
 	"internal/iqsim", "internal/iqsim/simtest", "internal/rawcase", "internal/redistest",
-	"limiter/storetest", "tokencache/storetest",
+	"cache/storetest", "limiter/storetest", "tokencache/storetest",
 }
 
 // testLibraries may be imported by the tests of every package. Beside them,
@@ -88,6 +91,11 @@ var libraries = []library{
 		prefix: "github.com/spf13/cobra",
 		places: []string{"cmd/gateway"},
 		reason: "the command line is an edge",
+	},
+	{
+		prefix: "github.com/maypok86/otter",
+		places: []string{"cache"},
+		reason: "one bounded store in memory",
 	},
 	{
 		prefix: "golang.org/x/oauth2",
