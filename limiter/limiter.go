@@ -213,6 +213,7 @@ type Set struct {
 	limiter *Limiter
 	buckets map[Key]*bucket
 	once    sync.Once
+	views   sync.Map // of shownOf to *atomic.Pointer[shownView]
 }
 
 // Release gives the buckets back. More calls do nothing.

@@ -159,10 +159,13 @@ func wholeSeconds(d time.Duration) int64 { return int64((d + time.Second - 1) / 
 
 // view is what the caller of this request may be shown, at the moment of the
 // call.
-func (c *call) view() exchange.QuotaView {
-	v := c.bucket.view(c.caller)
+func (c *call) view() exchange.QuotaView { return c.bucket.shown(c.caller) }
+
+// shown is what a caller may be shown of the bucket now.
+func (b *bucket) shown(caller string) exchange.QuotaView {
+	v := b.view(caller)
 	shown := exchange.QuotaView{
-		Known: v.Known, Concurrency: c.bucket.settings().Kind == Concurrency,
+		Known: v.Known, Concurrency: b.settings().Kind == Concurrency,
 		Limit: v.Limit, Remaining: v.Remaining, Opens: v.Opens, Window: v.Window,
 		Share: v.Share, ShareRemaining: v.ShareRemaining, Limiting: v.Limiting,
 	}

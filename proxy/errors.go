@@ -137,6 +137,9 @@ func (e *Errors) setHeader(h http.Header, p *exchange.Problem, ex *exchange.Exch
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Via", via)
 	h.Set("Proxy-Status", e.proxyStatus(p))
+	if ex.Cache.Result != exchange.CacheNone {
+		h["Cache-Status"] = []string{string(appendCacheStatus(nil, ex.Cache))}
+	}
 	if ex.ID != "" {
 		h.Set("X-Request-Id", ex.ID)
 	}

@@ -18,6 +18,14 @@ const shareName = "share"
 // said: its own numbers are of the whole bucket, and those of a stored answer
 // are of another time. Services that nobody counts keep their fields.
 func (m HeaderMode) setQuota(h http.Header, ex *exchange.Exchange, status int) {
+	w := newFieldWriter(h)
+	m.quotaFields(&w, ex, status)
+	w.flush()
+}
+
+// quotaFields is setQuota, but leaves the fields with w.
+func (m HeaderMode) quotaFields(w *fieldWriter, ex *exchange.Exchange, status int) {
+	h := w.header
 	if by := refusedBy(ex.Problem, status); by != "" {
 		h["X-Quota-Source"] = []string{by}
 	}
@@ -37,12 +45,10 @@ func (m HeaderMode) setQuota(h http.Header, ex *exchange.Exchange, status int) {
 	if m == HeadersMinimal {
 		return
 	}
-	w := fieldWriter{header: h, text: make([]byte, 0, 192)}
 	w.number("X-Quota-Wait-Ms", ex.QuotaWait.Milliseconds())
 	if view.Known {
 		w.view(ex.Target.QuotaPolicy(), view)
 	}
-	w.flush()
 }
 
 // refusedBy says whose refusal an answer is, "" if it is none for quota.
@@ -80,11 +86,15 @@ func count(h http.Header, name string) (int64, bool) {
 type fieldWriter struct {
 	header http.Header
 	text   []byte
-	fields [7]struct {
+	fields [9]struct {
 		name string
 		end  int // in text
 	}
 	n int
+}
+
+func newFieldWriter(h http.Header) fieldWriter {
+	return fieldWriter{header: h, text: make([]byte, 0, 256)}
 }
 
 // end ends the field whose value was appended to text.

@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"cmp"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -102,18 +104,36 @@ func isUpstreamOnly(name string) bool {
 // add sets the fields that the gateway puts on every proxied answer, but for
 // X-Request-Id, which the observe stage has set already.
 func (m HeaderMode) add(h http.Header, ex *exchange.Exchange, status int) {
-	h.Add("Cache-Status", Pseudonym+"; fwd=bypass")
-	m.setQuota(h, ex, status)
-	if m == HeadersMinimal {
-		return
+	others := h["Cache-Status"] // of caches before ours, whose members come first (RFC 9211, section 2)
+	w := newFieldWriter(h)
+	w.text = appendCacheStatus(w.text, ex.Cache)
+	w.end("Cache-Status")
+	m.quotaFields(&w, ex, status)
+	if m != HeadersMinimal {
+		w.text = m.appendTimings(w.text, ex)
+		w.end("Server-Timing")
 	}
-	h.Add("Via", via)
-	h["Server-Timing"] = []string{m.serverTiming(ex)}
+	w.flush()
+	if len(others) > 0 {
+		h["Cache-Status"] = slices.Concat(others, h["Cache-Status"])
+	}
+	if m != HeadersMinimal {
+		h["Via"] = append(slices.Clip(h["Via"]), via)
+	}
 }
 
-// serverTiming renders where the time went, in milliseconds.
-func (m HeaderMode) serverTiming(ex *exchange.Exchange) string {
-	b := make([]byte, 0, 96)
+// appendCacheStatus writes what the cache did, as one member of Cache-Status
+// (RFC 9211).
+func appendCacheStatus(b []byte, c exchange.CacheView) []byte {
+	b = append(b, Pseudonym+"; "...)
+	return append(b, cmp.Or(c.Status, "fwd=bypass")...)
+}
+
+// appendTimings writes where the time went, in milliseconds.
+func (m HeaderMode) appendTimings(b []byte, ex *exchange.Exchange) []byte {
+	if ex.Cache.Result != exchange.CacheNone {
+		b = append(appendTiming(b, "cache", ex.Cache.Time), ", "...)
+	}
 	if ex.QuotaView != nil {
 		b = append(appendTiming(b, "quota", ex.QuotaWait), ", "...)
 	}
@@ -125,7 +145,7 @@ func (m HeaderMode) serverTiming(ex *exchange.Exchange) string {
 		b = strconv.AppendInt(b, int64(ex.Attempts), 10)
 		b = append(b, '"')
 	}
-	return string(b)
+	return b
 }
 
 func appendTiming(b []byte, name string, d time.Duration) []byte {

@@ -29,6 +29,7 @@ const (
 	RequestTimeout             ProblemType = "request-timeout"
 	QuotaExceeded              ProblemType = "quota-exceeded"
 	QuotaUnavailable           ProblemType = "temporary-reduced-capacity"
+	NotCached                  ProblemType = "not-cached"
 	TokenUnavailable           ProblemType = "token-unavailable"
 	UpstreamCredentialRejected ProblemType = "upstream-credential-rejected"
 	UpstreamUnreachable        ProblemType = "upstream-unreachable"
@@ -74,7 +75,7 @@ func (t ProblemType) Spec() ProblemSpec {
 
 // Specs returns every problem type, in the order of docs/errors.md.
 func Specs() []ProblemSpec {
-	return slices.Concat(requestProblems(), callerProblems(), quotaProblems(), upstreamProblems())
+	return slices.Concat(requestProblems(), callerProblems(), quotaProblems(), cacheProblems(), upstreamProblems())
 }
 
 // requestProblems are about the message itself, whoever sent it.
@@ -182,6 +183,17 @@ func quotaProblems() []ProblemSpec {
 			QuotaUnavailable, http.StatusServiceUnavailable, "Temporarily reduced capacity", "http_request_denied",
 			"Too many requests wait for the upstream's quota already, or Redis is away and services.NAME.quota.on_store_error is deny.",
 			"Retry after the given time. Operators: look at iqgw_quota_queue_depth and iqgw_store_up.",
+		},
+	}
+}
+
+// cacheProblems are about what the gateway has in store.
+func cacheProblems() []ProblemSpec {
+	return []ProblemSpec{
+		{
+			NotCached, http.StatusGatewayTimeout, "Not in the cache", "",
+			"The request asks for a stored answer and nothing else (Cache-Control: only-if-cached), and the gateway has none that it may use. The upstream was not asked.",
+			"Send it without only-if-cached. Cache-Status says why nothing fitted.",
 		},
 	}
 }
