@@ -34,9 +34,12 @@ type Tier interface {
 
 // Entry is what the tier has under a name.
 type Entry struct {
-	Value   []byte // nil = nothing
-	Claimed bool   // somebody fetches it now
-	Alone   bool   // answers were not to be shared lately
+	Value []byte // nil = nothing
+	// Age is how long ago Value was put, by the store's clock: what was encoded
+	// with it is older by that.
+	Age     time.Duration
+	Claimed bool // somebody fetches it now
+	Alone   bool // answers were not to be shared lately
 }
 
 // Log is the order of invalidations that all replicas read. It belongs to the
@@ -57,4 +60,5 @@ type News struct {
 	Position Position // Log and Seq
 	Lost     bool
 	Events   []Event
+	More     bool // ask again at once: there is more than one answer holds
 }
