@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"iqgateway/internal/pathpattern"
@@ -157,12 +158,25 @@ func (c *checker) rules(s *EffectiveService, fail func(setting, format string, a
 		if a.TTL == 0 && (a.NegativeTTL != 0 || a.StaleIfError != 0 || a.StaleWhileRevalidate != 0) {
 			fail(index("cache.rules", i)+".ttl", `"none" stores nothing, so no other duration has a meaning beside it`)
 		}
+		c.tags(a.Tags, func(text string) { fail(index("cache.rules", i)+".tags", "%s", text) })
 	}
 	for i, a := range s.Reads {
 		for j, b := range s.Reads[:i] {
 			if pathpattern.Compare(a.Path, b.Path) == 0 {
 				fail(index("reads", i)+".path", "%q is as specific as %q in entry %d: remove one", a.Path, b.Path, j)
 			}
+		}
+	}
+}
+
+// tags refuses what the command line and metrics could not tell apart.
+func (c *checker) tags(tags []string, fail func(string)) {
+	for i, tag := range tags {
+		switch {
+		case !isName(tag):
+			fail(fmt.Sprintf("%q is no tag: use a-z, 0-9 and -", tag))
+		case slices.Contains(tags[:i], tag):
+			fail(fmt.Sprintf("%q stands twice", tag))
 		}
 	}
 }

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"crypto/tls"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -37,9 +38,7 @@ func TestStoredAnswerBecomesTheGateways(t *testing.T) {
 	}
 	with := func(more http.Header) http.Header {
 		h := base.Clone()
-		for name, values := range more {
-			h[name] = values
-		}
+		maps.Copy(h, more)
 		return h
 	}
 	live := func(ex *exchange.Exchange) { ex.QuotaView = func() exchange.QuotaView { return aView() } }
@@ -73,9 +72,7 @@ func TestStoredAnswerBecomesTheGateways(t *testing.T) {
 				defer delete(stored, "X-Ratelimit-Reset")
 			}
 			h := http.Header{}
-			for name, values := range stored {
-				h[name] = values // shared, as the store hands it out
-			}
+			maps.Copy(h, stored) // the values are shared, as the store hands them out
 			before := stored.Clone()
 			r := httptest.NewRequest(http.MethodGet, "/crm/v1/x", nil)
 			NewAnswers(testLocations(), tt.mode).Decorate(h, r.WithContext(exchange.With(r.Context(), tt.ex)), http.StatusOK)
