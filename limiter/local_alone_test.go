@@ -126,15 +126,21 @@ func (s *solo) count(now time.Time) Observation {
 // away is a replica that has just lost its store, in a window of 100 of which 50
 // are left, one of two replicas.
 func away(t *testing.T, s Settings) *desk {
+	d, _ := awayWith(t, s)
+	return d
+}
+
+// awayWith returns its one request that is under way, too.
+func awayWith(t *testing.T, s Settings) (*desk, *callOf) {
 	d := newDesk(t, s)
-	d.want("first", Batch, deskWait)
+	first := d.want("first", Batch, deskWait)
 	ask := d.ask()
 	a := d.known(ask, []int64{1}, 0)
 	a.Replicas = 2
 	d.answer(ask, a)
 	d.now = d.now.Add(heartbeat)
 	d.lose()
-	return d
+	return d, first
 }
 
 // TestAloneByConfiguration: what a request gets while the store is away.
@@ -302,5 +308,99 @@ func TestAloneClosed(t *testing.T) {
 	d.pass(2 * time.Second)
 	if next.ticket == nil {
 		t.Error("it does not go on in the next one")
+	}
+}
+
+// TestAloneWithoutAWord: while no answer has told what is left, a replica spends
+// its part of half of the limit, one token in 50 ms.
+func TestAloneWithoutAWord(t *testing.T) {
+	for _, tt := range []struct {
+		replicas int64
+		want     int
+	}{{1, 50}, {2, 25}, {7, 7}, {60, 0}} {
+		d := newDesk(t, settings())
+		d.want("first", Batch, deskWait)
+		ask := d.ask()
+		a := d.known(ask, []int64{1}, 0) // of 100; it stays under way
+		a.Replicas = tt.replicas
+		d.answer(ask, a)
+		d.now = d.now.Add(heartbeat)
+		d.lose()
+		d.store, d.outage = &Shared{}, true
+		var calls []*callOf
+		for range 60 {
+			calls = append(calls, d.want("a", Batch, time.Minute))
+		}
+		d.pass(10 * trickleEvery)
+		if got := tickets(calls); got > 11 {
+			t.Errorf("%d replicas: %d at once", tt.replicas, got)
+		}
+		d.pass(60 * trickleEvery)
+		if got := tickets(calls); got != tt.want {
+			t.Errorf("%d replicas: %d tokens, want %d", tt.replicas, got, tt.want)
+		}
+	}
+}
+
+// TestAloneNearTheEnd: of the last tokens, two for every replica, nobody knows
+// whose they are. They are tried one after the other, 50 ms apart.
+func TestAloneNearTheEnd(t *testing.T) {
+	for _, tt := range []struct {
+		rest         int64 // for two replicas
+		once, spaced int
+	}{{8, 2, 2}, {4, 1, 1}, {3, 0, 1}, {1, 0, 1}, {0, 0, 0}} {
+		d, first := awayWith(t, settings())
+		d.store, d.outage = &Shared{}, true
+		c := d.want("a", Batch, deskWait)
+		d.local.Answered(d.now, first.ticket, headers(1_000_000, 100, tt.rest+1))
+		d.local.Answered(d.now, c.ticket, headers(1_000_000, 100, tt.rest))
+		calls := []*callOf{d.want("a", Batch, time.Minute), d.want("a", Batch, time.Minute), d.want("a", Batch, time.Minute)}
+		if got := tickets(calls); got != tt.once {
+			t.Errorf("%d left: %d at once, want %d", tt.rest, got, tt.once)
+		}
+		d.pass(trickleEvery - 1)
+		if got := tickets(calls); got != tt.once {
+			t.Errorf("%d left: %d before 50 ms, want %d", tt.rest, got, tt.once)
+		}
+		d.pass(3 * trickleEvery) // no other while one is under way
+		if got := tickets(calls); got != tt.spaced {
+			t.Errorf("%d left: %d later, want %d", tt.rest, got, tt.spaced)
+		}
+	}
+}
+
+// TestAloneCountsWhatMayBeCounted: what is under way, and what ended so that
+// nobody can say when the upstream counted it, of this window and of older ones.
+func TestAloneCountsWhatMayBeCounted(t *testing.T) {
+	d := newDesk(t, settings())
+	tokens := func(epoch, name int64, n int) (calls []*callOf) {
+		for range n {
+			calls = append(calls, d.want("a", Batch, deskWait))
+		}
+		ask := d.ask()
+		a := d.known(ask, []int64{int64(n)}, 0)
+		a.Epoch, a.Name = epoch, name
+		d.answer(ask, a)
+		return calls
+	}
+	before := tokens(7, 1_000_000, 2)
+	d.now = d.now.Add(askAgain)
+	now := tokens(8, 1_060_000, 3)
+	d.now = d.now.Add(heartbeat)
+	d.lose()
+	for _, step := range []struct {
+		name string
+		do   func()
+		rest int64
+	}{
+		{"an answer leaves 40, four are under way", func() { d.local.Answered(d.now, now[0].ticket, headers(1_060_000, 100, 40)) }, 36},
+		{"one is lost", func() { d.local.Lost(d.now, now[1].ticket) }, 36},
+		{"one of the window before is lost", func() { d.local.Lost(d.now, before[0].ticket) }, 36},
+		{"the other was counted there", func() { d.local.Answered(d.now, before[1].ticket, headers(1_000_000, 100, 60)) }, 37},
+	} {
+		step.do()
+		if got := d.local.View(d.now, "a").Remaining; got != step.rest {
+			t.Errorf("%s: %d are left, want %d", step.name, got, step.rest)
+		}
 	}
 }

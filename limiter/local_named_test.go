@@ -168,3 +168,35 @@ func TestLocalAsksEarly(t *testing.T) {
 		t.Errorf("%d of 300 waited, %d trips for 400 requests", waited, d.asks)
 	}
 }
+
+// TestLocalNewerWindowsAreNotFilledByOlder: when an answer names the next
+// window, what named the old one is not in it. All beyond is others'.
+func TestLocalNewerWindowsAreNotFilledByOlder(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		old  int   // of three, those that named the old window
+		want int64 // of five that the upstream has counted in the new one
+	}{
+		{"all but the one that tells", 2, 4},
+		{"one is under way", 1, 3},
+		{"two are", 0, 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDesk(t, settings())
+			var calls []*callOf
+			for range 3 {
+				calls = append(calls, d.want("a", Batch, deskWait))
+			}
+			ask := d.ask()
+			d.answer(ask, d.known(ask, []int64{3}, 0))
+			for i := range tt.old {
+				d.local.Answered(d.now, calls[i].ticket, headers(1_000_000, 100, 99-int64(i)))
+			}
+			d.local.Answered(d.now, calls[2].ticket, headers(1_060_000, 100, 95))
+			seen := d.ask().Seen
+			if last := seen[len(seen)-1]; last.Name != 1_060_000 || last.Used != 5 || last.Excess != tt.want {
+				t.Errorf("%+v, want an excess of %d", last, tt.want)
+			}
+		})
+	}
+}
