@@ -182,3 +182,55 @@ func TestADeadReplicasTokensStayCounted(t *testing.T) {
 		t.Errorf("%d carried for ever", a.Own)
 	}
 }
+
+// A replica cannot have done more than it sent: what it tells beyond would make
+// room in the next window for requests that never were.
+func TestNoMoreIsDoneThanWasSent(t *testing.T) {
+	for _, tt := range []struct{ done, carried int64 }{{0, 10}, {4, 6}, {10, 0}, {50, 0}} {
+		f := newFleet(t, window(100))
+		f.known(100, 5)
+		r := f.of("a")
+		r.uses = []Use{waiting("x", Batch, 9)}
+		f.ask("a")
+		r.done = tt.done // of ten
+		f.ask("a")
+		f.now += 6006
+		f.ask("b") // the window has ended
+		if got := f.shared.own(); got != tt.carried {
+			t.Errorf("%d of %d done: %d are carried, want %d", tt.done, r.sent, got, tt.carried)
+		}
+	}
+}
+
+// What a replica counts since its start is news to a store that has heard of it
+// before, or if the replica is new. A store that was emptied knows nothing of
+// the time in between.
+func TestAnEmptiedStoreHearsNoOldRefusals(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		seqs  []int64
+		told  []int64 // refused and unnamed answers, with each ask
+		mode  Mode
+		cuts  bool
+		count int64 // of answers without a name
+	}{
+		{"a new replica", []int64{1}, []int64{5}, ModeBlind, true, 5},
+		{"one that goes on", []int64{1, 2}, []int64{0, 5}, ModeBlind, true, 5},
+		{"one of before", []int64{9}, []int64{5}, ModeCold, false, 0},
+		{"and what it tells next", []int64{9, 10}, []int64{5, 7}, ModeCold, true, 2},
+		{"which may be nothing new", []int64{9, 10}, []int64{5, 5}, ModeCold, false, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var s Shared
+			for i, seq := range tt.seqs {
+				s.Acquire(Ask{
+					Replica: "a", Seq: seq, Epoch: s.Epoch, Parameters: Parameters{Kind: Window},
+					Refused: tt.told[i], Unnamed: tt.told[i],
+				}, epoch0+int64(i)*100)
+			}
+			if s.Mode != tt.mode || (s.CutAt > 0) != tt.cuts || s.Unnamed != tt.count {
+				t.Errorf("%s, cut at %d, %d answers without a name", s.Mode, s.CutAt, s.Unnamed)
+			}
+		})
+	}
+}
