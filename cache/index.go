@@ -1,6 +1,14 @@
 package cache
 
+import "sync/atomic"
+
 // index knows what has been dropped.
+// checkedMark notes up to where an object has been compared with what was dropped.
+type checkedMark struct {
+	owner *Object // a copy of the object may be born later: it is not what was compared
+	upTo  atomic.Uint64
+}
+
 type index struct{}
 
 func newIndex() *index { return &index{} }

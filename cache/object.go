@@ -36,12 +36,16 @@ type Object struct {
 	Vary  []string // request fields that the upstream's Vary names, canonical
 	// Born is where the invalidations stood when its fetch began.
 	Born Position
+
+	// checked is a note of the index on the copy in memory.
+	checked *checkedMark
 }
 
 // Route is a place in an upstream, as invalidations see it.
 type Route struct {
 	Service ServiceName
 	Path    string // folded (pathpattern.Fold)
+	Query   string // raw, for DropKey
 }
 
 // Position is a point in the order of invalidations.
