@@ -60,5 +60,4 @@ type News struct {
 	Position Position // Log and Seq
 	Lost     bool
 	Events   []Event
-	More     bool // ask again at once: there is more than one answer holds
 }
