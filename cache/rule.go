@@ -32,6 +32,9 @@ type Rule struct {
 	// Version tells rules apart: it changes with any setting that changes what
 	// is stored. It is part of every key.
 	Version string
+	// Never says that answers are not stored in any mode, whatever the upstream
+	// says. As a restriction it matches the folded path too.
+	Never bool
 	// TTL is how long an answer is fresh in ModePolicy; 0 = not stored.
 	TTL time.Duration
 	// NegativeTTL is how long a 404 or 410 is; 0 = not stored.
