@@ -38,6 +38,7 @@ const (
 type token struct {
 	kind tokenKind
 	text string // of a literal
+	name string // of a parameter
 }
 
 // Parse reads a pattern. The error says what is wrong and where in the text
@@ -78,7 +79,7 @@ func foldTokens(tokens []token) ([]token, error) {
 		if i == len(tokens)-1 {
 			text = trimSlash(text, i == 0)
 		}
-		folded[i] = token{t.kind, text}
+		folded[i] = token{t.kind, text, t.name}
 	}
 	return folded, nil
 }
@@ -100,7 +101,7 @@ func tokenize(text string) ([]token, error) {
 			if n := len(tokens); n > 0 && tokens[n-1].kind == param {
 				return nil, fmt.Errorf("two parameters touch at byte %d", i)
 			}
-			tokens = append(tokens, token{kind: param})
+			tokens = append(tokens, token{kind: param, name: text[i+1 : i+end]})
 			i += end + 1
 		default:
 			end := i + 1
@@ -125,17 +126,21 @@ func (p Pattern) String() string { return p.text }
 func (p Pattern) IsZero() bool { return p.text == "" }
 
 // Match reports whether the raw (escaped) path matches.
-func (p Pattern) Match(path string) bool { return match(p.tokens, path) }
+func (p Pattern) Match(path string) bool { return match(p.tokens, path, nil) }
 
 // MatchFolded reports whether a path that [Fold] returned matches, without
 // regard to case.
-func (p Pattern) MatchFolded(folded string) bool { return match(p.folded, folded) }
+func (p Pattern) MatchFolded(folded string) bool { return match(p.folded, folded, nil) }
 
 // match needs no backtracking. A literal with one of the bytes that end a
 // parameter can follow it at one place only; of the places of any other
 // literal the first is as good as every later one, as the next parameter can
-// hold what lies between.
-func match(tokens []token, path string) bool {
+// hold what lies between. found, where it is not nil, is told what each
+// parameter stands for, also when the rest does not match.
+func match(tokens []token, path string, found func(name, value string)) bool {
+	if found == nil {
+		found = func(string, string) {}
+	}
 	for i := 0; i < len(tokens); i++ {
 		switch tokens[i].kind {
 		case rest:
@@ -146,26 +151,35 @@ func match(tokens []token, path string) bool {
 				return false
 			}
 		case param:
-			next := tokens[i+1:]
-			if len(next) == 0 {
-				return fitsParam(path)
-			}
-			if next[0].kind == rest {
-				return path != "" && fitsParam(path[:1])
-			}
-			if len(next) == 1 {
-				value, ok := strings.CutSuffix(path, next[0].text)
-				return ok && fitsParam(value)
-			}
-			value, after, ok := cutAfterFirst(path, next[0].text)
+			value, after, ok := cutParam(tokens[i+1:], path)
 			if !ok || !fitsParam(value) {
 				return false
 			}
+			found(tokens[i].name, value)
 			path = after
-			i++ // the literal is consumed too
+			i++ // what follows is consumed too
 		}
 	}
 	return path == "" && len(tokens) > 0
+}
+
+// cutParam cuts path into what a parameter stands for and what comes after the
+// token that follows it; next are the tokens after the parameter.
+func cutParam(next []token, path string) (value, after string, ok bool) {
+	switch {
+	case len(next) == 0:
+		return path, "", true
+	case next[0].kind == rest:
+		if end := strings.IndexAny(path, "/()"); end >= 0 {
+			return path[:end], "", true
+		}
+		return path, "", true
+	case len(next) == 1:
+		value, ok = strings.CutSuffix(path, next[0].text)
+		return value, "", ok
+	default:
+		return cutAfterFirst(path, next[0].text)
+	}
 }
 
 func fitsParam(value string) bool {
