@@ -1,6 +1,10 @@
 package config
 
-import "maps"
+import (
+	"maps"
+	"net/http"
+	"slices"
+)
 
 // resolveAccess completes the access of callers, once everything is checked:
 // each entry has its environment, and services have their names in place of
@@ -22,4 +26,34 @@ func (c *Config) resolveAccess(k *checker) {
 		}
 		c.Callers[name] = caller
 	}
+}
+
+// Writable reports whether some caller may change something in a service, now
+// or later.
+func (c *Config) Writable(s *EffectiveService) bool {
+	for _, caller := range c.Callers {
+		for _, a := range caller.Access {
+			if a.Environment == s.Environment && a.covers(s) && a.grantOf(s).writes() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// grantOf returns what an access that covers a service grants there. Services
+// have their names in it already.
+func (a Access) grantOf(s *EffectiveService) Grant {
+	if g, named := a.Services[s.Name]; named {
+		return g
+	}
+	return a.Services["*"]
+}
+
+// writes reports whether a grant goes beyond reading. A POST may turn out to be
+// one that reads.
+func (g Grant) writes() bool {
+	return g.Level == "write" || slices.ContainsFunc(g.Methods, func(m string) bool {
+		return m != http.MethodGet && m != http.MethodHead && m != http.MethodOptions
+	})
 }

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 
 	"iqgateway/internal/pathpattern"
@@ -140,6 +139,7 @@ func (c *checker) service(s *EffectiveService) {
 		}
 	}
 	c.rules(s, fail)
+	c.reads(s, fail)
 	for _, name := range sortedKeys(s.Quota.Shares) {
 		c.share(s.Quota.Shares[name], func(text string) { fail(join("quota.shares", name), "%s", text) })
 	}
@@ -147,36 +147,13 @@ func (c *checker) service(s *EffectiveService) {
 	c.lostDenials(s)
 }
 
-// rules refuses two rules that would match the same paths equally well.
-func (c *checker) rules(s *EffectiveService, fail func(setting, format string, args ...any)) {
-	for i, a := range s.Cache.Rules {
-		for j, b := range s.Cache.Rules[:i] {
-			if pathpattern.Compare(a.Path, b.Path) == 0 {
-				fail(index("cache.rules", i)+".path", "%q is as specific as %q in rule %d: remove one", a.Path, b.Path, j)
-			}
-		}
-		if a.TTL == 0 && (a.NegativeTTL != 0 || a.StaleIfError != 0 || a.StaleWhileRevalidate != 0) {
-			fail(index("cache.rules", i)+".ttl", `"none" stores nothing, so no other duration has a meaning beside it`)
-		}
-		c.tags(a.Tags, func(text string) { fail(index("cache.rules", i)+".tags", "%s", text) })
-	}
+// reads refuses two entries that would match the same paths equally well.
+func (c *checker) reads(s *EffectiveService, fail func(setting, format string, args ...any)) {
 	for i, a := range s.Reads {
 		for j, b := range s.Reads[:i] {
 			if pathpattern.Compare(a.Path, b.Path) == 0 {
 				fail(index("reads", i)+".path", "%q is as specific as %q in entry %d: remove one", a.Path, b.Path, j)
 			}
-		}
-	}
-}
-
-// tags refuses what the command line and metrics could not tell apart.
-func (c *checker) tags(tags []string, fail func(string)) {
-	for i, tag := range tags {
-		switch {
-		case !isName(tag):
-			fail(fmt.Sprintf("%q is no tag: use a-z, 0-9 and -", tag))
-		case slices.Contains(tags[:i], tag):
-			fail(fmt.Sprintf("%q stands twice", tag))
 		}
 	}
 }
