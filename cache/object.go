@@ -29,6 +29,11 @@ type Object struct {
 	IfError         time.Duration
 	// Revalidate: never used without asking the upstream (no-cache).
 	Revalidate bool
+	// AllowStale: may be used stale where the caller accepts it (max-stale):
+	// nothing forbids it (RFC 9111, section 4.2.4).
+	AllowStale bool
+	// Immutable: does not change while it is fresh (RFC 8246).
+	Immutable bool
 
 	// Route is where it belongs, for invalidation.
 	Route Route

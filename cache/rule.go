@@ -68,6 +68,10 @@ type ServiceName struct {
 // Service is how answers of one upstream are kept.
 type Service struct {
 	Mode Mode
+	// Targeted, in ModeRFC9111, lets CDN-Cache-Control count instead of
+	// Cache-Control and Expires (RFC 9213). Off by default: the field is meant
+	// for a CDN, and the gateway is one only where its operator says so.
+	Targeted bool
 	// MaxObject is the largest body that is stored, in bytes.
 	MaxObject int64
 	// FetchTimeout bounds one fetch that callers share; 0 = 2 minutes.
