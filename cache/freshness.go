@@ -25,6 +25,12 @@ type terms struct {
 	Immutable bool
 }
 
+// apply writes the terms into an object that nobody else has yet.
+func (t terms) apply(o *Object) {
+	o.Lifetime, o.WhileRevalidate, o.IfError = t.Lifetime, t.WhileRevalidate, t.IfError
+	o.Revalidate, o.AllowStale, o.Immutable = t.Revalidate, t.AllowStale, t.Immutable
+}
+
 // freshness decides how long an answer may be used. age is how old it was when
 // it came (ageOf), received when that was. In ModePolicy r must not be nil.
 func freshness(
