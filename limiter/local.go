@@ -35,6 +35,7 @@ type Local struct {
 	form   ResetForm
 	formed bool // an answer had a Reset, written as form
 	names  believable
+	apart  int64 // while the length of windows is not known: how much names of one differ at most; 0 = the usual
 	demand demand
 	trips  roundTrips
 	serial int64 // tokens taken since the start

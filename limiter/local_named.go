@@ -26,6 +26,7 @@ func (l *Local) nameOf(m moment, t *Ticket, o Observation) int64 {
 // answeredNamed books an answer that names a window. One that names an older
 // window than this one changes nothing but the books.
 func (l *Local) answeredNamed(m moment, t *Ticket, o Observation, name int64) {
+	l.tellApart(t, name)
 	tolerance := l.tolerance()
 	b := &l.ledger
 	current := b.name != 0 && abs(name-b.name) <= tolerance || b.name == 0 && name > b.previous+tolerance
@@ -52,6 +53,22 @@ func (l *Local) answeredNamed(m moment, t *Ticket, o Observation, name int64) {
 		l.shutWindow(m, name)
 	}
 }
+
+// tellApart narrows how much names of one window may differ when windows prove
+// to be short: while their length is not known, the name of the next one may
+// lie as close as a stray name of the old one. But that was over for certain
+// when this request was sent.
+func (l *Local) tellApart(t *Ticket, name int64) {
+	b := &l.ledger
+	d := name - b.previous
+	if b.name == 0 && b.previous != 0 && l.last.Span == 0 && t.stamp == b.generation && d >= minApart && d <= l.tolerance() {
+		l.apart = d / 4
+	}
+}
+
+// minApart is how far two names must lie apart to be of two windows, in
+// milliseconds.
+const minApart = 500
 
 // see merges what the answer says and asks at once if it is a surprise.
 func (l *Local) see(m moment, t *Ticket, o Observation, name int64, newer bool) {

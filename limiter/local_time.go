@@ -34,6 +34,9 @@ func (l *Local) span() time.Duration {
 
 // tolerance is how much two names of one window may differ, in milliseconds.
 func (l *Local) tolerance() int64 {
+	if l.apart > 0 && l.last.Span == 0 {
+		return l.apart
+	}
 	if l.heard && l.last.Tolerance > 0 {
 		return l.last.Tolerance
 	}

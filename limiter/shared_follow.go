@@ -78,7 +78,7 @@ func (s *Shared) know(o *Seen, now int64) {
 // proceed goes on to a window that an answer has named.
 func (s *Shared) proceed(o *Seen, now int64) *Closed {
 	if s.Named == unnamed {
-		if o.Name-s.Name <= s.tolerance() {
+		if o.Name-s.Name <= s.tolerance() && !s.apart(o) {
 			return nil
 		}
 		s.learn(o, true)
@@ -97,6 +97,13 @@ func (s *Shared) proceed(o *Seen, now int64) *Closed {
 	s.learn(o, restarted)
 	s.confirm(o, now)
 	return closed
+}
+
+// apart reports whether o is about a newer window than the one that has ended,
+// although its name lies so close that another clock reading might have given
+// it to the old one: that was over for certain when o's requests were sent.
+func (s *Shared) apart(o *Seen) bool {
+	return !s.Sure && s.Name != 0 && o.Name-s.Name >= minApart && o.First >= s.Opened-rollGuard
 }
 
 // slides reports whether the name moved by less than a window although the
@@ -145,7 +152,7 @@ func (s *Shared) learn(o *Seen, restarted bool) {
 		s.Longest = max(s.Longest, o.Lo-o.First)
 	}
 	d := o.Name - prev
-	if prev == 0 || d < 500 {
+	if prev == 0 || d < minApart {
 		return
 	}
 	// Two names may lie several windows apart, but not if more than half of
@@ -193,7 +200,9 @@ func longest(d int64) int64 {
 // us. Or a hundred times: windows that begin with our own first request fall
 // behind.
 func (s *Shared) clock() bool {
-	without := s.Lead > 0 && s.Lead <= s.Longest-min(1000, s.Span/4)
+	// Longest counts from when a request was sent, which may be seconds before
+	// it arrived and began a window.
+	without := s.Lead > 0 && s.Lead <= min(s.Longest, s.Span)-min(1000, s.Span/4)
 	return s.Sure && (s.Aligned >= 3 && without || s.Aligned >= 100)
 }
 

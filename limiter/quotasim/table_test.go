@@ -61,6 +61,9 @@ func TestTable(t *testing.T) {
 	}
 	for j, want := range targets {
 		got := rows[0].Cells[j]
+		if all := seeds * (windows - 2); got.Windows < all { // no request has opened the others
+			t.Errorf("%s: %d of %d windows saw a request", columns[j].Name, got.Windows, all)
+		}
 		if got.Used < want.used || got.Refused > want.refused || got.Trips > want.trips {
 			t.Errorf("%s: %.2f %% used, %.2f 429s per window, %.3f trips per request; want %.1f %%, %.2f, %.2f",
 				columns[j].Name, 100*got.Used, got.Refused, got.Trips, 100*want.used, want.refused, want.trips)

@@ -7,7 +7,7 @@ local kind_window, kind_concurrency = 0, 1
 local unnamed, expected, confirmed = 0, 1, 2
 
 local roll_guard, lease_for, recover_for, silent_for = 5, 3000, 2000, 2500
-local probe_for, clock_slack, forget_after, default_span, jitters = 5000, 250, 10000, 60000, 4000
+local probe_for, clock_slack, forget_after, default_span, jitters, min_apart = 5000, 250, 10000, 60000, 4000, 500
 
 local max_users, spread = 64, 2.33
 

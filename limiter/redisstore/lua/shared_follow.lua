@@ -49,7 +49,7 @@ end
 
 function shared.proceed(s, o, now)
   if s.Named == unnamed then
-    if o.Name - s.Name <= shared.tolerance(s) then return nil end
+    if o.Name - s.Name <= shared.tolerance(s) and not shared.apart(s, o) then return nil end
     shared.learn(s, o, true)
     shared.confirm(s, o, now)
     return nil
@@ -65,6 +65,10 @@ function shared.proceed(s, o, now)
   shared.learn(s, o, restarted)
   shared.confirm(s, o, now)
   return closed
+end
+
+function shared.apart(s, o)
+  return not s.Sure and s.Name ~= 0 and o.Name - s.Name >= min_apart and o.First >= s.Opened - roll_guard
 end
 
 function shared.slides(s, o)
@@ -94,7 +98,7 @@ function shared.learn(s, o, restarted)
   if o.Lo > 0 and long > s.Span then s.Span, s.Sure, s.Aligned = div(long + 999, 1000) * 1000, false, 0 end
   if o.Lo > 0 then s.Longest = max(s.Longest, o.Lo - o.First) end
   local d = o.Name - prev
-  if prev == 0 or d < 500 then return end
+  if prev == 0 or d < min_apart then return end
   local next = 2 * s.Longest >= d - 1000
   local slack = min(1000, div(s.Span, 5))
   local k = div(d + div(s.Span, 2), s.Span)
@@ -122,7 +126,7 @@ function shared.longest(d)
 end
 
 function shared.clock(s)
-  local without = s.Lead > 0 and s.Lead <= s.Longest - min(1000, div(s.Span, 4))
+  local without = s.Lead > 0 and s.Lead <= min(s.Longest, s.Span) - min(1000, div(s.Span, 4))
   return s.Sure and (s.Aligned >= 3 and without or s.Aligned >= 100)
 end
 
