@@ -6,13 +6,15 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"iqgateway/internal/exchange"
 )
 
 // accessLine returns the fields of the one access line of an exchange. The
 // path is not among them: the route pattern stands for it.
 func (s *observation) accessLine(r *http.Request, duration time.Duration) []slog.Attr {
 	ex := s.ex
-	attrs := make([]slog.Attr, 0, 26)
+	attrs := make([]slog.Attr, 0, 28)
 	attrs = append(attrs, slog.String("request_id", ex.ID))
 	attrs = appendText(attrs, "caller_request_id", ex.CallerRequestID)
 	if ex.Caller != nil {
@@ -35,6 +37,11 @@ func (s *observation) accessLine(r *http.Request, duration time.Duration) []slog
 	if ex.UpstreamStatus != 0 {
 		attrs = append(attrs, slog.Int("upstream_status", ex.UpstreamStatus),
 			slog.Float64("upstream_ms", float64(ex.UpstreamTime.Microseconds())/1000))
+	}
+	if c := ex.Cache; c.Result != exchange.CacheNone {
+		attrs = append(attrs, slog.String("cache", string(c.Result)))
+		attrs = appendText(attrs, "cache_reason", c.Reason)
+		attrs = append(attrs, slog.Float64("cache_ms", float64(c.Time.Microseconds())/1000))
 	}
 	if ex.QuotaResult != "" {
 		attrs = append(attrs, slog.String("quota", ex.QuotaResult),

@@ -31,11 +31,12 @@ type Metrics struct {
 	tokens tokenInstruments
 	stores storeInstruments
 	quotas quotaInstruments
+	cache  cacheInstruments
 	meter  metric.Meter // for what is observed at each scrape
 
 	// Attribute sets are made once per combination: their values come from the
 	// configuration, so there are few.
-	sets sync.Map // of setKey or quotaKey to metric.MeasurementOption
+	sets sync.Map // of setKey, quotaKey or cacheKey to metric.MeasurementOption
 }
 
 // BuildInfo names the running program in iqgw_build_info.
@@ -78,7 +79,10 @@ func NewMetrics(build BuildInfo) (*Metrics, error) {
 	if m.stores, err = newStoreInstruments(m.meter); err != nil {
 		return nil, err
 	}
-	m.quotas, err = newQuotaInstruments(m.meter)
+	if m.quotas, err = newQuotaInstruments(m.meter); err != nil {
+		return nil, err
+	}
+	m.cache, err = newCacheInstruments(m.meter)
 	return m, err
 }
 
@@ -156,6 +160,7 @@ func (m *Metrics) exchangeEnds(r *http.Request, ex *exchange.Exchange, status in
 	m.active.Add(ctx, -1)
 	m.server.Record(ctx, d.Seconds(), m.set(k, serverAttributes))
 	m.byWhom.Add(ctx, 1, m.set(who, exchangeAttributes))
+	m.cacheAsked(ctx, ex)
 }
 
 func serverAttributes(k setKey) []attribute.KeyValue {

@@ -107,6 +107,7 @@ func TestOneAccessLineWithTheDecisions(t *testing.T) {
 		ex.Target = &exchange.Target{Environment: "sandbox", Service: "crm", Route: "/sandbox/crm/v1/Companies({company})/Customers**"}
 		ex.Credential, ex.Attempts, ex.UpstreamStatus, ex.UpstreamTime = "retail", 2, 200, 3*time.Millisecond
 		ex.QuotaResult, ex.QuotaWait = exchange.QuotaWaited, 37500*time.Microsecond
+		ex.Cache = exchange.CacheView{Result: exchange.CacheStale, Reason: "quota", Time: 250 * time.Microsecond}
 		w.WriteHeader(http.StatusCreated)
 		_, _ = io.WriteString(w, "hello")
 	}, "Response")
@@ -128,6 +129,7 @@ func TestOneAccessLineWithTheDecisions(t *testing.T) {
 		"credential": "retail", "method": "GET", "status": 201.0, "attempts": 2.0, "upstream_status": 200.0,
 		"upstream_ms": 3.0, "bytes_out": 5.0, "query": "Response=Csv", "form": "path",
 		"quota": "waited", "quota_wait_ms": 37.5,
+		"cache": "stale", "cache_reason": "quota", "cache_ms": 0.25,
 	}
 	for key, value := range want {
 		if line[key] != value {

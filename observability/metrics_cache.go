@@ -1,0 +1,179 @@
+package observability
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"iqgateway/internal/exchange"
+)
+
+// cacheInstruments measure what the cache did. What it holds is in cacheGauges.
+type cacheInstruments struct {
+	requests      metric.Int64Counter
+	savedCalls    metric.Int64Counter
+	savedTokens   metric.Int64Counter
+	invalidations metric.Int64Counter
+	fetches       metric.Float64Histogram
+
+	gauges cacheGauges
+}
+
+func newCacheInstruments(meter metric.Meter) (cacheInstruments, error) {
+	var c cacheInstruments
+	var errs [6]error
+	counter := func(into *metric.Int64Counter, err *error, name, unit, description string) {
+		*into, *err = meter.Int64Counter("iqgw.cache."+name, metric.WithUnit(unit), metric.WithDescription(description))
+	}
+	counter(&c.requests, &errs[0], "requests", "{request}", "Requests that the cache was asked about, by what it did and why it was no fresh hit.")
+	counter(&c.savedCalls, &errs[1], "saved_calls", "{request}", "Upstream requests that were not made because an answer was there, or on its way to another caller.")
+	counter(&c.savedTokens, &errs[2], "saved_tokens", "{token}", "Quota tokens that these requests would have cost.")
+	counter(&c.invalidations, &errs[3], "invalidations", "{event}", "Invalidations that this replica has applied, its own and those of others, by what they drop.")
+	c.fetches, errs[4] = meter.Float64Histogram("iqgw.cache.fetch.duration", metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(durationBuckets()...),
+		metric.WithDescription("Duration of fetches that callers share, until the answer is whole, by how they ended."))
+	c.gauges, errs[5] = newCacheGauges(meter)
+	if err := errors.Join(errs[:]...); err != nil {
+		return c, fmt.Errorf("cache instruments: %w", err)
+	}
+	return c, nil
+}
+
+// cacheKey is one combination of label values.
+type cacheKey struct {
+	environment, service, caller, result, reason, kind, outcome string
+}
+
+func (m *Metrics) cacheSet(k cacheKey) metric.MeasurementOption {
+	if known, ok := m.sets.Load(k); ok {
+		return known.(metric.MeasurementOption)
+	}
+	var attrs []attribute.KeyValue
+	for _, label := range [...]struct{ name, value string }{
+		{"environment", k.environment},
+		{"service", k.service},
+		{"caller", k.caller},
+		{"result", k.result},
+		{"reason", k.reason},
+		{"kind", k.kind},
+		{"outcome", k.outcome},
+	} {
+		if label.value != "" {
+			attrs = append(attrs, attribute.String(label.name, label.value))
+		}
+	}
+	made := metric.WithAttributeSet(attribute.NewSet(attrs...))
+	m.sets.Store(k, made)
+	return made
+}
+
+// cacheAsked records what the cache did for an exchange that reached it.
+func (m *Metrics) cacheAsked(ctx context.Context, ex *exchange.Exchange) {
+	if ex.Cache.Result == exchange.CacheNone || ex.Target == nil {
+		return
+	}
+	who := cacheKey{environment: ex.Target.Environment, service: ex.Target.Service}
+	if ex.Caller != nil {
+		who.caller = ex.Caller.Name
+	}
+	if ex.Cache.Saved > 0 {
+		m.cache.savedCalls.Add(ctx, int64(ex.Cache.Saved), m.cacheSet(who))
+		if ex.QuotaView != nil { // a bucket counts the service
+			m.cache.savedTokens.Add(ctx, int64(ex.Cache.Saved), m.cacheSet(who))
+		}
+	}
+	who.result, who.reason = string(ex.Cache.Result), ex.Cache.Reason
+	m.cache.requests.Add(ctx, 1, m.cacheSet(who))
+}
+
+// CacheInvalidated records invalidations that were applied; kind is bounded.
+func (m *Metrics) CacheInvalidated(ctx context.Context, environment, service, kind string, count int) {
+	if m != nil {
+		m.cache.invalidations.Add(ctx, int64(count), m.cacheSet(cacheKey{environment: environment, service: service, kind: kind}))
+	}
+}
+
+// CacheFetched records a fetch that callers share; outcome is bounded.
+func (m *Metrics) CacheFetched(ctx context.Context, environment, service, outcome string, d time.Duration) {
+	if m != nil {
+		m.cache.fetches.Record(ctx, d.Seconds(), m.cacheSet(cacheKey{environment: environment, service: service, outcome: outcome}))
+	}
+}
+
+// cacheGauges show what the cache holds at each scrape.
+type cacheGauges struct {
+	bytes, maximum, objects metric.Int64ObservableGauge
+	heard                   metric.Float64ObservableGauge
+	evicted, suggested      metric.Int64ObservableCounter
+}
+
+func newCacheGauges(meter metric.Meter) (cacheGauges, error) {
+	var g cacheGauges
+	var errs [6]error
+	gauge := func(into *metric.Int64ObservableGauge, err *error, name, unit, description string) {
+		*into, *err = meter.Int64ObservableGauge("iqgw.cache."+name, metric.WithUnit(unit), metric.WithDescription(description))
+	}
+	gauge(&g.bytes, &errs[0], "stored", "By", "Memory that stored answers of the service take in this process, bookkeeping included.")
+	gauge(&g.maximum, &errs[1], "limit", "By", "What cache.memory allows all of them together.")
+	gauge(&g.objects, &errs[2], "objects", "{object}", "Stored answers in this process; those to the same URL that differ by request fields count as one.")
+	g.heard, errs[3] = meter.Float64ObservableGauge("iqgw.cache.log.age", metric.WithUnit("s"),
+		metric.WithDescription("Time since the fleet's invalidations were last heard. Above 5 s no copy is used of what callers can write."))
+	g.evicted, errs[4] = meter.Int64ObservableCounter("iqgw.cache.evicted", metric.WithUnit("By"),
+		metric.WithDescription("What was dropped from memory for want of room."))
+	g.suggested, errs[5] = meter.Int64ObservableCounter("iqgw.cache.suggested", metric.WithUnit("{request}"),
+		metric.WithDescription("Requests to what the catalogue only suggests to keep, by what would have come of it."))
+	return g, errors.Join(errs[:]...)
+}
+
+// CacheState is what the cache of this process holds at a moment.
+type CacheState struct {
+	Limit   int64 // bytes
+	Objects int64
+	Evicted int64         // bytes, since the start
+	Silence time.Duration // since the log of invalidations was heard; 0 = there is none
+	// Services are those that anything is known of.
+	Services []CacheServiceState
+}
+
+// CacheServiceState is the part of one service.
+type CacheServiceState struct {
+	Environment, Service string
+	Bytes                int64
+	// What suggested rules would have answered, and what not, since the start.
+	SuggestedHits, SuggestedMisses int64
+}
+
+// ObserveCache has the gauges of the cache read from state, which is called at
+// each scrape and must not block.
+func (m *Metrics) ObserveCache(state func() CacheState) error {
+	g := m.cache.gauges
+	_, err := m.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		m.observeCache(o, state())
+		return nil
+	}, g.bytes, g.maximum, g.objects, g.heard, g.evicted, g.suggested)
+	if err != nil {
+		return fmt.Errorf("observing the cache: %w", err)
+	}
+	return nil
+}
+
+func (m *Metrics) observeCache(o metric.Observer, s CacheState) {
+	g := m.cache.gauges
+	o.ObserveInt64(g.maximum, s.Limit)
+	o.ObserveInt64(g.objects, s.Objects)
+	o.ObserveInt64(g.evicted, s.Evicted)
+	o.ObserveFloat64(g.heard, s.Silence.Seconds())
+	for _, of := range s.Services {
+		k := cacheKey{environment: of.Environment, service: of.Service}
+		o.ObserveInt64(g.bytes, of.Bytes, m.cacheSet(k))
+		for result, count := range map[string]int64{"hit": of.SuggestedHits, "miss": of.SuggestedMisses} {
+			if of.SuggestedHits+of.SuggestedMisses > 0 {
+				k.result = result
+				o.ObserveInt64(g.suggested, count, m.cacheSet(k))
+			}
+		}
+	}
+}
