@@ -1,0 +1,34 @@
+package cache
+
+// maxCuts is how deep a path may be for its ancestors to be looked up one by
+// one. Real paths have less than 20; a made-up one must not cost thousands of
+// lookups, so deeper ones count as matched.
+const maxCuts = 64
+
+// cutAbove returns the path above a folded one: it is cut at its last "/" or
+// "(". Only "/" and texts that are no path have none.
+func cutAbove(path string) (above string, ok bool) {
+	for i := len(path) - 1; i >= 0; i-- {
+		if path[i] != '/' && path[i] != '(' {
+			continue
+		}
+		if i > 0 {
+			return path[:i], true
+		}
+		return "/", path != "/" && path[0] == '/'
+	}
+	return "", false
+}
+
+// standsAbove reports whether cutting path often enough gives above, or path is
+// above itself.
+func standsAbove(above, path string) bool {
+	if above == path {
+		return true
+	}
+	if above == "/" {
+		return len(path) > 0 && path[0] == '/'
+	}
+	return above != "" && len(path) > len(above) && path[:len(above)] == above &&
+		(path[len(above)] == '/' || path[len(above)] == '(')
+}

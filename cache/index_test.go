@@ -1,0 +1,502 @@
+package cache
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"iqgateway/internal/pathpattern"
+)
+
+func crmRoute(path string) Route {
+	return Route{Service: ServiceName{"production", "crm"}, Path: path}
+}
+
+func crmEvent(kind EventKind, path string) Event {
+	return Event{ID: eventID(), Kind: kind, Service: ServiceName{"production", "crm"}, Path: path}
+}
+
+// What each kind of event drops, of what was there before it.
+func TestDropped(t *testing.T) {
+	service := ServiceName{"production", "crm"}
+	for name, c := range map[string]struct {
+		event   Event
+		drops   []Route
+		leaves  []Route
+		tags    []string
+		tagless bool // leaves what has no tag
+	}{
+		"path": {
+			event:  crmEvent(DropPath, "/v1/companies(1)"),
+			drops:  []Route{crmRoute("/v1/companies(1)"), {service, "/v1/companies(1)", "$top=1"}},
+			leaves: []Route{crmRoute("/v1/companies(1)/customers"), crmRoute("/v1/companies"), {ServiceName{"sandbox", "crm"}, "/v1/companies(1)", ""}},
+		},
+		"tree": {
+			event: crmEvent(DropTree, "/v1/companies(1)/customers(2)"),
+			drops: []Route{
+				crmRoute("/v1/companies(1)/customers(2)"), crmRoute("/v1/companies(1)/customers(2)/addresses(3)"),
+				crmRoute("/v1/companies(1)/customers"), crmRoute("/v1/companies(1)"), crmRoute("/v1/companies"), crmRoute("/v1"), crmRoute("/"),
+			},
+			leaves: []Route{crmRoute("/v1/companies(1)/customers(22)"), crmRoute("/v1/companies(1)/customers(2"), crmRoute("/v1/companies(1)/orders"), crmRoute("/v2")},
+		},
+		"tree of a list": {
+			event:  crmEvent(DropTree, "/v1/companies"),
+			drops:  []Route{crmRoute("/v1/companies(1)"), crmRoute("/v1/companies/1"), crmRoute("/v1")},
+			leaves: []Route{crmRoute("/v1/companies2")},
+		},
+		"pattern": {
+			event:  crmEvent(DropPattern, "/v1/Companies({c})/Tree"),
+			drops:  []Route{crmRoute("/v1/companies(7)/tree")},
+			leaves: []Route{crmRoute("/v1/companies(7)/trees"), crmRoute("/v1/companies(7)")},
+		},
+		"pattern without parameters": {
+			event:  crmEvent(DropPattern, "/v1/Companies(7)/Tree/"),
+			drops:  []Route{crmRoute("/v1/companies(7)/tree")},
+			leaves: []Route{crmRoute("/v1/companies(8)/tree")},
+		},
+		"pattern that cannot be read": {
+			event: crmEvent(DropPattern, "/v1/{"),
+			drops: []Route{crmRoute("/v1/companies(7)/tree"), crmRoute("/x")},
+		},
+		"key": {
+			event:  Event{ID: 1, Kind: DropKey, Service: service, Path: "/v1/a", Query: "x=1"},
+			drops:  []Route{{service, "/v1/a", "x=1"}},
+			leaves: []Route{{service, "/v1/a", "x=2"}, {service, "/v1/a", ""}, {service, "/v1/b", "x=1"}},
+		},
+		"tag":                     {event: Event{ID: 1, Kind: DropTag, Service: service, Tag: "prices"}, tags: []string{"stock", "prices"}, drops: []Route{crmRoute("/a")}, tagless: true},
+		"tag of all services":     {event: Event{ID: 1, Kind: DropTag, Tag: "prices"}, tags: []string{"prices"}, drops: []Route{crmRoute("/a"), {Path: "/b"}}, tagless: true},
+		"service":                 {event: crmEvent(DropService, ""), drops: []Route{crmRoute("/a")}, leaves: []Route{{ServiceName{"production", "catalogs"}, "/a", ""}}},
+		"all":                     {event: Event{ID: 1, Kind: DropAll, Service: service}, drops: []Route{crmRoute("/a"), {ServiceName{"sandbox", "x"}, "/a", ""}}},
+		"a kind of tomorrow":      {event: crmEvent("moon", "/a"), drops: []Route{crmRoute("/b")}, leaves: []Route{{ServiceName{"production", "catalogs"}, "/a", ""}}},
+		"a path of no service":    {event: Event{ID: 1, Kind: DropPath, Path: "/a"}, drops: []Route{crmRoute("/b")}},
+		"a tree that is too deep": {event: crmEvent(DropTree, strings.Repeat("/a", maxCuts+1)), drops: []Route{crmRoute("/b")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ix := newIndex()
+			ix.follow(News{Position: Position{Log: "log", Seq: 4}})
+			before := ix.position()
+			is := func(route Route, tags []string, born Position) (bool, bool) {
+				return ix.dropped(&Object{Route: route, Tags: tags, Born: born}), ix.droppedEntry(route, tags, born)
+			}
+			ix.follow(News{Position: Position{Log: "log", Seq: 5}, Events: []Event{c.event}})
+			for _, r := range c.drops {
+				if here, tier := is(r, c.tags, before); !here || !tier {
+					t.Errorf("%+v is not dropped: here %t, in the tier %t", r, here, tier)
+				}
+				if here, tier := is(r, c.tags, ix.position()); here || tier {
+					t.Errorf("%+v, fetched later, is dropped: here %t, in the tier %t", r, here, tier)
+				}
+				if here, tier := is(r, nil, before); c.tagless && (here || tier) {
+					t.Errorf("%+v without the tag is dropped", r)
+				}
+			}
+			for _, r := range c.leaves {
+				if here, tier := is(r, nil, before); here || tier {
+					t.Errorf("%+v is dropped: here %t, in the tier %t", r, here, tier)
+				}
+			}
+		})
+	}
+}
+
+// A path of thousands of segments must not cost thousands of lookups; all of
+// them count as matched.
+func TestDeepPathIsDroppedByAnyTree(t *testing.T) {
+	ix := newIndex()
+	deep := crmRoute(strings.Repeat("/a", 8000))
+	ix.apply([]Event{crmEvent(DropPath, "/b")}, false)
+	if ix.dropped(&Object{Route: deep}) {
+		t.Error("dropped by a path")
+	}
+	ix.apply([]Event{crmEvent(DropTree, "/b")}, false)
+	if !ix.dropped(&Object{Route: deep}) {
+		t.Error("not dropped by a tree")
+	}
+}
+
+func TestIndexIsBounded(t *testing.T) {
+	ix := newIndex()
+	old, other := &Object{Route: crmRoute("/never/dropped")}, &Object{Route: Route{ServiceName{"production", "x"}, "/x", ""}}
+	for i := range 30_000 {
+		ix.apply([]Event{crmEvent(DropPath, fmt.Sprint("/v1/", i)), crmEvent(DropPattern, fmt.Sprint("/p/{a}/", i))}, false)
+	}
+	s := (*ix.services.Load())[old.Route.Service]
+	if n := s.table.size(); n > maxDrops || len(s.table.patterns) > maxPatterns {
+		t.Errorf("%d entries, %d patterns", n, len(s.table.patterns))
+	}
+	if !ix.dropped(old) {
+		t.Error("what is older than the oldest entry must count as dropped")
+	}
+	young := &Object{Route: crmRoute("/never/dropped"), Born: ix.position()}
+	ix.apply([]Event{crmEvent(DropPath, "/v1/z")}, false)
+	if ix.dropped(young) || ix.dropped(other) {
+		t.Error("the young and other services are not concerned")
+	}
+	for i := range maxServices + 10 {
+		ix.apply([]Event{{Kind: DropPath, Service: ServiceName{"e", fmt.Sprint(i)}, Path: "/"}}, false)
+	}
+	if n := len(*ix.services.Load()); n != maxServices {
+		t.Errorf("%d services", n)
+	}
+	if !ix.dropped(other) {
+		t.Error("beyond the bound of services everything is dropped")
+	}
+}
+
+func TestLostLogDropsEverything(t *testing.T) {
+	route := crmRoute("/a")
+	for name, to := range map[string]Position{
+		"another log":       {Log: "new", Seq: 3},
+		"another, empty":    {Log: "new"},
+		"a gap":             {Log: "log", Seq: 90},
+		"the end went away": {Log: "log", Seq: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ix := newIndex()
+			ix.follow(News{Position: Position{Log: "log", Seq: 50}, Events: []Event{crmEvent(DropPath, "/b")}})
+			before := ix.position()
+			ix.follow(News{Position: to, Lost: true})
+			if !ix.dropped(&Object{Route: route, Born: before}) || !ix.droppedEntry(route, nil, Position{Log: "log", Seq: 49}) {
+				t.Error("something older is still used")
+			}
+			if to.Log != "log" && !ix.droppedEntry(route, nil, Position{Log: "log", Seq: 1000}) {
+				t.Error("a value of another log is used")
+			}
+			at := ix.position()
+			if at.Log != to.Log || at.Seq != to.Seq || ix.dropped(&Object{Route: route, Born: at}) {
+				t.Errorf("it goes on at %+v", at)
+			}
+			if to.Seq != 2 && ix.droppedEntry(route, nil, at) {
+				t.Error("what is born now cannot be shared")
+			}
+		})
+	}
+}
+
+func TestNobodyCanTell(t *testing.T) {
+	ix := newIndex()
+	if !ix.droppedEntry(crmRoute("/a"), nil, Position{}) {
+		t.Error("a value of the tier was used before the log was heard")
+	}
+	ix.follow(News{Position: Position{Log: "log", Seq: 7}})
+	if !ix.droppedEntry(crmRoute("/a"), nil, Position{Seq: 9}) {
+		t.Error("a value was used that was born without a log")
+	}
+}
+
+// An own event counts at once, for values of the tier too, and comes back
+// without dropping again what was fetched meanwhile.
+func TestPendingEvents(t *testing.T) {
+	ix := newIndex()
+	ix.follow(News{Position: Position{Log: "log", Seq: 7}})
+	before, route := ix.position(), crmRoute("/a")
+	own := []Event{crmEvent(DropPath, "/a")}
+	ix.apply(own, true)
+	after := ix.position()
+	check := func(when string, tierOfNow bool) {
+		t.Helper()
+		if !ix.dropped(&Object{Route: route, Born: before}) || ix.dropped(&Object{Route: route, Born: after}) {
+			t.Errorf("%s: what is in memory is not judged by its birth", when)
+		}
+		if !ix.droppedEntry(route, nil, before) || ix.droppedEntry(crmRoute("/b"), nil, before) {
+			t.Errorf("%s: the tier's old values", when)
+		}
+		if got := ix.droppedEntry(route, nil, Position{Log: "log", Seq: 9}); got == tierOfNow {
+			t.Errorf("%s: the tier's newest value is dropped: %t", when, got)
+		}
+	}
+	check("while it waits", false)
+	if p := ix.pending(10); len(p) != 1 || p[0].ID != own[0].ID {
+		t.Errorf("%+v is pending", p)
+	}
+	ix.appended(own, Position{Log: "log", Seq: 9}) // 8 is somebody else's
+	check("when the log has it", true)
+	if p := ix.position(); p.Seq != 7 || len(ix.pending(10)) != 0 {
+		t.Errorf("at %+v, %d pending", p, len(ix.pending(10)))
+	}
+	ix.follow(News{Position: Position{Log: "log", Seq: 9}, Events: append([]Event{crmEvent(DropPath, "/c")}, own...)})
+	check("when it came back", true)
+	if p := ix.position(); p.Seq != 9 || p.Local != after.Local+1 {
+		t.Errorf("at %+v", p)
+	}
+	next := []Event{crmEvent(DropPath, "/d")}
+	ix.apply(next, true)
+	ix.appended(next, Position{Log: "log", Seq: 10})
+	if p := ix.position(); p.Seq != 10 {
+		t.Errorf("nothing lay between, at %+v", p)
+	}
+}
+
+func TestAppendedToAnotherLog(t *testing.T) {
+	ix := newIndex()
+	ix.follow(News{Position: Position{Log: "log", Seq: 7}})
+	own := []Event{crmEvent(DropPath, "/a")}
+	ix.apply(own, true)
+	ix.appended(own, Position{Log: "new", Seq: 1})
+	if len(ix.pending(10)) != 0 || !ix.droppedEntry(crmRoute("/a"), nil, Position{Log: "log", Seq: 99}) {
+		t.Error("it is in a log, but not in the one that is read")
+	}
+	ix.follow(News{Position: Position{Log: "new", Seq: 1}, Lost: true})
+	if len(ix.pending(10)) != 1 {
+		t.Error("it may be lost with the log: it is to be offered again")
+	}
+	ix.follow(News{Position: Position{Log: "new", Seq: 2}, Events: own})
+	if len(ix.pending(10)) != 0 {
+		t.Error("it stood in the log")
+	}
+}
+
+func TestPendingIsBounded(t *testing.T) {
+	ix := newIndex()
+	ix.follow(News{Position: Position{Log: "log", Seq: 7}})
+	catalogs := ServiceName{"production", "catalogs"}
+	kept := &Object{Route: crmRoute("/kept")}
+	for i := range 5 * maxPending {
+		e := crmEvent(DropPath, fmt.Sprint("/v1/", i))
+		if i%2 == 0 {
+			e.Service = catalogs
+		}
+		ix.apply([]Event{e}, true)
+	}
+	waiting := ix.pending(1 << 20)
+	if len(waiting) > maxPending || len(waiting) < maxPending/2 {
+		t.Errorf("%d are pending", len(waiting))
+	}
+	var services []ServiceName
+	for _, e := range waiting {
+		if e.Kind == DropService {
+			services = append(services, e.Service)
+		}
+		if e.ID == 0 || !ix.own.has(e.ID) {
+			t.Errorf("%+v will not be recognised", e)
+		}
+	}
+	if len(services) != 2 || ix.dropped(kept) {
+		t.Errorf("%v are dropped as a whole; here %t", services, ix.dropped(kept))
+	}
+	ix.apply([]Event{{ID: 5, Kind: DropTag, Tag: "t"}}, true)
+	for range maxPending {
+		ix.apply([]Event{crmEvent(DropPath, "/x")}, true)
+	}
+	if e := ix.pending(1)[0]; e.Kind != DropAll {
+		t.Errorf("a tag of all services has become %+v", e)
+	}
+}
+
+func TestOwnIDsAreBounded(t *testing.T) {
+	o := newOwnIDs()
+	for id := range uint64(3 * maxOwnIDs) {
+		o.add(id + 1)
+	}
+	if len(o.known) != maxOwnIDs || o.has(1) || !o.has(3*maxOwnIDs) || !o.has(2*maxOwnIDs+1) || o.has(2*maxOwnIDs) || o.has(0) {
+		t.Errorf("%d IDs are known", len(o.known))
+	}
+}
+
+func TestAdopt(t *testing.T) {
+	ix := newIndex()
+	ix.follow(News{Position: Position{Log: "log", Seq: 7}, Events: []Event{crmEvent(DropPath, "/a")}})
+	o := &Object{Route: crmRoute("/a"), Born: Position{Log: "log", Seq: 7}}
+	if !ix.adopt(o) || o.Born.Local != ix.position().Local || ix.dropped(o) {
+		t.Errorf("not adopted: %+v", o.Born)
+	}
+	if ix.adopt(&Object{Route: crmRoute("/a"), Born: Position{Log: "log", Seq: 6}}) {
+		t.Error("adopted what is dropped")
+	}
+	ix.follow(News{Position: Position{Log: "log", Seq: 8}, Events: []Event{crmEvent(DropPath, "/a")}})
+	if !ix.dropped(o) {
+		t.Error("a later event does not drop it")
+	}
+}
+
+// What an object was compared with is noted; a copy that is born later does not
+// vouch for the older one.
+func TestCheckedMark(t *testing.T) {
+	ix := newIndex()
+	m := newMemory(1<<20, nil)
+	o := stateObject("/a", 10)
+	m.put(o)
+	o = m.get(o.Key, o.Selected)
+	ix.apply([]Event{{ID: 1, Kind: DropPath, Service: o.Route.Service, Path: "/b"}}, false)
+	if ix.dropped(o) || o.checked.upTo.Load() != 1 {
+		t.Errorf("checked up to %d", o.checked.upTo.Load())
+	}
+	ix.apply([]Event{{ID: 2, Kind: DropPath, Service: o.Route.Service, Path: "/a"}}, false)
+	fresh := o.with(func(o *Object) { o.Born = ix.position() })
+	if ix.dropped(fresh) || !ix.dropped(o) {
+		t.Error("the copy's check counted for the original")
+	}
+}
+
+// eventModel remembers all, and compares one by one.
+type eventModel struct {
+	events []Event
+	at     []mark
+}
+
+func (m *eventModel) dropped(r Route, tags []string, since func(mark) bool) bool {
+	for i, e := range m.events {
+		if since(m.at[i]) && modelMatches(e, r, tags) {
+			return true
+		}
+	}
+	return false
+}
+
+func modelMatches(e Event, r Route, tags []string) bool {
+	if e.Kind == DropAll {
+		return true
+	}
+	if e.Kind == DropTag {
+		return slices.Contains(tags, e.Tag) && (e.Service == ServiceName{} || e.Service == r.Service)
+	}
+	if e.Service != r.Service {
+		return false
+	}
+	below := func(a, b string) bool { // b is a, or a and more
+		return a == "/" || a == b || strings.HasPrefix(b, a+"/") || strings.HasPrefix(b, a+"(")
+	}
+	switch e.Kind {
+	case DropPath:
+		return e.Path == r.Path
+	case DropKey:
+		return e.Path == r.Path && e.Query == r.Query
+	case DropTree:
+		return below(e.Path, r.Path) || below(r.Path, e.Path)
+	case DropPattern:
+		return pathpattern.MustParse(e.Path).MatchFolded(r.Path)
+	}
+	return true
+}
+
+func drawRoute(t *rapid.T) Route {
+	return Route{
+		Service: ServiceName{"e", rapid.SampledFrom([]string{"s", "t"}).Draw(t, "service")},
+		Path:    rapid.SampledFrom(modelPaths()).Draw(t, "path"),
+		Query:   rapid.SampledFrom([]string{"", "q"}).Draw(t, "query"),
+	}
+}
+
+func modelPaths() []string {
+	return []string{"/", "/a", "/a(1)", "/a(1)/b", "/a(1)/b(2)", "/a(1)/b(2)/c", "/a(12)", "/a/b", "/ab", "/a(1", "/a(1)(2)"}
+}
+
+func drawEvent(t *rapid.T) Event {
+	r := drawRoute(t)
+	e := Event{ID: eventID(), Service: r.Service, Path: r.Path, Query: r.Query}
+	e.Kind = rapid.SampledFrom([]EventKind{DropPath, DropTree, DropPattern, DropTag, DropKey, DropService, DropAll, DropPath, DropTree}).Draw(t, "kind")
+	switch e.Kind {
+	case DropPattern:
+		e.Path = rapid.SampledFrom([]string{"/a({x})", "/a({x})/B", "/a**", "/A(1)/b", "/{x}"}).Draw(t, "pattern")
+	case DropTag:
+		e.Tag = rapid.SampledFrom([]string{"red", "blue"}).Draw(t, "tag")
+		if rapid.Bool().Draw(t, "everywhere") {
+			e.Service = ServiceName{}
+		}
+	}
+	return e
+}
+
+// The index says what a list of all events says, and may be stricter only where
+// the log's sequence of an event is not known exactly.
+func TestIndexIsTheListOfEvents(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ix, model := newIndex(), &eventModel{}
+		var seq uint64
+		ix.follow(News{Position: Position{Log: "log"}})
+		var births []Position
+		for range rapid.IntRange(1, 30).Draw(t, "steps") {
+			births = append(births, ix.position())
+			e := drawEvent(t)
+			at := mark{local: ix.position().Local + 1}
+			switch rapid.IntRange(0, 2).Draw(t, "from") {
+			case 0: // another replica's
+				seq++
+				at.seq = seq
+				ix.follow(News{Position: Position{Log: "log", Seq: seq}, Events: []Event{e}})
+			case 1: // own, and the log takes it
+				seq++
+				at.seq = seq
+				ix.apply([]Event{e}, true)
+				ix.appended([]Event{e}, Position{Log: "log", Seq: seq})
+			case 2: // own, and the log is away
+				at.seq = ^uint64(0)
+				ix.apply([]Event{e}, true)
+			}
+			model.events, model.at = append(model.events, e), append(model.at, at)
+		}
+		for _, born := range births {
+			r, tags := drawRoute(t), rapid.SliceOf(rapid.SampledFrom([]string{"red", "green"})).Draw(t, "tags")
+			o := &Object{Route: r, Tags: tags, Born: born}
+			if got, want := ix.dropped(o), model.dropped(r, tags, func(m mark) bool { return m.local > born.Local }); got != want {
+				t.Fatalf("%+v of %+v: dropped %t, want %t", r, born, got, want)
+			}
+			if got, want := ix.droppedEntry(r, tags, born), model.dropped(r, tags, func(m mark) bool { return m.seq > born.Seq }); got != want {
+				t.Fatalf("%+v of %+v in the tier: dropped %t, want %t", r, born, got, want)
+			}
+		}
+	})
+}
+
+// Nothing that was dropped before a reader began is used by it, however many
+// write and read.
+func TestIndexIsConcurrent(t *testing.T) {
+	ix := newIndex()
+	ix.follow(News{Position: Position{Log: "log"}})
+	m := newMemory(1<<20, nil)
+	var all sync.WaitGroup
+	for c := range 3 {
+		all.Go(func() {
+			r := rand.New(rand.NewPCG(3, uint64(c)))
+			for i := range 2000 {
+				o := stateObject(fmt.Sprint("/", c), 10).with(func(o *Object) { o.Key += Key(fmt.Sprint(c)); o.Born = ix.position() })
+				m.put(o)
+				o = m.get(o.Key, o.Selected)
+				e := Event{ID: eventID(), Kind: DropTree, Service: o.Route.Service, Path: fmt.Sprint("/", r.IntN(3))}
+				pending := i%2 == 0
+				ix.apply([]Event{e}, pending)
+				if own := e.Path == o.Route.Path; own && !ix.dropped(o) {
+					t.Error("an object outlived its event")
+				}
+				if pending {
+					ix.appended([]Event{e}, Position{Log: "log", Seq: uint64(i)})
+				}
+				ix.droppedEntry(o.Route, nil, o.Born)
+				ix.dropped(m.get(o.Key, o.Selected))
+			}
+		})
+	}
+	all.Wait()
+	if ix.position().Local != 6000 {
+		t.Errorf("at %+v", ix.position())
+	}
+}
+
+func BenchmarkDropped(b *testing.B) {
+	ix := newIndex()
+	m := newMemory(1<<20, nil)
+	o := stateObject("/v1/companies(1)/customers(2)/addresses(3)", 100)
+	m.put(o)
+	o = m.get(o.Key, o.Selected)
+	for i := range 5000 {
+		ix.apply([]Event{{ID: 1, Kind: DropTree, Service: o.Route.Service, Path: fmt.Sprint("/v1/companies(2)/customers(", i, ")")}}, false)
+	}
+	b.Run("quiet", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			ix.dropped(o)
+		}
+	})
+	b.Run("compared anew", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			o.checked.upTo.Store(0)
+			ix.dropped(o)
+		}
+	})
+}
