@@ -41,7 +41,9 @@ func parseHTTPDateAt(s string, now time.Time) (time.Time, bool) {
 		}
 		// time.Parse forgives more than it should; what it understood must be
 		// what was written.
-		return t, strings.ToUpper(t.Format(layout)) == s
+		if strings.ToUpper(t.Format(layout)) == s {
+			return t, true
+		}
 	}
 	return time.Time{}, false
 }

@@ -7,7 +7,10 @@ import (
 
 // maxDelta is the longest time that a field can name, and what anything longer
 // counts as (RFC 9111, section 1.2.2: 2^31 seconds).
-const maxDelta = (1 << 31) * time.Second
+const (
+	maxDelta        = maxDeltaSeconds * time.Second
+	maxDeltaSeconds = 1 << 31
+)
 
 // directives are what the Cache-Control fields of one message say. The zero
 // value says nothing.
@@ -133,12 +136,17 @@ func parseDelta(s string) (time.Duration, bool) {
 	if s == "" {
 		return 0, false
 	}
-	var n time.Duration
+	var n int64
 	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
+		if !isDigit(s[i]) {
 			return 0, false
 		}
-		n = min(n*10+time.Duration(s[i]-'0'), maxDelta/time.Second)
+		n = min(n*10+int64(s[i]-'0'), maxDeltaSeconds)
 	}
-	return n * time.Second, true
+	return inSeconds(n), true
+}
+
+// inSeconds returns n seconds, but never less than none or more than maxDelta.
+func inSeconds(n int64) time.Duration {
+	return time.Duration(min(max(n, 0), maxDeltaSeconds)) * time.Second
 }

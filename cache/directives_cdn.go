@@ -1,9 +1,6 @@
 package cache
 
-import (
-	"strings"
-	"time"
-)
+import "strings"
 
 // parseCDNCacheControl reads the field lines of CDN-Cache-Control (RFC 9213,
 // section 3): a Structured Field dictionary (RFC 8941, section 3.2) of response
@@ -65,7 +62,7 @@ func (ds *directives) set(name string, v sfValue) bool {
 }
 
 func (d *delta) set(v sfValue) bool {
-	*d = delta{Set: true, For: min(max(time.Duration(v.number), 0), maxDelta/time.Second) * time.Second}
+	*d = delta{Set: true, For: inSeconds(v.number)}
 	return v.kind == sfInteger
 }
 

@@ -41,8 +41,9 @@ func freshness(
 		return policyTerms(r, key, status, age)
 	case ModeRFC9111:
 		return upstreamTerms(s, status, h, received)
+	default:
+		return terms{}
 	}
-	return terms{}
 }
 
 // policyTerms are what a rule says, whatever the upstream does. A lifetime
@@ -85,7 +86,7 @@ func jitter(key Key, limit time.Duration) time.Duration {
 		return 0
 	}
 	h := fnv.New64a()
-	h.Write([]byte(key)) //nolint:errcheck // a hash cannot fail
+	h.Write([]byte(key))
 	return time.Duration(h.Sum64() % uint64(limit))
 }
 
