@@ -90,23 +90,29 @@ local function lives_on()
 end
 `
 
-// ARGV from the fifth on: IDs and payloads. It answers the log's name, what was
-// odd about it, the sequence of the log's last event and its ID, and the
-// highest sequence of the given events.
+// ARGV from the fifth on: IDs and payloads. Events that a lost answer left in the
+// log stay where they are, as long as the given ones then stand there in one
+// piece: who gave them reads from the sequence that nothing of others lies
+// between. Else all are added once more. It answers the log's name, what was odd
+// about it, the sequence of the log's last event and its ID, and the sequence of
+// the last of the given events.
 const addScript = `
-local last = #ARGV < 5 and seq or 0
-for i = 5, #ARGV, 2 do
-  local id, payload = ARGV[i], ARGV[i + 1]
-  local known = natural(redis.call('HGET', key, 'i' .. id) or '')
-  if known and known > seq - keep and known <= seq then
-    last = math.max(last, known)
-  else
-    seq = seq + 1
-    last = seq
-    redis.call('HSET', key, int(seq), id .. ' ' .. payload, 'i' .. id, int(seq), 'seq', int(seq))
-    local old = seq > keep and event(seq - keep)
-    if old then redis.call('HDEL', key, int(seq - keep), 'i' .. id_of(old)) end
-  end
+local count, first, there = (#ARGV - 4) / 2, 0, 0
+while there < count do
+  local at = natural(redis.call('HGET', key, 'i' .. ARGV[5 + 2 * there]) or '')
+  if not at or at <= seq - keep or at > seq or (there > 0 and at ~= first + there) then break end
+  if there == 0 then first = at end
+  there = there + 1
+end
+if there > 0 and there < count and first + there - 1 ~= seq then there = 0 end
+local last = there > 0 and first + there - 1 or seq
+for i = there + 1, count do
+  local id, payload = ARGV[3 + 2 * i], ARGV[4 + 2 * i]
+  seq = seq + 1
+  last = seq
+  redis.call('HSET', key, int(seq), id .. ' ' .. payload, 'i' .. id, int(seq), 'seq', int(seq))
+  local old = seq > keep and event(seq - keep)
+  if old then redis.call('HDEL', key, int(seq - keep), 'i' .. id_of(old)) end
 end
 lives_on()
 return { log, odd, int(seq), last_id(), int(last) }

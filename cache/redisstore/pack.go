@@ -120,7 +120,7 @@ func (p *packer) expand(compressed []byte, length int) ([]byte, error) {
 		return nil, errPacked
 	}
 	var one [1]byte
-	if n, err := f.r.Read(one[:]); n != 0 || err != io.EOF || f.in.Len() != 0 { //nolint:errorlint // readers of package flate give io.EOF itself
+	if n, err := f.r.Read(one[:]); n != 0 || err != io.EOF || f.in.Len() != 0 {
 		return nil, errPacked
 	}
 	return value, nil
