@@ -1,34 +1,140 @@
 package cache
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// maxSelection bounds the fields that select a variant, in bytes: they are part
+// of what is kept, and a caller chooses them.
+const maxSelection = 4 << 10
 
 // selection is what of a request's header selects a variant. The upstream is
-// sent exactly this.
+// sent exactly this: what is not keyed is not sent.
 type selection struct {
-	// text is injective over the fields: one "Name: value" line for each.
+	// text is injective over the fields to send: one "Name: value" line for each
+	// value.
 	text string
-	// refused: the fields are too large or malformed; the request bypasses the
-	// cache.
+	// refused: the fields are too large or hold line ends. The request bypasses
+	// the cache.
 	refused bool
 }
 
-// selectFields returns the selection of a request to s under r; r may be nil.
+// selectFields returns the selection of a request to s under r, whose Vary it
+// uses; a nil r and a nil Vary stand for Accept and Accept-Language. Beyond
+// those, the other usual fields and those of s.Forward select where a request
+// has them.
+//
+// Values are normalised where the field's meaning allows it (RFC 9111, section
+// 4.1). Accept-Encoding becomes gzip or identity.
 func selectFields(s *Service, r *Rule, h http.Header) selection {
-	_, _, _ = s, r, h
-	return selection{}
+	vary := []string{"Accept", "Accept-Language"}
+	if r != nil && r.Vary != nil {
+		vary = r.Vary
+	}
+	w := selectionWriter{header: h}
+	for _, name := range vary {
+		w.add(name)
+	}
+	for _, name := range [...]string{"Accept-Charset", "Prefer"} {
+		if !slices.Contains(vary, name) {
+			w.add(name)
+		}
+	}
+	for i, name := range s.Forward {
+		if !slices.Contains(vary, name) && !slices.Contains(s.Forward[:i], name) && !isUsualField(name) {
+			w.add(name)
+		}
+	}
+	w.line("Accept-Encoding", acceptedCoding(h["Accept-Encoding"]))
+	if w.refused {
+		return selection{refused: true}
+	}
+	return selection{text: string(w.text)}
+}
+
+// isUsualField names what selectFields treats by name.
+func isUsualField(name string) bool {
+	switch name {
+	case "Accept", "Accept-Language", "Accept-Charset", "Accept-Encoding", "Prefer":
+		return true
+	}
+	return false
+}
+
+// neverSelects names fields that must not reach a shared fetch even where a
+// rule names them: credentials, framing, and what the cache itself answers.
+func neverSelects(name string) bool {
+	switch name {
+	case "Authorization", "Proxy-Authorization", "Cookie", "X-Api-Key", "Host", "Forwarded",
+		"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto",
+		"X-Http-Method-Override", "X-Method-Override", "X-Original-Url", "X-Rewrite-Url",
+		"Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+		"Content-Length", "Expect", "Via", "Cache-Control", "Pragma", "Range", "If-Range",
+		"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since",
+		"Accept-Encoding": // always there, in one of two forms
+		return true
+	}
+	return false
+}
+
+// selectionWriter collects the lines of a selection.
+type selectionWriter struct {
+	header  http.Header
+	text    []byte
+	raw     int // bytes of the values seen
+	refused bool
+}
+
+// add appends a field, where the request has it.
+func (w *selectionWriter) add(name string) {
+	values := w.header[name]
+	if len(values) == 0 || neverSelects(name) {
+		return
+	}
+	for _, value := range values {
+		w.raw += len(name) + len(value)
+		if strings.ContainsAny(value, "\r\n\x00") {
+			w.refused = true
+		}
+	}
+	if w.refused = w.refused || w.raw > maxSelection; w.refused {
+		return
+	}
+	switch name {
+	case "Accept":
+		w.line(name, normalAccept(values))
+	case "Accept-Language":
+		w.line(name, normalLanguages(values))
+	case "Accept-Charset", "Prefer":
+		w.line(name, normalList(values))
+	default: // its meaning is not known: nothing but outer white space goes
+		for _, value := range values {
+			w.line(name, strings.Trim(value, " \t"))
+		}
+	}
+}
+
+func (w *selectionWriter) line(name, value string) {
+	if w.text == nil {
+		w.text = make([]byte, 0, 256)
+	}
+	w.text = append(append(append(append(w.text, name...), ": "...), value...), '\n')
+	w.refused = w.refused || len(w.text) > maxSelection
 }
 
 // header returns the fields to send upstream.
-func (s selection) header() http.Header { return http.Header{} }
+func (s selection) header() http.Header {
+	h := make(http.Header, 4)
+	eachLine(s.text, func(name, value string) { h[name] = append(h[name], value) })
+	return h
+}
 
-// matches reports whether o answers the selection: the fields that its Vary
-// names are the same in both (RFC 9111, section 4.1).
-func (s selection) matches(o *Object) bool { return s.text == o.Selected }
-
-// varyNames returns the request fields that an answer depends on, canonical,
-// sorted and once each. ok is false where it can answer no other request: "*",
-// fields with credentials, or what cannot be read.
-func varyNames(h http.Header) (names []string, ok bool) {
-	_ = h
-	return nil, false
+func eachLine(text string, do func(name, value string)) {
+	for line := range strings.SplitSeq(text, "\n") {
+		if name, value, ok := strings.Cut(line, ": "); ok {
+			do(name, value)
+		}
+	}
 }

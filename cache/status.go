@@ -1,8 +1,11 @@
 package cache
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
-// Values of fwd (RFC 9211, section 2.2).
+// Why a request went upstream: values of fwd (RFC 9211, section 2.2).
 const (
 	fwdBypass   = "bypass"
 	fwdMethod   = "method"
@@ -14,7 +17,8 @@ const (
 	fwdPartial  = "partial"
 )
 
-// cacheStatus is a member of Cache-Status (RFC 9211). Either hit or fwd is set.
+// cacheStatus is a member of Cache-Status (RFC 9211). Either hit or fwd is set;
+// where neither is, the request bypassed the cache.
 type cacheStatus struct {
 	hit       bool
 	fwd       string
@@ -25,8 +29,75 @@ type cacheStatus struct {
 	hasTTL    bool
 	stored    bool
 	collapsed bool
-	detail    string
+	detail    string // a word of the cache's own
 }
 
-// String renders the parameters without the cache's name.
-func (s cacheStatus) String() string { return "" }
+// String renders the member without the cache's name.
+func (s cacheStatus) String() string {
+	b := make([]byte, 0, 64)
+	switch {
+	case s.hit:
+		b = append(b, "hit"...)
+	case s.fwd != "":
+		b = append(append(b, "fwd="...), s.fwd...)
+	default:
+		b = append(b, "fwd="+fwdBypass...)
+	}
+	if s.fwdStatus != 0 {
+		b = strconv.AppendInt(append(b, "; fwd-status="...), int64(s.fwdStatus), 10)
+	}
+	if s.hasTTL {
+		b = strconv.AppendInt(append(b, "; ttl="...), floorSeconds(s.ttl), 10)
+	}
+	if s.stored {
+		b = append(b, "; stored"...)
+	}
+	if s.collapsed {
+		b = append(b, "; collapsed"...)
+	}
+	if s.detail != "" {
+		b = appendDetail(append(b, "; detail="...), s.detail)
+	}
+	return string(b)
+}
+
+// floorSeconds rounds down also below zero: what is stale by half a second has
+// a ttl of -1.
+func floorSeconds(d time.Duration) int64 {
+	seconds := int64(d / time.Second)
+	if d < 0 && d%time.Second != 0 {
+		seconds--
+	}
+	return seconds
+}
+
+// appendDetail writes a token where the text is one, else a string (RFC 9651,
+// section 3.3.3 and 3.3.4).
+func appendDetail(b []byte, detail string) []byte {
+	if isDetailToken(detail) {
+		return append(b, detail...)
+	}
+	b = append(b, '"')
+	for i := range len(detail) {
+		switch c := detail[i]; {
+		case c < ' ' || c > '~':
+			b = append(b, '?')
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		default:
+			b = append(b, c)
+		}
+	}
+	return append(b, '"')
+}
+
+func isDetailToken(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
+		if !letter && (i == 0 || (c < '0' || c > '9') && c != '-' && c != '_' && c != '.') {
+			return false
+		}
+	}
+	return s != ""
+}
