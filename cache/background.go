@@ -1,0 +1,108 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+
+	"iqgateway/internal/exchange"
+)
+
+// errRefresh says that a refresh brought nothing, for a reason that the stages
+// have reported themselves.
+var errRefresh = errors.New("the refresh was broken off")
+
+// startRefresh has a stored answer fetched anew in the background: one fetch a
+// key, through all stages below, for nobody in particular.
+func (l *lookup) startRefresh(r *http.Request, ex *exchange.Exchange, q *question) {
+	c, key := l.cache, q.flight()
+	if c.failing.has(key, c.now()) {
+		return
+	}
+	if _, running := c.fresh.LoadOrStore(key, nil); running {
+		return
+	}
+	select {
+	case c.refreshes <- struct{}{}:
+	default: // enough are under way; the next hit asks again
+		c.fresh.Delete(key)
+		return
+	}
+	ctx, cancel := c.detach(r.Context(), q.service)
+	own := &exchange.Exchange{
+		ID: ex.ID, Start: c.now(), Form: ex.Form, Caller: ex.Caller, Target: ex.Target, Credential: ex.Credential,
+		Class: "background",
+	}
+	asked := *q
+	asked.refresh, asked.want = true, want{}
+	in := refreshRequest(withQuestion(exchange.With(ctx, own), &asked), r, &asked)
+	c.work.Go(func() {
+		defer func() {
+			cancel()
+			<-c.refreshes
+			c.fresh.Delete(key)
+		}()
+		c.o.Hooks.refreshed(q.route.Service, l.runRefresh(in, own))
+	})
+}
+
+// refreshRequest is the caller's request without what concerns that caller
+// alone.
+func refreshRequest(ctx context.Context, r *http.Request, q *question) *http.Request {
+	in := r.Clone(ctx)
+	for _, name := range []string{
+		"Cache-Control", "Pragma", "If-None-Match", "If-Modified-Since", "If-Range", "Range",
+	} {
+		delete(in.Header, name)
+	}
+	in.Body = http.NoBody
+	if q.method == http.MethodHead {
+		in.Method, q.method = http.MethodGet, http.MethodGet
+	}
+	if q.body != nil {
+		in.Body = io.NopCloser(bytes.NewReader(q.body))
+	}
+	return in
+}
+
+func (l *lookup) runRefresh(in *http.Request, own *exchange.Exchange) (err error) {
+	defer func() {
+		if v := recover(); v != nil { // how the stages cut an answer
+			err = errRefresh
+		}
+	}()
+	l.next.ServeHTTP(nowhere{}, in)
+	if own.Problem != nil {
+		return own.Problem
+	}
+	return nil
+}
+
+// nowhere takes an answer that nobody reads.
+type nowhere struct{}
+
+// Header implements [http.ResponseWriter].
+func (nowhere) Header() http.Header { return http.Header{} }
+
+// Write implements [io.Writer].
+func (nowhere) Write(b []byte) (int, error) { return len(b), nil }
+
+// WriteHeader implements [http.ResponseWriter].
+func (nowhere) WriteHeader(int) {}
+
+// detach returns a context with the values of a request's, that ends with the
+// cache, and not with the request.
+func (c *Cache) detach(ctx context.Context, s *Service) (context.Context, context.CancelFunc) {
+	timeout := s.FetchTimeout
+	if timeout <= 0 {
+		timeout = defaultFetch
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	stop := context.AfterFunc(c.ctx, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}

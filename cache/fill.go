@@ -1,0 +1,197 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+)
+
+// errLeft ends the reading of an answer that nobody wants any more.
+var errLeft = errors.New("the caller left, and the answer is too large to be kept")
+
+// fill is a body on its way from the upstream into the store. It is read by at
+// most one caller while it grows, at that caller's own pace; everybody else
+// gets it when it is complete. It never holds more than its limit: what is
+// larger goes on to its reader directly.
+type fill struct {
+	limit int64
+
+	mu    sync.Mutex
+	data  []byte
+	end   error         // why nothing follows data; io.EOF = it is complete
+	rest  io.ReadCloser // follows data where that has reached the limit
+	left  bool          // its reader has gone, or there is none
+	moved chan struct{} // closed with each change
+}
+
+// newFill returns a fill of at most limit bytes. length is what the upstream
+// has announced, -1 = unknown.
+func newFill(limit, length int64) *fill {
+	f := &fill{limit: limit, moved: make(chan struct{})}
+	if length > 0 && length <= limit {
+		f.data = make([]byte, 0, length)
+	}
+	return f
+}
+
+// pumpSize is one read of an upstream's body, in bytes.
+const pumpSize = 32 << 10
+
+// pump reads body to its end. It returns nil if all of it is in data, the
+// error of reading, or errTooLarge if what follows was left to the reader.
+func (f *fill) pump(body io.ReadCloser) error {
+	buffer := make([]byte, pumpSize)
+	for {
+		n, err := body.Read(buffer)
+		if n > 0 && !f.add(buffer[:n]) {
+			return f.overflow(buffer[:n], body, err)
+		}
+		if err == nil {
+			continue
+		}
+		f.close(err)
+		_ = body.Close()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		return err
+	}
+}
+
+// errTooLarge says that a body is larger than what is kept.
+var errTooLarge = errors.New("the answer is larger than max_object")
+
+// overflow hands the rest of a body over to the reader.
+func (f *fill) overflow(read []byte, body io.ReadCloser, err error) error {
+	rest := &remainder{head: append([]byte(nil), read...), body: body, err: err}
+	f.mu.Lock()
+	gone := f.left
+	if gone {
+		f.end = errLeft
+	} else {
+		f.rest = rest
+	}
+	f.changed()
+	f.mu.Unlock()
+	if gone {
+		_ = rest.Close()
+	}
+	return errTooLarge
+}
+
+// changed wakes the reader; f.mu is held.
+func (f *fill) changed() {
+	close(f.moved)
+	f.moved = make(chan struct{})
+}
+
+// add appends, and reports false if that would exceed the limit.
+func (f *fill) add(b []byte) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if int64(len(f.data)+len(b)) > f.limit {
+		return false
+	}
+	f.data = append(f.data, b...)
+	f.changed()
+	return true
+}
+
+func (f *fill) close(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.end = err
+	f.changed()
+}
+
+// whole returns the body; call it after pump has returned nil.
+func (f *fill) whole() []byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.data[:len(f.data):len(f.data)]
+}
+
+// leave says that nobody reads.
+func (f *fill) leave() {
+	f.mu.Lock()
+	f.left = true
+	rest := f.rest
+	f.rest = nil
+	if rest != nil {
+		f.end = errLeft
+	}
+	f.mu.Unlock()
+	if rest != nil {
+		_ = rest.Close()
+	}
+}
+
+// remainder is what was read beyond the limit, and what follows it.
+type remainder struct {
+	head []byte
+	body io.ReadCloser
+	err  error // of the last read
+}
+
+// Read implements [io.Reader].
+func (r *remainder) Read(p []byte) (int, error) {
+	if len(r.head) > 0 {
+		n := copy(p, r.head)
+		r.head = r.head[n:]
+		return n, nil
+	}
+	if r.err != nil {
+		return 0, r.err
+	}
+	return r.body.Read(p)
+}
+
+// Close implements [io.Closer].
+func (r *remainder) Close() error { return r.body.Close() }
+
+// stream reads a fill while it grows. Its owner reads and closes it in one
+// goroutine.
+type stream struct {
+	fill   *fill
+	ctx    context.Context //nolint:containedctx // of the caller that reads; ends with its request
+	offset int
+	closed bool
+}
+
+// Read implements [io.Reader].
+func (s *stream) Read(p []byte) (int, error) {
+	if s.closed {
+		return 0, errLeft
+	}
+	for {
+		s.fill.mu.Lock()
+		n := copy(p, s.fill.data[s.offset:])
+		rest, end, moved := s.fill.rest, s.fill.end, s.fill.moved
+		s.fill.mu.Unlock()
+		s.offset += n
+		switch {
+		case n > 0 || len(p) == 0:
+			return n, nil
+		case rest != nil:
+			return rest.Read(p)
+		case end != nil:
+			return 0, end
+		}
+		select {
+		case <-moved:
+		case <-s.ctx.Done():
+			return 0, context.Cause(s.ctx)
+		}
+	}
+}
+
+// Close implements [io.Closer]. What is under way goes on, unless it is too
+// large to be kept.
+func (s *stream) Close() error {
+	if !s.closed {
+		s.closed = true
+		s.fill.leave()
+	}
+	return nil
+}

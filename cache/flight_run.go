@@ -1,0 +1,356 @@
+package cache
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"iqgateway/internal/exchange"
+)
+
+// Why a flight brings nothing to others than its leader.
+var (
+	errNotShared      = errors.New("the answer cannot be shared")
+	errUpstreamFailed = errors.New("the upstream failed")
+	errPanicked       = errors.New("the shared fetch panicked")
+)
+
+// sharedAgent is how shared requests call themselves: which caller began one
+// must not show.
+const sharedAgent = "iqgateway"
+
+// run is a flight under way.
+type run struct {
+	*store
+	flight   *flight
+	question *question
+	exchange *exchange.Exchange // its own
+	request  *http.Request      // of the leader, as it would go upstream
+	ctx      context.Context    //nolint:containedctx // the flight's own; ends with it
+	cancel   context.CancelFunc
+	expiry   *time.Timer // ends ctx
+
+	claim claim
+	ended bool // the followers know
+}
+
+// start begins a flight.
+func (s *store) start(fl *flight, req *http.Request, ex *exchange.Exchange, q *question) {
+	own := &exchange.Exchange{
+		ID: ex.ID, CallerRequestID: ex.CallerRequestID, Start: ex.Start, Form: ex.Form,
+		Caller: ex.Caller, Target: ex.Target, Credential: ex.Credential, Class: ex.Class, NoWait: ex.NoWait,
+	}
+	if !q.refresh && mayServeOnError(q.stored, q.want, s.cache.now()) {
+		own.NoWait = true // there is something to answer with: quota is not waited for
+	}
+	timeout := q.service.FetchTimeout
+	if timeout <= 0 {
+		timeout = defaultFetch
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(req.Context()))
+	stop := context.AfterFunc(s.cache.ctx, cancel)
+	r := &run{store: s, flight: fl, question: q, exchange: own, request: req}
+	r.expiry = time.AfterFunc(timeout, cancel)
+	r.cancel = sync.OnceFunc(func() {
+		stop()
+		r.expiry.Stop()
+		cancel()
+	})
+	r.ctx = exchange.With(ctx, own)
+	s.cache.work.Go(r.fly)
+}
+
+// fly fetches, and always ends the flight.
+func (r *run) fly() {
+	defer func() {
+		if v := recover(); v != nil {
+			r.cache.o.Hooks.panicked(r.question.route.Service, v, debug.Stack())
+			r.fail(exchange.Refuse(exchange.UpstreamProtocol, "the gateway failed while it fetched the answer for several requests").Because(errPanicked))
+		}
+	}()
+	if o := r.fromTier(); o != nil {
+		r.finish(o, shared)
+		return
+	}
+	r.ask(conditions(r.question.stored))
+}
+
+// ask sends the request upstream, with the validators of the stored answer.
+func (r *run) ask(validators http.Header) {
+	requested := r.cache.now()
+	resp, err := r.next.RoundTrip(r.outbound(validators))
+	received := r.cache.now()
+	r.flight.answered.Store(true)
+	switch {
+	case err != nil:
+		r.fail(r.late(err))
+	case resp.StatusCode == http.StatusNotModified && validators != nil:
+		_ = resp.Body.Close()
+		if o, ok := r.confirmed(resp.Header, requested, received); ok {
+			r.keep(o)
+			r.finish(o, confirmed)
+			return
+		}
+		r.ask(nil) // it was about another representation
+	default:
+		r.take(resp, requested, received)
+	}
+}
+
+// late names the flight's own deadline.
+func (r *run) late(err error) error {
+	if r.ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return exchange.Refuse(exchange.UpstreamTimeout, "the upstream did not answer in time").Because(err)
+	}
+	return err
+}
+
+// outbound is the request that goes upstream: nothing of it is of the leader
+// alone.
+func (r *run) outbound(validators http.Header) *http.Request {
+	q := r.question
+	out := r.request.Clone(r.ctx)
+	out.Header = q.selection.header()
+	out.Header["Via"] = r.request.Header["Via"]
+	out.Header["User-Agent"] = []string{sharedAgent}
+	out.Body, out.ContentLength, out.GetBody = nil, 0, nil
+	if q.body != nil {
+		out.Header["Content-Type"] = r.request.Header["Content-Type"]
+		setBody(out, q.body)
+	}
+	for name, values := range validators {
+		out.Header[name] = values
+	}
+	return out
+}
+
+// setBody gives a request a body that can be sent again.
+func setBody(r *http.Request, body []byte) {
+	r.ContentLength = int64(len(body))
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	r.Body, _ = r.GetBody()
+}
+
+// confirmed is the stored answer after a 304.
+func (r *run) confirmed(h http.Header, requested, received time.Time) (*Object, bool) {
+	o, ok := merged(r.question.stored, h)
+	if !ok {
+		return nil, false
+	}
+	return r.dated(o, requested, received), true
+}
+
+// dated sets when an answer came and for how long it may be used.
+func (r *run) dated(o *Object, requested, received time.Time) *Object {
+	q := r.question
+	o.Key, o.Selected, o.Route, o.Born = q.key, q.selection.text, q.route, r.flight.born
+	o.Requested, o.Received, o.Age = requested, received, ageOf(o.Header, requested, received)
+	o.Tags = r.flight.tags
+	freshness(q.service, q.rule, q.key, o.Status, o.Header, o.Age, received).apply(o)
+	return o
+}
+
+// take decides about an answer, and reads it.
+func (r *run) take(resp *http.Response, requested, received time.Time) {
+	if why := r.unfit(resp); why != "" {
+		r.single(resp, why)
+		return
+	}
+	o := &Object{Status: resp.StatusCode, Header: storedHeader(resp.Header)}
+	o.Vary, _ = varyNames(resp.Header) // unfit has read it
+	r.dated(o, requested, received)
+	f := newFill(r.question.service.MaxObject, resp.ContentLength)
+	body := resp.Body
+	resp.Body = &stream{fill: f, ctx: r.ctx}
+	r.flight.lead <- leadAnswer{response: resp, stored: true, spent: r.spent()}
+	switch err := f.pump(&watched{ReadCloser: body, run: r}); {
+	case errors.Is(err, errTooLarge):
+		r.alone("too-large")
+		r.expiry.Stop() // the leader reads on, for as long as it may
+		r.finishWith(nil, fetched, fmt.Errorf("%w: %w", errNotShared, err))
+		return
+	case err != nil:
+		r.finishWith(nil, fetched, fmt.Errorf("%w: %w", errUpstreamFailed, err))
+	default:
+		if o.Body = f.whole(); !intact(o) {
+			r.finishWith(nil, fetched, fmt.Errorf("%w: its encoding is broken", errNotShared))
+			break
+		}
+		r.keep(o)
+		r.finishWith(o, fetched, nil)
+	}
+	r.cancel()
+}
+
+// unfit says why an answer goes to the leader alone, "" = it is stored.
+func (r *run) unfit(resp *http.Response) string {
+	q := r.question
+	switch ok, why := storable(q.service, q.rule, q.method, resp.StatusCode, !q.anonymous, q.selection.header(), resp.Header); {
+	case !ok:
+		return why
+	case resp.ContentLength > q.service.MaxObject:
+		return "too-large"
+	case isUnended(resp):
+		return "unended" // its end cannot be told from its loss
+	case !q.anonymous && r.exchange.Account != "" && r.exchange.Account != q.account:
+		return "account" // the credential's account has changed meanwhile
+	case storedHeader(resp.Header) == nil:
+		return "header"
+	}
+	return ""
+}
+
+// isUnended reports an answer that ends with its connection.
+func isUnended(resp *http.Response) bool {
+	return resp.ProtoMajor == 1 && resp.ContentLength < 0 && len(resp.TransferEncoding) == 0
+}
+
+// single leaves an answer to the leader.
+func (r *run) single(resp *http.Response, why string) {
+	err := errNotShared
+	if isFailed(resp.StatusCode) {
+		err = errUpstreamFailed
+	}
+	if isLasting(why) {
+		r.alone(why)
+	} else {
+		r.release(0)
+	}
+	r.expiry.Stop()
+	resp.Body = &watched{ReadCloser: resp.Body, run: r}
+	r.flight.lead <- leadAnswer{response: resp, spent: r.spent()}
+	r.finishWith(nil, fetched, fmt.Errorf("%w: %s", err, why))
+}
+
+// isLasting reports whether the next answer will most likely be as unfit as this
+// one.
+func isLasting(why string) bool {
+	switch why {
+	case whyStatus, whyRule, whyRequest, "account":
+		return false
+	}
+	return true
+}
+
+// alone remembers that answers to the question cannot be shared.
+func (r *run) alone(string) {
+	r.cache.notShared.set(r.flight.key, r.cache.now().Add(notSharedFor))
+	r.release(notSharedFor)
+}
+
+// watched is an upstream's body; the flight's context ends with it.
+type watched struct {
+	io.ReadCloser
+	run   *run
+	whole atomic.Bool // its end was seen
+}
+
+// Read implements [io.Reader].
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		w.whole.Store(true)
+	}
+	return n, err
+}
+
+// Close implements [io.Closer].
+func (w *watched) Close() error {
+	if !w.whole.Load() {
+		w.run.cancel() // a read may be under way
+	}
+	err := w.ReadCloser.Close()
+	w.run.cancel()
+	return err
+}
+
+// spent is what the flight has taken so far, for the leader to book.
+func (r *run) spent() *exchange.Exchange {
+	taken := *r.exchange
+	return &taken
+}
+
+// keep stores an answer that nothing has dropped meanwhile.
+func (r *run) keep(o *Object) {
+	c := r.cache
+	c.failing.forget(r.flight.key)
+	if c.index.dropped(o) {
+		r.release(0)
+		return
+	}
+	if c.memory.put(o) {
+		caller := ""
+		if r.exchange.Caller != nil {
+			caller = r.exchange.Caller.Name
+		}
+		c.stats.stored(o.Route.Service, caller)
+		c.o.Hooks.stored(o.Route.Service, len(o.Body))
+	}
+}
+
+// finish ends the flight with an object for all.
+func (r *run) finish(o *Object, from flightResult) {
+	r.flight.lead <- leadAnswer{object: o, from: from, spent: r.spent()}
+	r.finishWith(o, from, nil)
+	r.cancel()
+}
+
+// fail ends the flight with an error.
+func (r *run) fail(err error) {
+	r.release(0)
+	select {
+	case r.flight.lead <- leadAnswer{err: err, spent: r.spent()}:
+	default: // the leader has its answer already
+	}
+	r.finishWith(nil, fetched, err)
+	r.cancel()
+}
+
+// finishWith tells the followers, and gives the object to the fleet.
+func (r *run) finishWith(o *Object, from flightResult, err error) {
+	fl := r.flight
+	if r.ended { // a panic came after it
+		return
+	}
+	r.ended = true
+	fl.object, fl.result, fl.err = o, from, err
+	r.cache.flights.leave(fl)
+	close(fl.done)
+	if o != nil && from != shared {
+		r.toTier(o)
+	} else {
+		r.release(0)
+	}
+}
+
+// abandon takes the answer of a leader that has left, so that a body which
+// nobody reads is closed.
+func (fl *flight) abandon() {
+	if a := <-fl.lead; a.response != nil {
+		_ = a.response.Body.Close()
+	}
+}
+
+// intact reports whether an encoded body can be decoded: one that was cut
+// inside its encoding has all its bytes, and is broken all the same.
+func intact(o *Object) bool {
+	codings := strings.Join(o.Header["Content-Encoding"], ",")
+	if coding := canonicalCoding(codings); coding != "gzip" || len(o.Body) == 0 {
+		return true
+	}
+	z, err := gzip.NewReader(bytes.NewReader(o.Body))
+	if err != nil {
+		return false
+	}
+	_, err = io.Copy(io.Discard, z)
+	return err == nil
+}

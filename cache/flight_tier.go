@@ -1,0 +1,156 @@
+package cache
+
+import (
+	"context"
+	"time"
+)
+
+// Times of a claim in the fleet.
+const (
+	claimFor   = 3 * time.Second
+	renewEvery = time.Second
+	lookEvery  = 25 * time.Millisecond
+	// waitForOther is how long another replica's fetch is waited for. Longer
+	// ones cost one more fetch each.
+	waitForOther = 5 * time.Second
+)
+
+// claim is the fleet's promise that nobody else fetches the same.
+type claim struct {
+	name  string
+	token string // "" = there is none
+	stop  context.CancelFunc
+}
+
+// name is what the tier knows the flight's answer by.
+func (k flightKey) name() string { return string(k.key) + "\x00" + k.selected }
+
+// fromTier returns the answer that the fleet has, or nil: then the upstream is
+// to be asked, with the fleet's claim if that could be had.
+func (r *run) fromTier() *Object {
+	if r.cache.o.Tier == nil {
+		return nil
+	}
+	until := r.cache.now().Add(waitForOther)
+	for r.ctx.Err() == nil && r.cache.now().Before(until) {
+		entry, err := r.cache.o.Tier.Get(r.ctx, r.flight.key.name())
+		if err != nil {
+			r.cache.o.Hooks.tierFailed("get", err)
+			return nil
+		}
+		if o := r.adopt(entry.Value); o != nil {
+			return o
+		}
+		if entry.Alone {
+			return nil
+		}
+		if !entry.Claimed {
+			if won, err := r.claimed(); won || err != nil {
+				return nil
+			}
+		}
+		select {
+		case <-time.After(lookEvery):
+		case <-r.ctx.Done():
+		}
+	}
+	return nil
+}
+
+// adopt makes a value of the tier this process's own, if it may be used. One
+// that is stale serves to be confirmed.
+func (r *run) adopt(value []byte) *Object {
+	if value == nil {
+		return nil
+	}
+	c, q := r.cache, r.question
+	o, err := decode(value, c.now(), q.service.MaxObject)
+	if err != nil || o.Key != q.key || !q.selection.matches(o) {
+		return nil
+	}
+	o.Route, o.Tags = q.route, r.flight.tags
+	if !c.index.adopt(o) || !c.usable(q.service, o, c.now()) {
+		return nil
+	}
+	if v, _ := reuse(o, q.want, c.now()); v == verdictFresh && !(q.refresh && q.stored != nil && !o.Received.After(q.stored.Received)) {
+		c.memory.put(o)
+		return o
+	}
+	if q.stored == nil {
+		own := *q
+		own.stored = o
+		r.question = &own
+	}
+	return nil
+}
+
+// claimed tries to become the one that fetches, and keeps the claim alive.
+func (r *run) claimed() (won bool, err error) {
+	token, ok, err := r.cache.o.Tier.Claim(r.ctx, r.flight.key.name(), claimFor)
+	if err != nil {
+		r.cache.o.Hooks.tierFailed("claim", err)
+		return false, err
+	}
+	if !ok {
+		return false, nil
+	}
+	ctx, stop := context.WithCancel(r.ctx)
+	r.claim = claim{name: r.flight.key.name(), token: token, stop: stop}
+	r.cache.work.Go(func() { r.renew(ctx, token) })
+	return true, nil
+}
+
+// renew keeps a claim. One that is lost costs the fleet one more fetch.
+func (r *run) renew(ctx context.Context, token string) {
+	tick := time.NewTicker(renewEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		ok, err := r.cache.o.Tier.Renew(ctx, r.flight.key.name(), token, claimFor)
+		if err == nil && !ok {
+			return
+		}
+	}
+}
+
+// release gives the claim back; alone tells others not to wait for shared
+// answers for a while.
+func (r *run) release(alone time.Duration) {
+	if r.claim.token == "" {
+		return
+	}
+	token := r.claim.token
+	r.claim.token = ""
+	r.claim.stop()
+	ctx := context.WithoutCancel(r.ctx)
+	if err := r.cache.o.Tier.Release(ctx, r.flight.key.name(), token, alone); err != nil {
+		r.cache.o.Hooks.tierFailed("release", err)
+	}
+}
+
+// toTier gives an answer to the fleet, and ends the claim.
+func (r *run) toTier(o *Object) {
+	c := r.cache
+	if c.o.Tier == nil || c.index.position().Log == "" || o.Born.Log == "" {
+		r.release(0)
+		return
+	}
+	token := r.claim.token
+	r.claim.token = ""
+	if r.claim.stop != nil {
+		r.claim.stop()
+	}
+	now := c.now()
+	ttl := o.Lifetime - currentAge(o, now) + max(o.WhileRevalidate, o.IfError)
+	if ttl <= 0 {
+		ttl = time.Second
+	}
+	ctx := context.WithoutCancel(r.ctx)
+	if err := c.o.Tier.Put(ctx, r.flight.key.name(), encode(o, now), ttl, token); err != nil {
+		c.o.Hooks.tierFailed("put", err)
+	}
+}

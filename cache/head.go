@@ -1,0 +1,30 @@
+package cache
+
+import (
+	"net/http"
+
+	"iqgateway/internal/exchange"
+)
+
+// head sends a HEAD upstream, and lets its answer freshen or drop the stored GET
+// (RFC 9111, section 4.3.5).
+func (s *store) head(req *http.Request, ex *exchange.Exchange, q *question) (*http.Response, error) {
+	born, requested := s.cache.index.position(), s.cache.now()
+	resp, err := s.pass(req, ex, q)
+	if err != nil || q.stored == nil || ex.Cache.Result == exchange.CacheStale {
+		return resp, err
+	}
+	switch o, effect := afterHead(q.stored, resp.StatusCode, resp.Header); effect {
+	case headUpdates:
+		received := s.cache.now()
+		o.Requested, o.Received, o.Born = requested, received, born
+		o.Age = ageOf(o.Header, requested, received)
+		freshness(q.service, q.rule, q.key, o.Status, o.Header, o.Age, received).apply(o)
+		if !s.cache.index.dropped(o) {
+			s.cache.memory.put(o)
+		}
+	case headDrops:
+		s.cache.memory.drop(q.key)
+	}
+	return resp, nil
+}

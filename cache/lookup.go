@@ -1,0 +1,140 @@
+package cache
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"iqgateway/internal/exchange"
+)
+
+// lookup is the inbound stage.
+type lookup struct {
+	*Stages
+	next http.Handler
+}
+
+// ServeHTTP implements [http.Handler].
+func (l *lookup) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ex := exchange.From(r.Context())
+	if ex.Target == nil || ex.Target.Session {
+		l.next.ServeHTTP(w, r)
+		return
+	}
+	defer l.end(ex)
+	begin := l.cache.now()
+	q, why, err := l.ask(ex, r)
+	switch {
+	case err != nil:
+		l.o.Refuse(w, r, err)
+	case q == nil:
+		bypass(ex, why)
+		l.next.ServeHTTP(w, r)
+	case q.rule != nil && q.rule.Suggest:
+		l.suggest(ex, q, begin)
+		bypass(ex, bypassSuggest)
+		l.next.ServeHTTP(w, r)
+	default:
+		l.answer(w, r, ex, q, begin)
+	}
+}
+
+// bypass notes that the cache has nothing to do with an exchange.
+func bypass(ex *exchange.Exchange, why string) {
+	ex.Cache = exchange.CacheView{
+		Result: exchange.CacheBypass, Reason: why, Status: cacheStatus{fwd: fwdBypass, detail: why}.String(),
+	}
+}
+
+// suggest counts what a rule would have done.
+func (l *lookup) suggest(ex *exchange.Exchange, q *question, now time.Time) {
+	caller := ""
+	if ex.Caller != nil {
+		caller = ex.Caller.Name
+	}
+	hit := l.cache.ghosts.would(q.key, q.selection.text, q.rule.TTL, now)
+	l.cache.stats.suggested(q.route.Service, caller, hit)
+	l.cache.o.Hooks.suggested(q.route.Service, hit)
+}
+
+// answer answers a question from memory, or has it asked upstream.
+func (l *lookup) answer(w http.ResponseWriter, r *http.Request, ex *exchange.Exchange, q *question, begin time.Time) {
+	o, other := l.find(q, begin)
+	if asksOrigin(r.Header) || o == nil && len(r.Header["Range"]) > 0 { // what would come is not what is stored
+		bypass(ex, bypassCondition)
+		l.next.ServeHTTP(w, r)
+		return
+	}
+	v, reason := reuse(o, q.want, begin)
+	q.stored, q.reason = o, reason
+	if o == nil && other {
+		q.reason = fwdVaryMiss
+	}
+	switch v {
+	case verdictFresh:
+		l.write(w, r, ex, q, exchange.CacheHit, begin)
+	case verdictStale:
+		l.write(w, r, ex, q, exchange.CacheStale, begin)
+	case verdictStaleWhileRevalidate:
+		l.startRefresh(r, ex, q)
+		l.write(w, r, ex, q, exchange.CacheStale, begin)
+	case verdictUnavailable:
+		ex.Cache = exchange.CacheView{
+			Result: exchange.CacheMiss, Reason: reasonOnlyIfCached,
+			Status: cacheStatus{fwd: fwdMiss, detail: reasonOnlyIfCached}.String(),
+		}
+		l.o.Refuse(w, r, exchange.Refuse(exchange.NotCached,
+			"only-if-cached was asked for, and no stored answer may be used for this request"))
+	default:
+		took := l.cache.now().Sub(begin)
+		l.next.ServeHTTP(w, r.WithContext(withQuestion(r.Context(), q)))
+		ex.Cache.Time += took
+	}
+}
+
+const reasonOnlyIfCached = "only-if-cached"
+
+// find returns the stored answer to a question; other = there are answers to
+// other selections.
+func (l *lookup) find(q *question, now time.Time) (o *Object, other bool) {
+	switch o = l.cache.memory.get(q.key, q.selection.text); {
+	case o == nil:
+		return nil, len(l.cache.memory.variants(q.key)) > 0
+	case !q.selection.matches(o):
+		return nil, true
+	case !l.cache.usable(q.service, o, now):
+		return nil, false
+	}
+	return o, false
+}
+
+// write answers a request from the stored answer.
+func (l *lookup) write(w http.ResponseWriter, r *http.Request, ex *exchange.Exchange, q *question, as exchange.CacheResult, begin time.Time) {
+	now, o := l.cache.now(), q.stored
+	age := currentAge(o, now)
+	ex.Cache = exchange.CacheView{
+		Result: as, Reason: q.reason, Saved: 1, Time: now.Sub(begin),
+		Status: cacheStatus{hit: true, hasTTL: true, ttl: o.Lifetime - age, detail: q.reason}.String(),
+	}
+	h := w.Header()
+	reply := evaluate(r.Header, o, q.method).prepare(h, o)
+	complete(h, reply, age)
+	if _, ok := h["Content-Type"]; !ok {
+		h["Content-Type"] = nil // an answer without one gets none made up by net/http
+	}
+	if l.o.Decorate != nil {
+		l.o.Decorate(h, r, reply.status)
+	}
+	w.WriteHeader(reply.status)
+	if r.Method != http.MethodHead {
+		_, _ = reply.WriteTo(w) // the caller may be gone by now, and there is no one else to tell
+	}
+}
+
+// complete sets the fields that are never stored.
+func complete(h http.Header, r reply, age time.Duration) {
+	h["Age"] = []string{strconv.FormatInt(int64(age/time.Second), 10)}
+	if r.status != http.StatusNotModified {
+		h["Content-Length"] = []string{strconv.FormatInt(r.length, 10)}
+	}
+}

@@ -1,0 +1,292 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"iqgateway/internal/exchange"
+)
+
+// store is the outbound stage.
+type store struct {
+	*Stages
+	next http.RoundTripper
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (s *store) RoundTrip(req *http.Request) (*http.Response, error) {
+	ex := exchange.From(req.Context())
+	q := questionOf(req.Context())
+	switch {
+	case ex.Target != nil && ex.Target.Write:
+		return s.write(req, ex)
+	case q == nil:
+		return s.next.RoundTrip(req)
+	case q.method == http.MethodHead:
+		return s.head(req, ex, q)
+	}
+	return s.fetch(req, ex, q)
+}
+
+// fetch answers a question that memory could not answer.
+func (s *store) fetch(req *http.Request, ex *exchange.Exchange, q *question) (*http.Response, error) {
+	c, key := s.cache, q.flight()
+	begin := c.now()
+	switch {
+	case !q.refresh && c.failing.has(key, begin) && mayServeOnError(q.stored, q.want, begin):
+		closeBody(req)
+		return s.stale(req, ex, q, "backoff", 0), nil
+	case q.want.NoStore || c.notShared.has(key, begin):
+		return s.pass(req, ex, q)
+	}
+	fl, leads := c.flights.join(key, q, ex.Class, c.index)
+	if leads {
+		s.start(fl, req, ex, q)
+		if len(req.Header["Range"]) == 0 {
+			return s.lead(req, ex, q, fl)
+		}
+		go fl.abandon() // a part is cut from the whole, when that is there
+	}
+	closeBody(req)
+	select {
+	case <-fl.done:
+	case <-req.Context().Done():
+		return nil, context.Cause(req.Context())
+	}
+	ex.Cache.Time += c.now().Sub(begin)
+	return s.follow(req, ex, q, fl, leads)
+}
+
+// lead gives the leader of a flight its answer.
+func (s *store) lead(req *http.Request, ex *exchange.Exchange, q *question, fl *flight) (*http.Response, error) {
+	closeBody(req)
+	var a leadAnswer
+	select {
+	case a = <-fl.lead:
+	case <-req.Context().Done():
+		go fl.abandon()
+		return nil, context.Cause(req.Context())
+	}
+	takeOver(ex, a.spent)
+	switch {
+	case a.object != nil:
+		return s.found(req, ex, q, a.object, a.from), nil
+	case s.instead(q, a.response, a.err):
+		return s.insteadOf(req, ex, q, a.response, a.err), nil
+	case a.err != nil:
+		return nil, a.err
+	}
+	ex.Cache = exchange.CacheView{
+		Result: exchange.CacheMiss, Reason: q.reason, Time: ex.Cache.Time,
+		Status: cacheStatus{fwd: q.reason, fwdStatus: a.response.StatusCode, stored: a.stored}.String(),
+	}
+	a.response.Request = req
+	a.response.Body = led(req.Context(), a.response.Body)
+	return s.conditional(req, q, a.response), nil
+}
+
+// led has a body end with its leader: only what is to be stored goes on.
+func led(ctx context.Context, body io.ReadCloser) io.ReadCloser {
+	switch b := body.(type) {
+	case *stream:
+		b.ctx = ctx
+		context.AfterFunc(ctx, b.fill.leave)
+	case *watched:
+		context.AfterFunc(ctx, b.run.cancel)
+	}
+	return body
+}
+
+// conditional evaluates the caller's own conditions against the answer to a
+// request that had none.
+func (s *store) conditional(req *http.Request, q *question, resp *http.Response) *http.Response {
+	o := &Object{Status: resp.StatusCode, Header: resp.Header}
+	if resp.StatusCode != http.StatusOK || evaluate(req.Header, o, q.method).status != http.StatusNotModified {
+		return resp
+	}
+	_ = resp.Body.Close()
+	h := http.Header{}
+	outcome{status: http.StatusNotModified}.prepare(h, o)
+	return response(req, h, reply{status: http.StatusNotModified})
+}
+
+// follow gives what a flight brought to those who did not lead it.
+func (s *store) follow(req *http.Request, ex *exchange.Exchange, q *question, fl *flight, leads bool) (*http.Response, error) {
+	switch {
+	case fl.object != nil && leads:
+		return s.found(req, ex, q, fl.object, fl.result), nil
+	case fl.object != nil:
+		ex.Cache = exchange.CacheView{
+			Result: exchange.CacheCoalesced, Reason: q.reason, Saved: 1, Time: ex.Cache.Time,
+			Status: cacheStatus{fwd: q.reason, fwdStatus: fl.object.Status, collapsed: true}.String(),
+		}
+		return s.respond(req, q, fl.object), nil
+	case isFailure(fl.err) && mayServeOnError(q.stored, q.want, s.cache.now()) && !q.refresh:
+		return s.stale(req, ex, q, "coalesced", 0), nil
+	}
+	leave, err := s.cache.alone.enter(req.Context(), fl.key)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := s.pass(req, ex, q)
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	resp.Body = &heldBody{ReadCloser: resp.Body, leave: leave}
+	return resp, nil
+}
+
+// heldBody gives its place back when it has ended.
+type heldBody struct {
+	io.ReadCloser
+	leave func()
+}
+
+// Close implements [io.Closer].
+func (b *heldBody) Close() error {
+	b.leave()
+	return b.ReadCloser.Close()
+}
+
+// pass asks the upstream for one request alone, as it came; nothing is stored.
+func (s *store) pass(req *http.Request, ex *exchange.Exchange, q *question) (*http.Response, error) {
+	out := req
+	if q.body != nil { // an earlier stage may have read it
+		closeBody(req)
+		out = req.Clone(req.Context())
+		setBody(out, q.body)
+	}
+	resp, err := s.next.RoundTrip(out)
+	if s.instead(q, resp, err) {
+		return s.insteadOf(req, ex, q, resp, err), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	ex.Cache = exchange.CacheView{
+		Result: exchange.CacheMiss, Reason: q.reason, Time: ex.Cache.Time,
+		Status: cacheStatus{fwd: q.reason, fwdStatus: resp.StatusCode}.String(),
+	}
+	return resp, nil
+}
+
+// instead reports whether the stored answer takes the place of a failure (RFC
+// 5861, section 4).
+func (s *store) instead(q *question, resp *http.Response, err error) bool {
+	failed := err != nil && isFailure(err) || resp != nil && isFailed(resp.StatusCode)
+	return failed && !q.refresh && mayServeOnError(q.stored, q.want, s.cache.now())
+}
+
+// insteadOf answers with the stored answer, and lets the upstream rest.
+func (s *store) insteadOf(req *http.Request, ex *exchange.Exchange, q *question, resp *http.Response, err error) *http.Response {
+	status, why := 0, "error"
+	if resp != nil {
+		status = resp.StatusCode
+		_ = resp.Body.Close()
+	}
+	if p, ok := errors.AsType[*exchange.Problem](err); ok {
+		why = string(p.Type)
+	}
+	s.cache.failing.set(q.flight(), s.cache.now().Add(restAfterFailed))
+	return s.stale(req, ex, q, why, status)
+}
+
+// stale answers with the stored answer although it is not fresh.
+func (s *store) stale(req *http.Request, ex *exchange.Exchange, q *question, why string, status int) *http.Response {
+	o := q.stored
+	view := exchange.CacheView{Result: exchange.CacheStale, Reason: why, Time: ex.Cache.Time}
+	line := cacheStatus{fwd: fwdStale, fwdStatus: status, detail: why}
+	if ex.Attempts == 0 { // nothing was sent
+		view.Saved = 1
+		line = cacheStatus{hit: true, hasTTL: true, ttl: o.Lifetime - currentAge(o, s.cache.now()), detail: why}
+	}
+	view.Status = line.String()
+	ex.Cache = view
+	return s.respond(req, q, o)
+}
+
+// found answers a leader with an object.
+func (s *store) found(req *http.Request, ex *exchange.Exchange, q *question, o *Object, from flightResult) *http.Response {
+	view := exchange.CacheView{Result: exchange.CacheMiss, Reason: q.reason, Time: ex.Cache.Time}
+	line := cacheStatus{fwd: q.reason, fwdStatus: o.Status, stored: true}
+	switch from {
+	case confirmed:
+		view.Result, line.fwdStatus = exchange.CacheRevalidated, http.StatusNotModified
+	case shared:
+		view.Result, view.Reason, view.Saved = exchange.CacheHit, "", 1
+		line = cacheStatus{hit: true, hasTTL: true, ttl: o.Lifetime - currentAge(o, s.cache.now()), detail: "shared"}
+	}
+	view.Status = line.String()
+	ex.Cache = view
+	return s.respond(req, q, o)
+}
+
+// respond makes a response from a stored answer.
+func (s *store) respond(req *http.Request, q *question, o *Object) *http.Response {
+	h := http.Header{}
+	reply := evaluate(req.Header, o, q.method).prepare(h, o)
+	complete(h, reply, currentAge(o, s.cache.now()))
+	return response(req, h, reply)
+}
+
+func response(req *http.Request, h http.Header, r reply) *http.Response {
+	return &http.Response{
+		StatusCode: r.status, Status: http.StatusText(r.status), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: h, Body: replyBody(r), ContentLength: r.length, Request: req,
+	}
+}
+
+func replyBody(r reply) io.ReadCloser {
+	readers := make([]io.Reader, 0, 2*len(r.parts))
+	for _, p := range r.parts {
+		readers = append(readers, strings.NewReader(p.head), bytes.NewReader(p.body))
+	}
+	return io.NopCloser(io.MultiReader(readers...))
+}
+
+// takeOver books what a shared fetch took to the exchange that began it.
+func takeOver(ex, spent *exchange.Exchange) {
+	if spent == nil || spent == ex {
+		return
+	}
+	ex.Attempts += spent.Attempts
+	ex.Upstream, ex.UpstreamStatus, ex.Account, ex.Replays = spent.Upstream, spent.UpstreamStatus, spent.Account, spent.Replays
+	ex.TokenWait, ex.UpstreamTime = spent.TokenWait, spent.UpstreamTime
+	ex.QuotaBucket, ex.QuotaWait, ex.QuotaResult = spent.QuotaBucket, spent.QuotaWait, spent.QuotaResult
+	ex.QuotaSource, ex.QuotaView = spent.QuotaSource, spent.QuotaView
+}
+
+// isFailed reports the statuses for which a stale answer may stand in (RFC 5861,
+// section 4).
+func isFailed(status int) bool {
+	switch status {
+	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+// isFailure reports the errors for which one may: nothing came from the
+// upstream, or it was not asked because it is sick or its quota is spent.
+func isFailure(err error) bool {
+	if errors.Is(err, errUpstreamFailed) {
+		return true
+	}
+	p, ok := errors.AsType[*exchange.Problem](err)
+	return ok && slices.Contains([]exchange.ProblemType{
+		exchange.UpstreamUnreachable, exchange.UpstreamTimeout, exchange.UpstreamProtocol, exchange.UpstreamTLS,
+		exchange.TokenUnavailable, exchange.QuotaExceeded, exchange.QuotaUnavailable,
+	}, p.Type)
+}
+
+func closeBody(req *http.Request) {
+	if req.Body != nil {
+		_ = req.Body.Close()
+	}
+}

@@ -1,0 +1,58 @@
+package cache
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"iqgateway/internal/exchange"
+)
+
+// write sends a request that may change something, and drops what it may have
+// changed before its answer goes on. Who reads afterwards through this replica
+// reads what was written.
+func (s *store) write(req *http.Request, ex *exchange.Exchange) (*http.Response, error) {
+	resp, err := s.next.RoundTrip(req)
+	service := s.o.Services[ServiceName{ex.Target.Environment, ex.Target.Service}]
+	if service == nil || service.Mode == ModeNone || !mayHaveChanged(resp, err) {
+		return resp, err
+	}
+	var header http.Header
+	if resp != nil {
+		header = resp.Header
+	}
+	events := writeEvents(service, write{
+		service: ServiceName{ex.Target.Environment, ex.Target.Service}, path: ex.Target.Path, upstreams: s.upstreams(ex),
+	}, header)
+	for i := range events {
+		s.cache.o.Hooks.invalidated(events[i].Kind, 1)
+	}
+	s.cache.feed.publish(req.Context(), events)
+	return resp, err
+}
+
+func (s *store) upstreams(ex *exchange.Exchange) []*url.URL {
+	all := []*url.URL{ex.Target.Upstream, ex.Upstream}
+	if s.o.Upstreams != nil {
+		all = append(all, s.o.Upstreams(ex)...)
+	}
+	return all
+}
+
+// mayHaveChanged reports whether a write may have had an effect, or has shown
+// that somebody else wrote (409, 412; and 404, 410 of what was there). What
+// failed without an answer may have been executed, unless it was never sent.
+func mayHaveChanged(resp *http.Response, err error) bool {
+	if err != nil {
+		p, ok := errors.AsType[*exchange.Problem](err)
+		return !ok || p.Outcome == exchange.OutcomeUnknown
+	}
+	switch status := resp.StatusCode; {
+	case status < 400, status >= 500:
+		return true
+	case status == http.StatusConflict, status == http.StatusPreconditionFailed,
+		status == http.StatusNotFound, status == http.StatusGone:
+		return true
+	}
+	return false
+}
