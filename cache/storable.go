@@ -9,7 +9,7 @@ import (
 const (
 	whyStored        = ""
 	whyMode          = "mode"             // the service stores nothing
-	whyRule          = "rule"             // no rule, one that only suggests, or none for this status
+	whyRule          = "rule"             // no rule, one that forbids or only suggests, or none for this status
 	whyMethod        = "method"           // answers to it are not stored
 	whyStatus        = "status"           // it says nothing about later requests, or is not understood
 	whyPartial       = "partial"          // a part of a representation
@@ -53,7 +53,7 @@ func unfit(s *Service, r *Rule, method string, status int, req, resp http.Header
 	switch {
 	case s.Mode == ModeNone:
 		return whyMode
-	case r != nil && r.Suggest:
+	case r != nil && (r.Never || r.Suggest):
 		return whyRule
 	case method != http.MethodGet && method != http.MethodPost: // a POST that is a read has its body in the key
 		return whyMethod
