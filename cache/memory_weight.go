@@ -9,7 +9,7 @@ import (
 // What the bookkeeping of the store takes, measured (TestAccountedBytes).
 const (
 	resourceOverhead = 240 // the resource, its clock, its node and its places in the tables
-	variantOverhead  = int64(unsafe.Sizeof(variant{})+unsafe.Sizeof(Object{})+unsafe.Sizeof(checkedMark{}))
+	variantOverhead  = int64(unsafe.Sizeof(variant{}) + unsafe.Sizeof(Object{}) + unsafe.Sizeof(checkedMark{}))
 )
 
 // weigh returns what an object takes in memory.
