@@ -29,7 +29,8 @@ func TestRFC9213_2_1_Syntax(t *testing.T) {
 		{"a flag of another type forbids", []string{"no-store=1, proxy-revalidate=x"}, directives{NoStore: true, ProxyRevalidate: true}},
 		{"but allows nothing", []string{"public=1, immutable=(), must-understand=t"}, directives{}},
 		{
-			"all", []string{
+			"all",
+			[]string{
 				"no-store, no-cache, private, public, must-revalidate, proxy-revalidate, must-understand, immutable",
 				"max-age=1, s-maxage=2, stale-while-revalidate=3, stale-if-error=4",
 			},

@@ -13,7 +13,7 @@ import (
 // httpAt is a date relative to sunday, as a field value.
 func httpAt(d time.Duration) string { return sunday().Add(d).Format(http.TimeFormat) }
 
-// headerOf makes a header of name, value, name, value, …
+// headerOf makes a header of names and values in turn.
 func headerOf(pairs ...string) http.Header {
 	h := http.Header{}
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -29,24 +29,24 @@ func upstreamSays(s *Service, status int, h http.Header) terms {
 }
 
 func TestRFC9111_4_2_1_Lifetime(t *testing.T) {
-	const inAnHour = time.Hour
+	const soon = time.Hour
 	tests := []struct {
 		name string
 		h    http.Header
 		want time.Duration
 	}{
-		{"s-maxage before max-age", headerOf("Cache-Control", "max-age=1, s-maxage=2", "Expires", httpAt(inAnHour)), 2 * time.Second},
-		{"max-age before Expires", headerOf("Cache-Control", "max-age=1", "Expires", httpAt(inAnHour)), time.Second},
-		{"Expires", headerOf("Date", httpAt(-time.Minute), "Expires", httpAt(inAnHour)), inAnHour + time.Minute},
-		{"Expires without Date", headerOf("Expires", httpAt(inAnHour)), inAnHour},
-		{"Expires with a Date that is none", headerOf("Date", "x", "Expires", httpAt(inAnHour)), inAnHour},
-		{"Expires in the past", headerOf("Date", httpAt(0), "Expires", httpAt(-inAnHour)), 0},
-		{"5.3: Expires that is no date", headerOf("Expires", "0", "Last-Modified", httpAt(-inAnHour)), 0},
+		{"s-maxage before max-age", headerOf("Cache-Control", "max-age=1, s-maxage=2", "Expires", httpAt(soon)), 2 * time.Second},
+		{"max-age before Expires", headerOf("Cache-Control", "max-age=1", "Expires", httpAt(soon)), time.Second},
+		{"Expires", headerOf("Date", httpAt(-time.Minute), "Expires", httpAt(soon)), soon + time.Minute},
+		{"Expires without Date", headerOf("Expires", httpAt(soon)), soon},
+		{"Expires with a Date that is none", headerOf("Date", "x", "Expires", httpAt(soon)), soon},
+		{"Expires in the past", headerOf("Date", httpAt(0), "Expires", httpAt(-soon)), 0},
+		{"5.3: Expires that is no date", headerOf("Expires", "0", "Last-Modified", httpAt(-soon)), 0},
 		{"5.3: Expires in another zone", headerOf("Expires", "Sun, 22 Nov 2026 09:00:00 CET"), 0},
-		{"Expires twice, the same", headerOf("Expires", httpAt(inAnHour), "Expires", httpAt(inAnHour)), inAnHour},
-		{"Expires twice", headerOf("Expires", httpAt(inAnHour), "Expires", httpAt(inAnHour+1*time.Second)), 0},
-		{"Expires with a list", headerOf("Expires", httpAt(inAnHour)+", "+httpAt(inAnHour)), 0},
-		{"a directive that is no number", headerOf("Cache-Control", "max-age=x", "Expires", httpAt(inAnHour)), 0},
+		{"Expires twice, the same", headerOf("Expires", httpAt(soon), "Expires", httpAt(soon)), soon},
+		{"Expires twice", headerOf("Expires", httpAt(soon), "Expires", httpAt(soon+time.Second)), 0},
+		{"Expires with a list", headerOf("Expires", httpAt(soon)+", "+httpAt(soon)), 0},
+		{"a directive that is no number", headerOf("Cache-Control", "max-age=x", "Expires", httpAt(soon)), 0},
 		{"s-maxage that is no number", headerOf("Cache-Control", "max-age=5, s-maxage=x"), 0},
 		{"1.2.2: too long", headerOf("Cache-Control", "max-age=99999999999"), maxDelta},
 		{"Expires too far", headerOf("Expires", "Fri, 31 Dec 9999 23:59:59 GMT"), maxDelta},

@@ -235,7 +235,8 @@ func TestPolicyStorable(t *testing.T) {
 		},
 		{
 			"but for no-store, whatever else there is", both,
-			exchangeOf{resp: headerOf("Cache-Control", "must-understand, no-store")}, whyNoStore,
+			exchangeOf{resp: headerOf("Cache-Control", "must-understand, no-store")},
+			whyNoStore,
 		},
 	}
 	for _, test := range tests {
