@@ -55,13 +55,13 @@ func (q *question) flight() flightKey { return flightKey{q.key, q.selection.text
 // ask finds out whether the cache may answer a request, and why not. The error
 // is that of reading the caller's body.
 func (s *Stages) ask(ex *exchange.Exchange, r *http.Request) (q *question, why string, err error) {
-	service, rule, why := s.keeps(ex, r.Method)
-	if why != "" {
-		return nil, why, nil
-	}
 	folded, err := pathpattern.Fold(ex.Target.Path)
 	if err != nil {
 		return nil, bypassRule, nil //nolint:nilerr // no rule is about a path that cannot be read
+	}
+	service, rule, why := s.keeps(ex, r.Method, folded)
+	if why != "" {
+		return nil, why, nil
 	}
 	q = &question{service: service, rule: rule, method: r.Method, anonymous: ex.Target.Policy == "anonymous"}
 	t := ex.Target
@@ -77,8 +77,9 @@ func (s *Stages) ask(ex *exchange.Exchange, r *http.Request) (q *question, why s
 		q.account = account
 		parts.Credential, parts.Account = ex.Credential, account
 	}
+	parts.RuleVersion = service.Version
 	if rule != nil {
-		parts.RuleVersion = rule.Version
+		parts.RuleVersion = rule.Version // which changes with the service's
 		if rule.PerCaller && ex.Caller != nil {
 			parts.Caller = ex.Caller.Name
 		}
@@ -99,7 +100,7 @@ func (s *Stages) ask(ex *exchange.Exchange, r *http.Request) (q *question, why s
 
 // keeps finds the service and the rule for an exchange, or says why nothing is
 // kept for it.
-func (s *Stages) keeps(ex *exchange.Exchange, method string) (service *Service, rule *Rule, why string) {
+func (s *Stages) keeps(ex *exchange.Exchange, method, folded string) (service *Service, rule *Rule, why string) {
 	t := ex.Target
 	switch {
 	case t.Write:
@@ -111,11 +112,11 @@ func (s *Stages) keeps(ex *exchange.Exchange, method string) (service *Service, 
 	if service == nil || service.Mode == ModeNone {
 		return nil, nil, bypassMode
 	}
-	rule = service.rule(t.Path)
+	rule = service.rule(t.Path, folded)
 	switch {
 	case rule == nil && (service.Mode == ModePolicy || method == http.MethodPost):
 		return nil, nil, bypassRule
-	case rule != nil && rule.TTL <= 0:
+	case rule != nil && (rule.Never || rule.TTL <= 0 && service.Mode == ModePolicy):
 		return nil, nil, bypassRule
 	case s.o.Caller != nil && ex.Caller != nil && !s.o.Caller(ex.Caller.Name):
 		return nil, nil, bypassCaller
@@ -123,11 +124,13 @@ func (s *Stages) keeps(ex *exchange.Exchange, method string) (service *Service, 
 	return service, rule, ""
 }
 
-// rule returns the first rule that matches a raw path; nil = none does.
-func (s *Service) rule(path string) *Rule {
+// rule returns the first rule that matches a path; nil = none does. A rule that
+// forbids matches as the upstream reads paths: decoded, in any case.
+func (s *Service) rule(path, folded string) *Rule {
 	for i := range s.Rules {
-		if s.Rules[i].Path.Match(path) {
-			return &s.Rules[i]
+		r := &s.Rules[i]
+		if r.Path.Match(path) || r.Never && r.Path.MatchFolded(folded) {
+			return r
 		}
 	}
 	return nil

@@ -30,7 +30,7 @@ const (
 type Rule struct {
 	Path pathpattern.Pattern // the raw path below the upstream's prefix
 	// Version tells rules apart: it changes with any setting that changes what
-	// is stored. It is part of every key.
+	// is stored, the service's Version included. It is part of every key.
 	Version string
 	// Never says that answers are not stored in any mode, whatever the upstream
 	// says. As a restriction it matches the folded path too.
@@ -68,6 +68,9 @@ type ServiceName struct {
 // Service is how answers of one upstream are kept.
 type Service struct {
 	Mode Mode
+	// Version changes with the upstream and whatever else changes what is stored
+	// of the service. It is part of the keys of what no rule matches.
+	Version string
 	// Targeted, in ModeRFC9111, lets CDN-Cache-Control count instead of
 	// Cache-Control and Expires (RFC 9213). Off by default: the field is meant
 	// for a CDN, and the gateway is one only where its operator says so.
