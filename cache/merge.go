@@ -72,6 +72,7 @@ func updatedBy(o *Object, h http.Header) (*Object, bool) {
 		}
 	}
 	updated := *o
+	updated.checked = nil // of the older copy
 	updated.Header = maps.Clone(o.Header)
 	maps.Copy(updated.Header, newer)
 	vary, ok := varyNames(updated.Header)
