@@ -129,6 +129,7 @@ func (a *attempts) begin(r *http.Request) (*run, error) {
 	n.ctx, n.cancel = ctx, cancel
 	n.trace.cancel = cancel
 	n.out = n.outgoing(ctx, r, authorizer)
+	ex.Account = exchange.AccountOf(authorizer)
 	n.session = n.visit(a.options.Sessions, a.options.Services, authorizer)
 	if err := n.direct(); err != nil {
 		cancel(nil)

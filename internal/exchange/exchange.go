@@ -51,6 +51,7 @@ type Exchange struct {
 	Attempts       int      // requests sent upstream
 	Upstream       *url.URL // where the last attempt went: the target's, or the host that its session prefers
 	UpstreamStatus int      // of the last attempt; 0 when it gave no answer
+	Account        string   // whose token the last attempt carried, as [AccountOf] names it; "" = none
 	Replays        int      // attempts repeated with a new token after a 401
 	Dropped        []string // names of request fields that did not go upstream
 
