@@ -21,6 +21,7 @@ type Tier struct {
 
 type tierEntry struct {
 	value   []byte
+	put     time.Time
 	expires time.Time
 	token   string
 	claimed time.Time // until
@@ -53,8 +54,8 @@ func (t *Tier) Len() (n int) {
 // Get implements cache.Tier.
 func (t *Tier) Get(ctx context.Context, name string) (found cache.Entry, err error) {
 	err = t.do(ctx, false, name, func(e *tierEntry, now time.Time) {
-		if now.Before(e.expires) {
-			found.Value = bytes.Clone(e.value)
+		if e.value != nil && now.Before(e.expires) {
+			found.Value, found.Age = bytes.Clone(e.value), now.Sub(e.put)
 		}
 		found.Claimed, found.Alone = e.isClaimed(now), now.Before(e.alone)
 	})
@@ -93,7 +94,7 @@ func (t *Tier) Renew(ctx context.Context, name, token string, lasting time.Durat
 // Put implements cache.Tier.
 func (t *Tier) Put(ctx context.Context, name string, value []byte, ttl time.Duration, token string) error {
 	return t.do(ctx, true, name, func(e *tierEntry, now time.Time) {
-		e.value, e.expires = bytes.Clone(value), now.Add(ttl)
+		e.value, e.put, e.expires = bytes.Clone(value), now, now.Add(ttl)
 		e.end(token)
 	})
 }
