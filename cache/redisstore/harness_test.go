@@ -162,3 +162,7 @@ func replace(t testing.TB, ring *redisconn.Keyring, keys ...byte) {
 		t.Fatal(err)
 	}
 }
+
+func plainLog(conn *redisconn.Conn) *redisstore.Log {
+	return redisstore.NewLog(conn, redisstore.LogOptions{})
+}
