@@ -124,6 +124,10 @@ func isPlainTag(s string) bool {
 // languageCase writes a tag as RFC 5646, section 2.1.1, recommends: "en-US",
 // "zh-Hant-TW".
 func languageCase(tag string) string {
+	if len(tag) == 5 && tag[2] == '-' && // "en-US", at no cost
+		isLower(tag[0]) && isLower(tag[1]) && isUpper(tag[3]) && isUpper(tag[4]) {
+		return tag
+	}
 	lower := strings.ToLower(tag)
 	if !strings.Contains(lower, "-") {
 		return lower
@@ -140,10 +144,7 @@ func languageCase(tag string) string {
 			subtags[i] = strings.ToUpper(s[:1]) + s[1:]
 		}
 	}
-	if normal := strings.Join(subtags, "-"); normal != tag {
-		return normal
-	}
-	return tag
+	return strings.Join(subtags, "-")
 }
 
 // normalWeight writes a qvalue (RFC 9110, section 12.4.2) in its shortest form.
@@ -170,17 +171,8 @@ func normalWeight(q string) (string, bool) {
 func acceptedCoding(values []string) string {
 	gzip, identity, rest := "", "", ""
 	for member := range listMembers(values) {
-		parts := splitParameters(member)
-		weight, ok := "1", len(parts) <= 2
-		if len(parts) == 2 {
-			name, value, _ := strings.Cut(parts[1], "=")
-			weight, ok = normalWeight(value)
-			ok = ok && strings.EqualFold(name, "q")
-		}
-		if !ok {
-			weight = "0"
-		}
-		switch strings.ToLower(parts[0]) {
+		coding, weight := cutWeight(member)
+		switch strings.ToLower(coding) {
 		case "gzip", "x-gzip":
 			gzip = least(gzip, weight)
 		case "identity":
@@ -194,6 +186,22 @@ func acceptedCoding(values []string) string {
 		return "gzip"
 	}
 	return "identity"
+}
+
+// cutWeight cuts a member that has no other parameter than q. What is not by
+// the grammar weighs nothing.
+func cutWeight(member string) (name, weight string) {
+	name, parameter, found := strings.Cut(member, ";")
+	name = strings.TrimRight(name, " \t")
+	if !found {
+		return name, "1"
+	}
+	q, value, _ := strings.Cut(strings.TrimLeft(parameter, " \t"), "=")
+	weight, ok := normalWeight(value)
+	if !ok || !strings.EqualFold(q, "q") {
+		return name, "0"
+	}
+	return name, weight
 }
 
 // least returns the smaller of two weights; "" is none yet.

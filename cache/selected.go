@@ -33,7 +33,8 @@ func selectFields(s *Service, r *Rule, h http.Header) selection {
 	if r != nil && r.Vary != nil {
 		vary = r.Vary
 	}
-	w := selectionWriter{header: h}
+	var buffer [256]byte
+	w := selectionWriter{header: h, text: buffer[:0]}
 	for _, name := range vary {
 		w.add(name)
 	}
@@ -117,9 +118,6 @@ func (w *selectionWriter) add(name string) {
 }
 
 func (w *selectionWriter) line(name, value string) {
-	if w.text == nil {
-		w.text = make([]byte, 0, 256)
-	}
 	w.text = append(append(append(append(w.text, name...), ": "...), value...), '\n')
 	w.refused = w.refused || len(w.text) > maxSelection
 }
