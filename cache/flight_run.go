@@ -81,7 +81,11 @@ func (r *run) fly() {
 		r.finish(o, shared)
 		return
 	}
-	r.ask(conditions(r.question.stored))
+	var validators http.Header
+	if q := r.question; q.stored != nil && q.method != http.MethodPost {
+		validators = conditions(q.stored)
+	}
+	r.ask(validators)
 }
 
 // ask sends the request upstream, with the validators of the stored answer.
