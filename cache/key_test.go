@@ -183,7 +183,7 @@ func eachLeaf(v reflect.Value, name string, do func(string, reflect.Value)) {
 func stringParts(p *keyParts) []*string {
 	var parts []*string
 	eachLeaf(reflect.ValueOf(p).Elem(), "", func(_ string, leaf reflect.Value) {
-		if s, ok := leaf.Addr().Interface().(*string); ok {
+		if s, ok := reflect.TypeAssert[*string](leaf.Addr()); ok {
 			parts = append(parts, s)
 		}
 	})

@@ -142,7 +142,7 @@ func rich() *Object {
 func TestRFC9110_15_3_7_1_SinglePart(t *testing.T) {
 	o := rich()
 	res, body := serve(t, o, http.MethodGet, fields("Range: bytes=-4"))
-	if res.StatusCode != 206 || string(body) != "6789" || res.ContentLength != 4 {
+	if res.StatusCode != http.StatusPartialContent || string(body) != "6789" || res.ContentLength != 4 {
 		t.Fatalf("%d %q, length %d", res.StatusCode, body, res.ContentLength)
 	}
 	for name, want := range map[string]string{
@@ -162,7 +162,7 @@ func TestRFC9110_15_3_7_1_SinglePart(t *testing.T) {
 func TestRFC9110_15_3_7_2_MultipleParts(t *testing.T) {
 	res, body := serve(t, rich(), http.MethodGet, fields("Range: bytes=5-6, 0-0, -2"))
 	mediaType, parameters, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
-	if err != nil || res.StatusCode != 206 || mediaType != "multipart/byteranges" {
+	if err != nil || res.StatusCode != http.StatusPartialContent || mediaType != "multipart/byteranges" {
 		t.Fatalf("%d %s: %v", res.StatusCode, mediaType, err)
 	}
 	if res.Header.Get("Content-Range") != "" || res.ContentLength != int64(len(body)) {
@@ -190,7 +190,7 @@ func TestRFC9110_15_3_7_2_MultipleParts(t *testing.T) {
 
 func TestRFC9110_15_5_17_RangeNotSatisfiable(t *testing.T) {
 	res, body := serve(t, rich(), http.MethodGet, fields("Range: bytes=10-"))
-	if res.StatusCode != 416 || len(body) != 0 || res.Header.Get("Content-Range") != "bytes */10" {
+	if res.StatusCode != http.StatusRequestedRangeNotSatisfiable || len(body) != 0 || res.Header.Get("Content-Range") != "bytes */10" {
 		t.Errorf("%d %q %v", res.StatusCode, body, res.Header)
 	}
 	if got := res.Header.Get("Content-Type"); got != "" {
@@ -200,7 +200,7 @@ func TestRFC9110_15_5_17_RangeNotSatisfiable(t *testing.T) {
 
 func TestRFC9110_15_4_5_NotModified(t *testing.T) {
 	res, body := serve(t, rich(), http.MethodGet, fields(`If-None-Match: "a"`))
-	if res.StatusCode != 304 || len(body) != 0 {
+	if res.StatusCode != http.StatusNotModified || len(body) != 0 {
 		t.Fatalf("%d %q", res.StatusCode, body)
 	}
 	got := slices.Sorted(func(yield func(string) bool) {
@@ -216,14 +216,14 @@ func TestRFC9110_15_4_5_NotModified(t *testing.T) {
 	}
 	untagged := stored("Last-Modified: "+monday, "Date: "+tuesday)
 	res, _ = serve(t, untagged, http.MethodGet, fields("If-Modified-Since: "+monday))
-	if res.StatusCode != 304 || res.Header.Get("Last-Modified") != monday {
+	if res.StatusCode != http.StatusNotModified || res.Header.Get("Last-Modified") != monday {
 		t.Errorf("without a tag: %d %v", res.StatusCode, res.Header)
 	}
 }
 
 func TestRFC9110_15_5_13_PreconditionFailed(t *testing.T) {
 	res, body := serve(t, rich(), http.MethodGet, fields(`If-Match: "b"`))
-	if res.StatusCode != 412 || len(body) != 0 || res.Header.Get("Etag") != `"a"` || res.Header.Get("Content-Type") != "" {
+	if res.StatusCode != http.StatusPreconditionFailed || len(body) != 0 || res.Header.Get("Etag") != `"a"` || res.Header.Get("Content-Type") != "" {
 		t.Errorf("%d %q %v", res.StatusCode, body, res.Header)
 	}
 }
@@ -232,16 +232,16 @@ func TestWholeAnswers(t *testing.T) {
 	o := rich()
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		res, body := serve(t, o, method, http.Header{})
-		if res.StatusCode != 200 || res.ContentLength != 10 || method == http.MethodGet && string(body) != "0123456789" {
+		if res.StatusCode != http.StatusOK || res.ContentLength != 10 || method == http.MethodGet && string(body) != "0123456789" {
 			t.Errorf("%s: %d, length %d, %q", method, res.StatusCode, res.ContentLength, body)
 		}
 	}
 	none := &Object{Status: 204, Header: fields("Date: " + monday)}
-	if res, _ := serve(t, none, http.MethodGet, http.Header{}); res.StatusCode != 204 || res.Header.Get("Content-Length") != "" {
+	if res, _ := serve(t, none, http.MethodGet, http.Header{}); res.StatusCode != http.StatusNoContent || res.Header.Get("Content-Length") != "" {
 		t.Errorf("%d %v", res.StatusCode, res.Header)
 	}
 	empty := &Object{Status: 404, Header: http.Header{}}
-	if res, _ := serve(t, empty, http.MethodGet, http.Header{}); res.StatusCode != 404 || res.ContentLength != 0 {
+	if res, _ := serve(t, empty, http.MethodGet, http.Header{}); res.StatusCode != http.StatusNotFound || res.ContentLength != 0 {
 		t.Errorf("%d, length %d", res.StatusCode, res.ContentLength)
 	}
 }

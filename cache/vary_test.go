@@ -2,6 +2,7 @@ package cache
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"testing"
@@ -78,9 +79,7 @@ func TestRFC9111_4_1_MatchingVary(t *testing.T) {
 		o := stored()
 		o.Vary, o.Selected = tt.vary, selectFields(s, r, base).text
 		request := base.Clone()
-		for name, values := range fields(tt.change...) {
-			request[name] = values
-		}
+		maps.Copy(request, fields(tt.change...))
 		if got := selectFields(s, r, request).matches(o); got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 		}
