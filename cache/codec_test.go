@@ -87,7 +87,7 @@ func TestDecodeRefuses(t *testing.T) {
 	o := codecObject()
 	now := o.Received
 	good := encode(o, now)
-	for n := range len(good) {
+	for n := range good {
 		if _, err := decode(good[:n], now, 100); !errors.Is(err, errUnreadable) {
 			t.Fatalf("the first %d bytes of %d: %v", n, len(good), err)
 		}

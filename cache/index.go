@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"maps"
 	"sync"
 	"sync/atomic"
 )
@@ -89,9 +90,9 @@ func (ix *index) follow(n News) {
 		return
 	}
 	at.Log, at.Seq = n.Position.Log, max(at.Seq, n.Position.Seq)
-	for _, e := range n.Events {
+	for i, e := range n.Events {
 		e = tidyEvent(e)
-		m := mark{seq: n.Position.Seq} // of the last one: too new is safe
+		m := mark{seq: n.Position.Seq - min(uint64(len(n.Events)-1-i), n.Position.Seq)}
 		if !ix.own.has(e.ID) {
 			at.Local++
 			m.local = at.Local
@@ -138,9 +139,7 @@ func (ix *index) tableOf(e *Event) *serviceDrops {
 		return ix.all
 	}
 	more := make(map[ServiceName]*serviceDrops, len(services)+1)
-	for name, s := range services {
-		more[name] = s
-	}
+	maps.Copy(more, services)
 	more[e.Service] = newServiceDrops()
 	ix.services.Store(&more)
 	return more[e.Service]

@@ -163,6 +163,7 @@ func tidyEvent(e Event) Event {
 		if tidy, ok := tidyPattern(e); ok && !all {
 			return tidy
 		}
+	default: // DropService, and what a newer release may know
 	}
 	e.Kind = DropService
 	if all {

@@ -370,8 +370,9 @@ func modelMatches(e Event, r Route, tags []string) bool {
 		return below(e.Path, r.Path) || below(r.Path, e.Path)
 	case DropPattern:
 		return pathpattern.MustParse(e.Path).MatchFolded(r.Path)
+	default:
+		return true
 	}
-	return true
 }
 
 func drawRoute(t *rapid.T) Route {
@@ -398,6 +399,7 @@ func drawEvent(t *rapid.T) Event {
 		if rapid.Bool().Draw(t, "everywhere") {
 			e.Service = ServiceName{}
 		}
+	default:
 	}
 	return e
 }

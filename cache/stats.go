@@ -2,6 +2,7 @@ package cache
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -53,16 +54,16 @@ type Stats struct {
 // stats counts. Booking an exchange is two lookups without a lock and a few
 // atomic additions.
 type stats struct {
-	outcomes atomic.Pointer[map[outcome]int] // its place in every tally
+	outcomes atomic.Pointer[map[counted]int] // its place in every tally
 	tallies  sync.Map                        // tallyKey -> *tally
 	size     atomic.Int64                    // of tallies
 	gone     atomic.Uint64
 
-	mu sync.Mutex // of those who add an outcome
+	mu sync.Mutex // of those who add an counted
 }
 
-// outcome is what came of an exchange, and why.
-type outcome struct {
+// counted is what came of an exchange, and why.
+type counted struct {
 	result exchange.CacheResult
 	reason string
 }
@@ -81,7 +82,7 @@ type tally struct {
 
 func newStats() *stats {
 	s := &stats{}
-	s.outcomes.Store(&map[outcome]int{})
+	s.outcomes.Store(&map[counted]int{})
 	return s
 }
 
@@ -129,13 +130,14 @@ func (s *stats) tally(service ServiceName, caller string) *tally {
 	return t.(*tally)
 }
 
-// place returns where an outcome is counted. Reasons of results that are told
+// place returns where an counted is counted. Reasons of results that are told
 // without one are left out.
 func (s *stats) place(v exchange.CacheView) int {
-	o := outcome{result: v.Result}
+	o := counted{result: v.Result}
 	switch v.Result {
 	case exchange.CacheMiss, exchange.CacheStale, exchange.CacheBypass:
 		o.reason = v.Reason
+	default:
 	}
 	if i, ok := (*s.outcomes.Load())[o]; ok {
 		return i
@@ -145,7 +147,7 @@ func (s *stats) place(v exchange.CacheView) int {
 
 // addOutcome keeps eight places for outcomes whose reasons are not told apart
 // any more; there are seven results.
-func (s *stats) addOutcome(o outcome) int {
+func (s *stats) addOutcome(o counted) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	known := *s.outcomes.Load()
@@ -158,10 +160,8 @@ func (s *stats) addOutcome(o outcome) int {
 			return i
 		}
 	}
-	more := make(map[outcome]int, len(known)+1)
-	for o, i := range known {
-		more[o] = i
-	}
+	more := make(map[counted]int, len(known)+1)
+	maps.Copy(more, known)
 	more[o] = len(known)
 	s.outcomes.Store(&more)
 	return more[o]
@@ -198,7 +198,7 @@ func (s *stats) Snapshot(m *memory) Stats {
 	return all
 }
 
-func (t *tally) counts(outcomes map[outcome]int) Counts {
+func (t *tally) counts(outcomes map[counted]int) Counts {
 	c := Counts{
 		Stored: t.stored.Load(), SavedCalls: t.savedCalls.Load(), SavedTokens: t.savedTokens.Load(),
 		SuggestedHits: t.suggestedHits.Load(), SuggestedMisses: t.suggestedMisses.Load(),
@@ -209,7 +209,7 @@ func (t *tally) counts(outcomes map[outcome]int) Counts {
 	return c
 }
 
-func (c *Counts) book(o outcome, n uint64) {
+func (c *Counts) book(o counted, n uint64) {
 	if n == 0 {
 		return
 	}

@@ -140,17 +140,20 @@ func logFaults() map[string]fault {
 	var calls atomic.Int64
 	never := func(context.Context) context.Context { return context.Background() }
 	return map[string]fault{
-		"has no name":         {found: "an_empty_log_has_a_name", log: func(m *mutantLog) { m.news = func(n *cache.News) { n.Position.Log = "" } }},
-		"forgets queries":     {found: "an_event_comes_back", log: func(m *mutantLog) { m.events = func(e []cache.Event) []cache.Event { return withoutQuery(e) } }},
-		"cuts odd bytes":      {found: "an_event_comes_back", log: func(m *mutantLog) { m.events = validPaths }},
-		"counts batches":      {found: "sequences_count_events", log: func(m *mutantLog) { m.at = func(p *cache.Position) { p.Seq = uint64(calls.Add(1)) } }},
-		"begins anew":         {found: "all_handles_see_one_log", log: func(m *mutantLog) { m.at = func(*cache.Position) { m.Lose() } }},
-		"repeats":             {found: "an_event_is_told_once", log: func(m *mutantLog) { m.from = func(p *cache.Position) { p.Seq -= min(p.Seq, 1) } }},
-		"skips":               {found: "an_event_is_told_once", log: func(m *mutantLog) { m.news = func(n *cache.News) { n.Events = n.Events[min(len(n.Events), 1):] } }},
-		"never loses":         {found: "a_position_of_another_log_is_lost", log: func(m *mutantLog) { m.news = func(n *cache.News) { n.Lost = false } }},
-		"trusts the reader":   {found: "a_position_ahead_of_the_log", log: func(m *mutantLog) { m.news = func(n *cache.News) { n.Lost = false } }},
-		"keeps a hundred":     {found: "the_newest_thousand_are_kept", log: func(m *mutantLog) { m.at = func(*cache.Position) { m.Trim(100) } }},
-		"forgets in silence":  {found: "far_behind_is_all_or_lost", log: func(m *mutantLog) { m.at = func(*cache.Position) { m.Trim(1000) }; m.news = func(n *cache.News) { n.Lost = false } }},
+		"has no name":       {found: "an_empty_log_has_a_name", log: func(m *mutantLog) { m.news = func(n *cache.News) { n.Position.Log = "" } }},
+		"forgets queries":   {found: "an_event_comes_back", log: func(m *mutantLog) { m.events = func(e []cache.Event) []cache.Event { return withoutQuery(e) } }},
+		"cuts odd bytes":    {found: "an_event_comes_back", log: func(m *mutantLog) { m.events = validPaths }},
+		"counts batches":    {found: "sequences_count_events", log: func(m *mutantLog) { m.at = func(p *cache.Position) { p.Seq = uint64(calls.Add(1)) } }},
+		"begins anew":       {found: "all_handles_see_one_log", log: func(m *mutantLog) { m.at = func(*cache.Position) { m.Lose() } }},
+		"repeats":           {found: "an_event_is_told_once", log: func(m *mutantLog) { m.from = func(p *cache.Position) { p.Seq -= min(p.Seq, 1) } }},
+		"skips":             {found: "an_event_is_told_once", log: func(m *mutantLog) { m.news = func(n *cache.News) { n.Events = n.Events[min(len(n.Events), 1):] } }},
+		"never loses":       {found: "a_position_of_another_log_is_lost", log: func(m *mutantLog) { m.news = func(n *cache.News) { n.Lost = false } }},
+		"trusts the reader": {found: "a_position_ahead_of_the_log", log: func(m *mutantLog) { m.news = func(n *cache.News) { n.Lost = false } }},
+		"keeps a hundred":   {found: "the_newest_thousand_are_kept", log: func(m *mutantLog) { m.at = func(*cache.Position) { m.Trim(100) } }},
+		"forgets in silence": {found: "far_behind_is_all_or_lost", log: func(m *mutantLog) {
+			m.at = func(*cache.Position) { m.Trim(1000) }
+			m.news = func(n *cache.News) { n.Lost = false }
+		}},
 		"tells a part":        {found: "far_behind_is_all_or_lost", log: func(m *mutantLog) { m.news = func(n *cache.News) { n.Events = n.Events[:min(len(n.Events), 500)] } }},
 		"turns batches round": {found: "a_herd_keeps_the_order", log: func(m *mutantLog) { m.events = turned }},
 		"overlooks contexts":  {found: "calls_obey_their_context", log: func(m *mutantLog) { m.ctx = never }},
