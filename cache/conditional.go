@@ -76,7 +76,8 @@ func unmodifiedSince(since []string, o *Object) bool {
 		modified, ok := oneDate(lines)
 		return ok && !modified.After(limit)
 	}
-	return !dateOf(o.Header, o.Received).After(limit)
+	made := dateOf(o.Header, o.Received)
+	return !made.IsZero() && !made.After(limit)
 }
 
 // rangeStillMeant evaluates If-Range (RFC 9110, section 13.1.5): the part fits

@@ -102,6 +102,10 @@ func TestRFC9111_4_3_2_IfModifiedSinceWithoutLastModified(t *testing.T) {
 		{"received after", nil, []string{"If-Modified-Since: " + tuesday}, 200},
 		{"received before", nil, []string{"If-Modified-Since: " + friday}, 304},
 	})
+	unknown := &Object{Status: http.StatusOK, Header: http.Header{}}
+	if got := evaluate(fields("If-Modified-Since: "+friday), unknown, http.MethodGet); got.status != http.StatusOK {
+		t.Errorf("nobody knows when it was made: %d", got.status)
+	}
 }
 
 func TestRFC9110_13_2_2_Precedence(t *testing.T) {

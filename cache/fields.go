@@ -16,7 +16,8 @@ const (
 // names, cookies, and all that is about the one exchange that fetched it. It
 // returns nil for a header that is too large to keep.
 //
-// Content-Length is not kept either: setLength says what was proven.
+// Content-Length is not kept either: the length of the body that is stored
+// counts.
 func storedHeader(h http.Header) http.Header {
 	named := connectionNames(h)
 	fields, lines, size := 0, 0, 0

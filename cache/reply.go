@@ -37,9 +37,7 @@ func (c outcome) prepare(dst http.Header, o *Object) reply {
 	if len(o.Body) == 0 && !bodyAllowed(o.Status) {
 		return reply{status: o.Status}
 	}
-	if _, ok := dst["Content-Length"]; !ok {
-		setLength(dst, int64(len(o.Body)))
-	}
+	setLength(dst, int64(len(o.Body)))
 	return reply{status: o.Status, length: int64(len(o.Body)), whole: o.Body}
 }
 
@@ -82,8 +80,6 @@ func copyFields(dst, src http.Header, names ...string) {
 	}
 }
 
-// setLength sets Content-Length. Whoever stores an object calls it once the
-// length of the body is proven, so that hits need not write the number.
 func setLength(h http.Header, n int64) {
 	h["Content-Length"] = []string{strconv.FormatInt(n, 10)}
 }
