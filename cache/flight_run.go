@@ -175,7 +175,7 @@ func (r *run) take(resp *http.Response, requested, received time.Time) {
 	f := newFill(r.question.service.MaxObject, resp.ContentLength)
 	body := resp.Body
 	resp.Body = &stream{fill: f, ctx: r.ctx}
-	r.flight.lead <- leadAnswer{response: resp, stored: true, spent: r.spent()}
+	r.flight.lead <- leadAnswer{response: resp, stored: resp.ContentLength >= 0, spent: r.spent()}
 	switch err := f.pump(&watched{ReadCloser: body, run: r}); {
 	case errors.Is(err, errTooLarge):
 		r.alone("too-large")

@@ -118,7 +118,7 @@ func (l *lookup) write(w http.ResponseWriter, r *http.Request, ex *exchange.Exch
 	}
 	h := w.Header()
 	reply := evaluate(r.Header, o, q.method).prepare(h, o)
-	complete(h, reply, age)
+	setAge(h, age)
 	if _, ok := h["Content-Type"]; !ok {
 		h["Content-Type"] = nil // an answer without one gets none made up by net/http
 	}
@@ -131,10 +131,7 @@ func (l *lookup) write(w http.ResponseWriter, r *http.Request, ex *exchange.Exch
 	}
 }
 
-// complete sets the fields that are never stored.
-func complete(h http.Header, r reply, age time.Duration) {
+// setAge sets the field that is never stored.
+func setAge(h http.Header, age time.Duration) {
 	h["Age"] = []string{strconv.FormatInt(int64(age/time.Second), 10)}
-	if r.status != http.StatusNotModified {
-		h["Content-Length"] = []string{strconv.FormatInt(r.length, 10)}
-	}
 }

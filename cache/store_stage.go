@@ -231,7 +231,7 @@ func (s *store) found(req *http.Request, ex *exchange.Exchange, q *question, o *
 func (s *store) respond(req *http.Request, q *question, o *Object) *http.Response {
 	h := http.Header{}
 	reply := evaluate(req.Header, o, q.method).prepare(h, o)
-	complete(h, reply, currentAge(o, s.cache.now()))
+	setAge(h, currentAge(o, s.cache.now()))
 	return response(req, h, reply)
 }
 
@@ -243,11 +243,14 @@ func response(req *http.Request, h http.Header, r reply) *http.Response {
 }
 
 func replyBody(r reply) io.ReadCloser {
-	readers := make([]io.Reader, 0, 2*len(r.parts))
+	if len(r.parts) == 0 {
+		return io.NopCloser(bytes.NewReader(r.whole))
+	}
+	readers := make([]io.Reader, 0, 2*len(r.parts)+1)
 	for _, p := range r.parts {
 		readers = append(readers, strings.NewReader(p.head), bytes.NewReader(p.body))
 	}
-	return io.NopCloser(io.MultiReader(readers...))
+	return io.NopCloser(io.MultiReader(append(readers, strings.NewReader(r.tail))...))
 }
 
 // takeOver books what a shared fetch took to the exchange that began it.
