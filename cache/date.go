@@ -48,12 +48,13 @@ func parseHTTPDateAt(s string, now time.Time) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// inCentury moves a date whose year had two digits to the century that it means.
+// inCentury moves a date whose year had two digits to the last century in which
+// it is not more than 50 years ahead.
 func inCentury(t, now time.Time) time.Time {
-	now = now.UTC()
-	year := now.Year()/100*100 + t.Year()%100
+	limit := now.AddDate(50, 0, 0)
+	year := limit.Year()/100*100 + t.Year()%100
 	moved := time.Date(year, t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), 0, time.UTC)
-	if moved.After(now.AddDate(50, 0, 0)) {
+	if moved.After(limit) {
 		year -= 100
 	}
 	return time.Date(year, t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), 0, time.UTC)

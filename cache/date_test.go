@@ -94,7 +94,9 @@ func TestRFC9110_5_6_7_TwoDigitYears(t *testing.T) {
 		{now, time.Date(2000, time.February, 29, 0, 0, 0, 0, time.UTC)},
 		{now.AddDate(30, 0, 0), now.AddDate(60, 0, 0)},
 		{now.AddDate(-30, 0, 0), now.AddDate(-50, 0, 0)},
-		{now.In(time.FixedZone("", 14*3600)), now},
+		{now.AddDate(73, 0, 0), now.AddDate(80, 0, 0)}, // in 2099, of 2106
+		{now.AddDate(74, 0, 0), now.AddDate(73, 0, 0)},
+		{now.AddDate(24, 0, 0), now.AddDate(74, 0, 0)},
 	}
 	for _, test := range tests {
 		text := test.date.Format(rfc850)

@@ -117,7 +117,7 @@ func (w want) bears(o *Object, age time.Duration) bool {
 	switch {
 	case w.NoCache || w.MinFresh.Set:
 		return false
-	case w.MaxAge.Set && (age > w.MaxAge.For || w.MaxAge.For == 0):
+	case w.MaxAge.Set && age > w.MaxAge.For:
 		return false
 	}
 	return !w.MaxStale.Set || age-o.Lifetime <= w.MaxStale.For

@@ -41,14 +41,12 @@ func (r *sfReader) member() (name string, v sfValue, ok bool) {
 	return name, v, r.parameters()
 }
 
-// comma reads what stands between two members, and fails if none follows.
+// comma reads what stands between two members.
 func (r *sfReader) comma() bool {
 	r.rest = strings.TrimLeft(r.rest, " \t")
-	if !r.take(',') {
-		return false
-	}
+	ok := r.take(',')
 	r.rest = strings.TrimLeft(r.rest, " \t")
-	return r.rest != ""
+	return ok
 }
 
 // itemOrList reads a bare item (section 4.2.3.1) or an inner list.
