@@ -29,6 +29,8 @@ type setup struct {
 	maxValue int
 	now      func() time.Time
 	keep     int // events of the log; 0 = as many as always
+	user     string
+	password string
 }
 
 func aKey(b byte) secret.Text { return secret.New(string(bytes.Repeat([]byte{b}, 32))) }
@@ -40,7 +42,7 @@ func (o setup) connect(t testing.TB, topology redistest.Topology, ring *rediscon
 	}
 	conn, err := redisconn.New(redisconn.Options{
 		Addresses: topology.Addresses(), Mode: redisconn.Mode(topology.Mode()), MasterName: topology.MasterName(),
-		Timeout: o.timeout, Keys: ring, NameKey: aKey('n'), Hooks: hooks,
+		Timeout: o.timeout, Keys: ring, NameKey: aKey('n'), Hooks: hooks, Username: o.user, Password: secret.New(o.password),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,7 @@
 package redisstore
 
 import (
-	"encoding/json"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strconv"
@@ -15,15 +15,36 @@ const kindLog = "cachelog"
 
 var errNoID = errors.New("an event without an ID cannot be told from another")
 
-// wireEvent is what lies in the log of an event, beside its ID. What callers
-// can choose is bytes: JSON texts would change some of them.
-type wireEvent struct {
-	Kind        cache.EventKind `json:"k"`
-	Environment string          `json:"e,omitempty"`
-	Service     string          `json:"s,omitempty"`
-	Path        []byte          `json:"p,omitempty"`
-	Query       []byte          `json:"q,omitempty"`
-	Tag         string          `json:"t,omitempty"`
+// eventFormat begins an event's bytes; no sealed text begins with it. Then come
+// kind, environment, service, path, query and tag, each after its length as a
+// uvarint: texts of JSON would change some that callers can choose.
+const eventFormat byte = 1
+
+func marshalEvent(e cache.Event) []byte {
+	b := []byte{eventFormat}
+	for _, part := range [...]string{string(e.Kind), e.Service.Environment, e.Service.Service, e.Path, e.Query, e.Tag} {
+		b = append(binary.AppendUvarint(b, uint64(len(part))), part...)
+	}
+	return b
+}
+
+func unmarshalEvent(b []byte) (e cache.Event, ok bool) {
+	if len(b) == 0 || b[0] != eventFormat {
+		return cache.Event{}, false
+	}
+	b = b[1:]
+	var parts [6]string
+	for i := range parts {
+		length, n := binary.Uvarint(b)
+		if n <= 0 || length > uint64(len(b)-n) {
+			return cache.Event{}, false
+		}
+		parts[i], b = string(b[n:n+int(length)]), b[n+int(length):]
+	}
+	return cache.Event{
+		Kind: cache.EventKind(parts[0]), Service: cache.ServiceName{Environment: parts[1], Service: parts[2]},
+		Path: parts[3], Query: parts[4], Tag: parts[5],
+	}, len(b) == 0 && parts[0] != ""
 }
 
 // coarse is what may stand in the log in clear: it drops more, and tells less.
@@ -45,13 +66,7 @@ func (l *Log) encode(e cache.Event) (id, payload string, err error) {
 	if !l.conn.Sealing() {
 		e = coarse(e)
 	}
-	plain, err := json.Marshal(wireEvent{
-		Kind: e.Kind, Environment: e.Service.Environment, Service: e.Service.Service,
-		Path: []byte(e.Path), Query: []byte(e.Query), Tag: e.Tag,
-	})
-	if err != nil {
-		return "", "", fmt.Errorf("an event: %w", err)
-	}
+	plain := marshalEvent(e)
 	if !l.conn.Sealing() {
 		return idText(e.ID), string(plain), nil
 	}
@@ -70,32 +85,18 @@ func (l *Log) decode(entry string) (e cache.Event, ok bool) {
 	if err != nil || len(first) != idDigits || id == 0 {
 		return cache.Event{}, false
 	}
-	plain, open := []byte(payload), strings.HasPrefix(payload, "{")
+	plain, open := []byte(payload), strings.HasPrefix(payload, string(eventFormat))
 	if !open {
 		if plain, err = l.conn.Open(kindLog, l.key, id, payload); err != nil {
 			return cache.Event{}, false
 		}
 	}
-	var w wireEvent
-	if err := json.Unmarshal(plain, &w); err != nil || !known(w.Kind) {
+	if e, ok = unmarshalEvent(plain); !ok {
 		return cache.Event{}, false
 	}
-	e = cache.Event{
-		ID: id, Kind: w.Kind, Service: cache.ServiceName{Environment: w.Environment, Service: w.Service},
-		Path: string(w.Path), Query: string(w.Query), Tag: w.Tag,
-	}
+	e.ID = id
 	if open { // anybody can have written it: it drops all that it may mean
 		e = coarse(e)
 	}
 	return e, true
-}
-
-// known reports whether this version does what an event of the kind asks for.
-func known(k cache.EventKind) bool {
-	switch k {
-	case cache.DropPath, cache.DropTree, cache.DropPattern, cache.DropTag, cache.DropKey, cache.DropService, cache.DropAll:
-		return true
-	default:
-		return false
-	}
 }

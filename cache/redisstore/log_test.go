@@ -269,7 +269,9 @@ func TestEventsThatCannotBeReadAreLosses(t *testing.T) {
 	for name, entry := range map[string]string{
 		"nothing": "", "no ID": "x", "short": first[:40], "flipped": first[:60] + "A" + first[61:] + "A",
 		"another's payload": id + strings.TrimPrefix(second, "0000000000000002 "),
-		"no kind":           id + `{}`, "a kind to come": id + `{"k":"later"}`, "no JSON": id + `{`, "ID 0": "0000000000000000 {\"k\":\"all\"}",
+		"no kind":           id + "\x01\x00\x00\x00\x00\x00\x00", "too short": id + "\x01\x03all\x00\x00\x00\x00",
+		"too long": id + "\x01\x03all\x00\x00\x00\x00\x00\x00", "a length of nonsense": id + "\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01all",
+		"no payload": id, "ID 0": "0000000000000000 \x01\x03all\x00\x00\x00\x00\x00",
 	} {
 		if err := client.HSet(t.Context(), key, "1", entry).Err(); err != nil {
 			t.Fatal(err)
@@ -283,7 +285,7 @@ func TestEventsThatCannotBeReadAreLosses(t *testing.T) {
 		}
 	}
 	// Events in clear only ever drop more than they say.
-	if err := client.HSet(t.Context(), key, "1", id+`{"k":"path","e":"production","s":"crm","p":"eA=="}`).Err(); err != nil {
+	if err := client.HSet(t.Context(), key, "1", id+"\x01\x04path\x0aproduction\x03crm\x01x\x00\x00").Err(); err != nil {
 		t.Fatal(err)
 	}
 	news := two.since(t, cache.Position{Log: start.Log})
