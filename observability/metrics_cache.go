@@ -18,24 +18,25 @@ type cacheInstruments struct {
 	savedCalls    metric.Int64Counter
 	savedTokens   metric.Int64Counter
 	invalidations metric.Int64Counter
-	fetches       metric.Float64Histogram
+	refreshes     metric.Int64Counter
+	stores        metric.Int64Counter
 
 	gauges cacheGauges
 }
 
 func newCacheInstruments(meter metric.Meter) (cacheInstruments, error) {
 	var c cacheInstruments
-	var errs [6]error
+	var errs [7]error
 	counter := func(into *metric.Int64Counter, err *error, name, unit, description string) {
 		*into, *err = meter.Int64Counter("iqgw.cache."+name, metric.WithUnit(unit), metric.WithDescription(description))
 	}
 	counter(&c.requests, &errs[0], "requests", "{request}", "Requests that the cache was asked about, by what it did and why it was no fresh hit.")
 	counter(&c.savedCalls, &errs[1], "saved_calls", "{request}", "Upstream requests that were not made because an answer was there, or on its way to another caller.")
 	counter(&c.savedTokens, &errs[2], "saved_tokens", "{token}", "Quota tokens that these requests would have cost.")
-	counter(&c.invalidations, &errs[3], "invalidations", "{event}", "Invalidations that this replica has applied, its own and those of others, by what they drop.")
-	c.fetches, errs[4] = meter.Float64Histogram("iqgw.cache.fetch.duration", metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(durationBuckets()...),
-		metric.WithDescription("Duration of fetches that callers share, until the answer is whole, by how they ended."))
-	c.gauges, errs[5] = newCacheGauges(meter)
+	counter(&c.invalidations, &errs[3], "invalidations", "{event}", "Invalidations by writes and purges that this replica has seen, by what they drop.")
+	counter(&c.refreshes, &errs[4], "refreshes", "{request}", "Refreshes in the background, while a stale answer was served, by how they ended.")
+	counter(&c.stores, &errs[5], "stores", "{answer}", "Answers that were stored.")
+	c.gauges, errs[6] = newCacheGauges(meter)
 	if err := errors.Join(errs[:]...); err != nil {
 		return c, fmt.Errorf("cache instruments: %w", err)
 	}
@@ -89,17 +90,24 @@ func (m *Metrics) cacheAsked(ctx context.Context, ex *exchange.Exchange) {
 	m.cache.requests.Add(ctx, 1, m.cacheSet(who))
 }
 
-// CacheInvalidated records invalidations that were applied; kind is bounded.
-func (m *Metrics) CacheInvalidated(ctx context.Context, environment, service, kind string, count int) {
+// CacheInvalidated records invalidations; kind is bounded.
+func (m *Metrics) CacheInvalidated(ctx context.Context, kind string, count int) {
 	if m != nil {
-		m.cache.invalidations.Add(ctx, int64(count), m.cacheSet(cacheKey{environment: environment, service: service, kind: kind}))
+		m.cache.invalidations.Add(ctx, int64(count), m.cacheSet(cacheKey{kind: kind}))
 	}
 }
 
-// CacheFetched records a fetch that callers share; outcome is bounded.
-func (m *Metrics) CacheFetched(ctx context.Context, environment, service, outcome string, d time.Duration) {
+// CacheRefreshed records a refresh in the background; outcome is bounded.
+func (m *Metrics) CacheRefreshed(ctx context.Context, environment, service, outcome string) {
 	if m != nil {
-		m.cache.fetches.Record(ctx, d.Seconds(), m.cacheSet(cacheKey{environment: environment, service: service, outcome: outcome}))
+		m.cache.refreshes.Add(ctx, 1, m.cacheSet(cacheKey{environment: environment, service: service, outcome: outcome}))
+	}
+}
+
+// CacheStored records an answer that was stored.
+func (m *Metrics) CacheStored(ctx context.Context, environment, service string) {
+	if m != nil {
+		m.cache.stores.Add(ctx, 1, m.cacheSet(cacheKey{environment: environment, service: service}))
 	}
 }
 

@@ -39,9 +39,9 @@ func TestCacheMetrics(t *testing.T) {
 	observeOnce(t, m, func(ex *exchange.Exchange) { // a service that nobody counts
 		ex.Cache = exchange.CacheView{Result: exchange.CacheCoalesced, Saved: 1}
 	})
-	m.CacheInvalidated(ctx, "production", "crm", "tree", 2)
-	m.CacheInvalidated(ctx, "", "", "all", 1)
-	m.CacheFetched(ctx, "production", "crm", "stored", 2*time.Second)
+	m.CacheInvalidated(ctx, "tree", 2)
+	m.CacheRefreshed(ctx, "production", "crm", "failed")
+	m.CacheStored(ctx, "production", "crm")
 	who := `caller="storefront",environment="production",`
 	wantMetrics(t, m,
 		`iqgw_cache_requests_total{`+who+`result="hit",service="crm"} 2`,
@@ -50,9 +50,9 @@ func TestCacheMetrics(t *testing.T) {
 		`iqgw_cache_requests_total{`+who+`result="coalesced",service="crm"} 1`,
 		`iqgw_cache_saved_calls_total{`+who+`service="crm"} 4`,
 		`iqgw_cache_saved_tokens_total{`+who+`service="crm"} 3`,
-		`iqgw_cache_invalidations_total{environment="production",kind="tree",service="crm"} 2`,
-		`iqgw_cache_invalidations_total{kind="all"} 1`,
-		`iqgw_cache_fetch_duration_seconds_sum{environment="production",outcome="stored",service="crm"} 2`,
+		`iqgw_cache_invalidations_total{kind="tree"} 2`,
+		`iqgw_cache_refreshes_total{environment="production",outcome="failed",service="crm"} 1`,
+		`iqgw_cache_stores_total{environment="production",service="crm"} 1`,
 	)
 	if strings.Contains(scrape(t, m), `result=""`) {
 		t.Error("a request that never reached the cache is counted there")
@@ -88,7 +88,8 @@ func TestCacheGauges(t *testing.T) {
 // A nil *Metrics measures nothing, of the cache neither.
 func TestCacheMetricsOfNobody(t *testing.T) {
 	var m *observability.Metrics
-	m.CacheInvalidated(t.Context(), "production", "crm", "tree", 1)
-	m.CacheFetched(t.Context(), "production", "crm", "stored", time.Second)
+	m.CacheInvalidated(t.Context(), "tree", 1)
+	m.CacheRefreshed(t.Context(), "production", "crm", "ok")
+	m.CacheStored(t.Context(), "production", "crm")
 	observeOnce(t, m, func(ex *exchange.Exchange) { ex.Cache.Result = exchange.CacheHit })
 }

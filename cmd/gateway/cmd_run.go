@@ -30,10 +30,10 @@ func activeSettings() []string {
 		"services.*.host", "services.*.prefix", "services.*.url", "services.*.aliases", "services.*.apis",
 		"services.*.document", "services.*.proxied", "services.*.reason", "services.*.authentication",
 		"services.*.anonymous", "services.*.denied", "services.*.side_effects", "services.*.reads",
-		"services.*.sensitive", "services.*.timeouts", "services.*.limits.max_body", "services.*.headers", "services.*.session", "services.*.quota",
+		"services.*.sensitive", "services.*.timeouts", "services.*.limits.max_body", "services.*.headers", "services.*.session", "services.*.quota", "services.*.cache",
 		"auth.key_headers",
-		"callers.*.environment", "callers.*.keys", "callers.*.access", "callers.*.class", "callers.*.classes", "callers.*.share",
-		"telemetry.logs",
+		"callers.*.environment", "callers.*.keys", "callers.*.access", "callers.*.class", "callers.*.classes", "callers.*.share", "callers.*.cache",
+		"cache", "telemetry.logs",
 	}
 }
 

@@ -241,8 +241,6 @@ func (f facts) bucket() string {
 	return name.String()
 }
 
-const inactiveNote = " (not active yet)"
-
 func (f facts) countedBy() string {
 	c := f.cfg.Credentials[f.ex.Credential]
 	switch {
@@ -257,44 +255,45 @@ func (f facts) countedBy() string {
 	}
 }
 
+// cache says what would be kept of the answer. Whether it is there right now,
+// only a running gateway knows.
 func (f facts) cache() fact {
-	rule, source := cacheRule(f.service, f.ex.Target.Path)
-	mode := f.service.Cache.Mode
+	t, mode := f.ex.Target, f.service.Source("cache.mode")
+	rule, found := cacheRuleOf(f.service, t.Path)
 	switch {
-	case mode == "none":
-		return fact{"cache", "off", f.service.Source("cache.mode") + inactiveNote}
-	case mode == "rfc9111":
-		return fact{"cache", "as the upstream's own headers say", f.service.Source("cache.mode") + inactiveNote}
-	case rule == nil:
-		return fact{"cache", "not stored: no rule matches", f.service.Source("cache.mode") + inactiveNote}
-	case rule.TTL == 0:
-		return fact{"cache", "not stored: " + rule.Path.String() + " has ttl none", source + inactiveNote}
-	case strings.HasSuffix(source, ", suggest"):
-		return fact{"cache", fmt.Sprintf("not stored: %s only suggests %s", rule.Path, rule.TTL), source + inactiveNote}
+	case f.service.Cache.Mode == "none":
+		return fact{"cache", "off", mode}
+	case t.Session:
+		return fact{"cache", "not stored: the gateway answers it itself", "built in"}
+	case t.Write:
+		return fact{"cache", "not stored: it writes, and drops what it may change", "built in"}
+	case !f.cfg.Callers[f.query.caller].Cache:
+		return fact{"cache", "not used for this caller", f.cfg.Source("callers." + f.query.caller + ".cache")}
+	case found && rule.never():
+		return fact{"cache", "not stored: " + rule.Path.String() + " has ttl none", rule.source}
+	case f.service.Cache.Mode == "rfc9111":
+		return fact{"cache", "as the upstream's own headers say", mode}
+	case !found || rule.ignored:
+		return fact{"cache", "not stored: no rule matches", mode}
+	case rule.suggest:
+		return fact{"cache", fmt.Sprintf("not stored: %s only suggests %s", rule.Path, rule.TTL), rule.source}
 	default:
-		return fact{"cache", fmt.Sprintf("%s for %s, shared by %s", rule.Path, rule.TTL, rule.Share), source + inactiveNote}
+		return fact{"cache", fmt.Sprintf("%s for %s, shared by %s", rule.Path, rule.TTL, rule.Share), rule.source}
 	}
 }
 
-// cacheRule returns the rule for a path and where it stands: the most specific
-// of the configuration, else of the catalogue.
-func cacheRule(s *config.EffectiveService, path string) (rule *config.CacheRule, source string) {
-	pick := func(rules []config.CacheRule) *config.CacheRule {
-		matching := slices.DeleteFunc(slices.Clone(rules), func(r config.CacheRule) bool { return !r.Path.Match(path) })
-		if len(matching) == 0 {
-			return nil
-		}
-		best := slices.MinFunc(matching, func(a, b config.CacheRule) int { return pathpattern.Compare(a.Path, b.Path) })
-		return &best
+// cacheRuleOf returns the rule that counts for a path.
+func cacheRuleOf(s *config.EffectiveService, path string) (placedRule, bool) {
+	folded, err := pathpattern.Fold(path)
+	if err != nil {
+		folded = path
 	}
-	if r := pick(s.Cache.Rules); r != nil {
-		i := slices.IndexFunc(s.Cache.Rules, func(o config.CacheRule) bool { return o.Path.String() == r.Path.String() })
-		return r, s.Source(fmt.Sprintf("cache.rules[%d]", i))
+	rules := cacheRules(s)
+	i := slices.IndexFunc(rules, func(r placedRule) bool { return r.matches(path, folded) })
+	if i < 0 {
+		return placedRule{}, false
 	}
-	if r := pick(s.CatalogueRules); r != nil && s.Cache.Catalogue != "ignore" {
-		return r, "catalogue, " + s.Cache.Catalogue
-	}
-	return nil, ""
+	return rules[i], true
 }
 
 func (f facts) limits() []fact {
@@ -345,28 +344,23 @@ func (f facts) consideredAccess(policy *auth.Policy) []considered {
 	return list
 }
 
-// consideredCache lists the cache rules that match the path, and which wins.
+// consideredCache lists the cache rules that match the path, in the order in
+// which they are tried: the first one counts.
 func consideredCache(s *config.EffectiveService, path string) []considered {
-	winner, source := cacheRule(s, path)
-	var list []considered
-	add := func(rules []config.CacheRule, where string) {
-		rules = slices.Clone(rules)
-		slices.SortFunc(rules, func(a, b config.CacheRule) int {
-			return cmp.Or(pathpattern.Compare(a.Path, b.Path), strings.Compare(a.Path.String(), b.Path.String()))
-		})
-		for _, r := range rules {
-			if !r.Path.Match(path) {
-				continue
-			}
-			c := considered{Rule: "cache rule " + r.Path.String() + " (" + where + ")"}
-			c.Chosen = winner != nil && winner.Path.String() == r.Path.String() && strings.HasPrefix(source, "catalogue") == (where == "catalogue")
-			if !c.Chosen {
-				c.Reason = "a rule of the configuration, or a more specific one, comes first"
-			}
-			list = append(list, c)
-		}
+	folded, err := pathpattern.Fold(path)
+	if err != nil {
+		folded = path
 	}
-	add(s.Cache.Rules, "configuration")
-	add(s.CatalogueRules, "catalogue")
+	var list []considered
+	for _, r := range cacheRules(s) {
+		if !r.matches(path, folded) {
+			continue
+		}
+		c := considered{Rule: "cache rule " + r.Path.String() + " (" + r.source + ")", Chosen: len(list) == 0}
+		if !c.Chosen {
+			c.Reason = "a rule of the configuration, or a more specific one, comes first"
+		}
+		list = append(list, c)
+	}
 	return list
 }

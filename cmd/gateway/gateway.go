@@ -70,6 +70,9 @@ func (g *gateway) prepare(ctx context.Context) error {
 	if err := g.stores.metrics.ObserveQuotas(g.quotaStates); err != nil {
 		return err
 	}
+	if err := g.stores.metrics.ObserveCache(g.cacheState); err != nil {
+		return err
+	}
 	g.stores.connectRedis(ctx)
 	return g.bind(ctx, tlsConfig)
 }

@@ -27,6 +27,9 @@ func (g *gateway) checks() []observability.Check {
 	if g.stores.redis != nil {
 		checks = append(checks, observability.Check{Name: storeName, Err: g.stores.redisTrouble})
 	}
+	if g.stores.cacheRedis != nil { // never unready: without it there is one tier less
+		checks = append(checks, observability.Check{Name: cacheStoreName, Err: g.stores.cacheTrouble})
+	}
 	return checks
 }
 

@@ -26,6 +26,7 @@ func (s *stores) commands() map[string]fleet.Handler {
 			s.tokens.Retry(ctx, string(name))
 			return nil
 		},
+		commandPurgeCache: s.purgeCommand,
 	}
 }
 

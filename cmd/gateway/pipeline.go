@@ -225,8 +225,10 @@ type stack struct {
 //	  │   4 route          environment, service, upstream path, or 404
 //	  │   5 authorize      what it may, with which credential, or 403
 //	  │     session        DataConnect's /session is answered here, its preferred host learned
+//	  │   6 lookup         a fresh stored answer ends here
 //	  ├── 7 forward        httputil.ReverseProxy; errors become problems
 //	  │
+//	  │   8 store          one fetch for all who ask the same; stale answers; writes drop what they change
 //	  │  10 token          a valid token; after a 401 a new one and one replay
 //	  │  12 quota          one token of the bucket per attempt, after a wait; or 429
 //	  │  14 attempt        Authorization, session cookie, measurements, idle bodies
@@ -234,16 +236,20 @@ type stack struct {
 //	upstream
 //
 // Handlers run once per exchange, in the order of the drawing; round trippers
-// below forward run once per attempt.
+// below forward run once per attempt, but for a fetch that several exchanges
+// share.
 func (s stack) compose(absolute bool) http.Handler {
+	headers := headerMode(s.generation.cfg.Server.ResponseHeaders)
+	kept := s.cacheStages(proxy.NewAnswers(s.locations, headers))
+
 	upstream := chain[http.RoundTripper](
 		s.generation.tokens.Stage(tokencache.StageOptions{}),                                        // 10
 		s.generation.quotas.Stage(limiter.StageOptions{Bucket: bucketOf(s.generation.quotaRoutes)}), // 12
 	)(s.attempt()) // 14, 15
 
-	headers := headerMode(s.generation.cfg.Server.ResponseHeaders)
 	forward := proxy.NewForward(proxy.ForwardOptions{ // 7
-		Transport: upstream, Services: s.services, Errors: s.errors, Locations: s.locations, Headers: headers,
+		Transport: kept.Store(upstream), // 8
+		Services:  s.services, Errors: s.errors, Locations: s.locations, Headers: headers,
 	})
 	return chain[http.Handler](
 		observability.Observe(s.observe()),   // 1
@@ -255,6 +261,8 @@ func (s stack) compose(absolute bool) http.Handler {
 			Transport: upstream, Services: s.services, Sessions: s.stores.sessions, Locations: s.locations,
 			Errors: s.errors, Headers: headers,
 		}),
+		s.showQuota,
+		kept.Lookup, // 6
 	)(forward)
 }
 

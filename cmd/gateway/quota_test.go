@@ -45,7 +45,7 @@ func TestQuotaFieldsThroughTheStack(t *testing.T) {
 		policy    = `Ratelimit-Policy: "crm-authenticated";q=1000;w=60(, "share";q=\d+;w=60)?`
 		remaining = `Ratelimit: "crm-authenticated";r=99\d;t=[1-6]?\d(, "share";r=\d+;t=[1-6]?\d)?`
 		wait      = `X-Quota-Wait-Ms: \d+`
-		timing    = `Server-Timing: quota;dur=\d+\.\d, token;dur=\d+\.\d, upstream;dur=\d+\.\d`
+		timing    = `Server-Timing: cache;dur=\d+\.\d, quota;dur=\d+\.\d, token;dur=\d+\.\d, upstream;dur=\d+\.\d`
 	)
 	all := []string{limit, left, reset, seconds, policy, remaining, wait, timing}
 	tests := map[string]struct {
@@ -72,7 +72,7 @@ func TestQuotaFieldsThroughTheStack(t *testing.T) {
 		},
 		"what is not counted keeps its fields": {
 			"standard", "{kind: none}", customers,
-			[]string{limit, `X-Ratelimit-Remaining: 99[89]`, reset, seconds, `Server-Timing: token;dur=.*`},
+			[]string{limit, `X-Ratelimit-Remaining: 99[89]`, reset, seconds, `Server-Timing: cache;dur=\d+\.\d, token;dur=.*`},
 		},
 		"slots": {
 			"standard", "{}", "/dataconnect/lists/stores?Response=Json",

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"iqgateway/config"
@@ -16,8 +17,11 @@ import (
 	"iqgateway/internal/secret"
 )
 
-// storeName is what metrics and readiness call the shared store.
-const storeName = "redis"
+// What metrics and readiness call the shared stores.
+const (
+	storeName      = "redis"
+	cacheStoreName = "cache_redis" // of the cache alone
+)
 
 // connectTimeout bounds how long a start waits for Redis: long enough for one
 // that is there, so that a new replica takes the fleet's token and does not
@@ -27,24 +31,15 @@ const connectTimeout = 500 * time.Millisecond
 // newRedis returns the connection to the configured Redis, which it does not
 // dial yet, and the keys that seal what is stored there; nil without one.
 func newRedis(cfg *config.Config, hooks redisconn.Hooks) (*redisconn.Conn, *redisconn.Keyring, error) {
-	r := cfg.Redis
-	if r == nil {
+	if cfg.Redis == nil {
 		return nil, nil, nil
 	}
-	o := redisconn.Options{
-		Mode: redisconn.Mode(r.Mode), MasterName: r.MasterName,
-		Username: r.Username, Password: r.Password.Text, SentinelPassword: r.SentinelPassword.Text,
-		KeyPrefix: r.KeyPrefix, Timeout: r.Timeout, NameKey: keyText(r.NameKey), Hooks: hooks,
+	o, err := redisOptions(cfg.Redis, hooks)
+	if err != nil {
+		return nil, nil, err
 	}
-	for _, a := range r.Addresses {
-		o.Addresses = append(o.Addresses, string(a))
-	}
-	var err error
-	if o.TLS, err = redisTLS(r.TLS); err != nil {
-		return nil, nil, fmt.Errorf("redis.tls: %w", err)
-	}
-	if len(r.EncryptionKeys) > 0 {
-		if o.Keys, err = redisconn.NewKeyring(keyTexts(r.EncryptionKeys)); err != nil {
+	if keys := cfg.Redis.EncryptionKeys; len(keys) > 0 {
+		if o.Keys, err = redisconn.NewKeyring(keyTexts(keys)); err != nil {
 			return nil, nil, fmt.Errorf("redis: %w", err)
 		}
 	}
@@ -53,6 +48,48 @@ func newRedis(cfg *config.Config, hooks redisconn.Hooks) (*redisconn.Conn, *redi
 		return nil, nil, err
 	}
 	return conn, o.Keys, nil
+}
+
+// newCacheRedis returns the connection to the cache's own Redis, nil where the
+// second tier has none. How to log in, TLS and keys are those of the other one;
+// what it is, the server tells itself.
+func newCacheRedis(cfg *config.Config, keys *redisconn.Keyring, hooks redisconn.Hooks) (*redisconn.Conn, error) {
+	own := cfg.Cache.Redis
+	if cfg.Redis == nil || keys == nil || !own.Enabled || len(own.Addresses) == 0 {
+		return nil, nil //nolint:nilnil // no server of its own is a setting, not a failure
+	}
+	o, err := redisOptions(cfg.Redis, hooks)
+	if err != nil {
+		return nil, err
+	}
+	o.Addresses, o.Mode, o.Keys = hostPorts(own.Addresses), redisconn.ModeAuto, keys
+	conn, err := redisconn.New(o)
+	if err != nil {
+		return nil, fmt.Errorf("cache.%w", err)
+	}
+	return conn, nil
+}
+
+// redisOptions are those of the redis section, but for the keys.
+func redisOptions(r *config.Redis, hooks redisconn.Hooks) (redisconn.Options, error) {
+	o := redisconn.Options{
+		Addresses: hostPorts(r.Addresses), Mode: redisconn.Mode(r.Mode), MasterName: r.MasterName,
+		Username: r.Username, Password: r.Password.Text, SentinelPassword: r.SentinelPassword.Text,
+		KeyPrefix: r.KeyPrefix, Timeout: r.Timeout, NameKey: keyText(r.NameKey), Hooks: hooks,
+	}
+	var err error
+	if o.TLS, err = redisTLS(r.TLS); err != nil {
+		return o, fmt.Errorf("redis.tls: %w", err)
+	}
+	return o, nil
+}
+
+func hostPorts(addresses []config.HostPort) []string {
+	texts := make([]string, len(addresses))
+	for i, a := range addresses {
+		texts[i] = string(a)
+	}
+	return texts
 }
 
 func redisTLS(t config.RedisTLS) (*tls.Config, error) {
@@ -86,14 +123,29 @@ func keyTexts(keys []config.Key) []secret.Text {
 
 // connectRedis waits for Redis a little. A gateway serves without it.
 func (s *stores) connectRedis(ctx context.Context) {
-	if s.redis == nil {
-		return
-	}
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	if err := s.redis.Connect(ctx); err != nil {
-		s.log.Warn("starting without Redis", slog.String("error", err.Error()))
+	var both sync.WaitGroup
+	for name, conn := range s.connections() {
+		both.Go(func() {
+			if err := conn.Connect(ctx); err != nil {
+				s.log.Warn("starting without Redis", slog.String("store", name), slog.String("error", err.Error()))
+			}
+		})
 	}
+	both.Wait()
+}
+
+// connections are all servers of the process, by what metrics call them.
+func (s *stores) connections() map[string]*redisconn.Conn {
+	all := map[string]*redisconn.Conn{}
+	if s.redis != nil {
+		all[storeName] = s.redis
+	}
+	if s.cacheRedis != nil {
+		all[cacheStoreName] = s.cacheRedis
+	}
+	return all
 }
 
 // redisTrouble is the store's part of readiness.
@@ -101,14 +153,7 @@ func (s *stores) redisTrouble() error {
 	if s.redis == nil {
 		return nil
 	}
-	var problems []string
-	switch status := s.redis.Status(); {
-	case status.Up:
-	case status.LastError == "":
-		problems = append(problems, "not found yet")
-	default:
-		problems = append(problems, status.LastError)
-	}
+	problems := connTrouble(s.redis)
 	for _, r := range s.rotations {
 		if err := r.trouble(); err != nil {
 			problems = append(problems, err.Error())
@@ -120,33 +165,48 @@ func (s *stores) redisTrouble() error {
 	return errors.New(strings.Join(problems, "; "))
 }
 
-func (s *stores) redisHooks() redisconn.Hooks {
-	return redisconn.Hooks{
-		Called: s.redisCalled,
-		StateChanged: func(status redisconn.Status) {
-			if status.Up {
-				s.log.Info("Redis is in use", slog.String("mode", string(status.Mode)))
-				return
-			}
-			s.log.Warn("doing without Redis", slog.String("error", status.LastError))
-		},
-		Rejected: s.valueRejected,
+// connTrouble says why a server is not in use; nothing while it is.
+func connTrouble(conn *redisconn.Conn) []string {
+	switch status := conn.Status(); {
+	case status.Up:
+		return nil
+	case status.LastError == "":
+		return []string{"not found yet"}
+	default:
+		return []string{status.LastError}
 	}
 }
 
-func (s *stores) redisCalled(c redisconn.Called) {
-	s.metrics.StoreCalled(context.Background(), storeName, c.Operation, c.Outcome, c.Duration)
+// redisHooks are those of the server that metrics call name.
+func (s *stores) redisHooks(name string) redisconn.Hooks {
+	store := slog.String("store", name)
+	return redisconn.Hooks{
+		Called: func(c redisconn.Called) {
+			s.metrics.StoreCalled(context.Background(), name, c.Operation, c.Outcome, c.Duration)
+		},
+		StateChanged: func(status redisconn.Status) {
+			if status.Up {
+				s.log.Info("Redis is in use", slog.String("mode", string(status.Mode)), store)
+				return
+			}
+			s.log.Warn("doing without Redis", slog.String("error", status.LastError), store)
+		},
+		Rejected: func(kind string, reason redisconn.RejectReason) { s.valueRejected(name, kind, reason) },
+	}
 }
 
 // valueRejected is told of sealed values that do not open.
-func (s *stores) valueRejected(kind string, reason redisconn.RejectReason) {
-	s.valueDiscarded(kind, string(reason))
+func (s *stores) valueRejected(store, kind string, reason redisconn.RejectReason) {
+	s.discardedIn(store, kind, string(reason))
 	if reason == redisconn.UnknownKey && s.keys != nil {
 		s.keys.look() // another replica may have the next key already
 	}
 }
 
-func (s *stores) valueDiscarded(kind, reason string) {
-	s.metrics.StoreRejected(context.Background(), storeName, kind, reason)
-	s.log.Warn("a value in Redis cannot be used and counts as absent", slog.String("kind", kind), slog.String("reason", reason))
+func (s *stores) valueDiscarded(kind, reason string) { s.discardedIn(storeName, kind, reason) }
+
+func (s *stores) discardedIn(store, kind, reason string) {
+	s.metrics.StoreRejected(context.Background(), store, kind, reason)
+	s.log.Warn("a value in Redis cannot be used and counts as absent",
+		slog.String("kind", kind), slog.String("reason", reason), slog.String("store", store))
 }

@@ -44,11 +44,13 @@ func keyRotation(keys []config.Key, ring *redisconn.Keyring, log *slog.Logger) *
 }
 
 // passwordRotation has new connections log in with what the file holds.
-func passwordRotation(r *config.Redis, conn *redisconn.Conn, log *slog.Logger) *rotation {
+func passwordRotation(r *config.Redis, log *slog.Logger, conns ...*redisconn.Conn) *rotation {
 	return &rotation{
 		what: "password of Redis", log: log, now: make(chan struct{}, 1), used: []secret.Text{r.Password.Text},
 		use: func(fresh []secret.Text) error {
-			conn.SetCredentials(r.Username, fresh[0])
+			for _, conn := range conns {
+				conn.SetCredentials(r.Username, fresh[0])
+			}
 			return nil
 		},
 		read: func() ([]secret.Text, error) { return readAll([]config.Secret{r.Password}, rereadText) },

@@ -189,7 +189,7 @@ func TestUnknownKeyHasTheFilesRead(t *testing.T) {
 	}
 	done := make(chan struct{})
 	go func() { defer close(done); r.run(ctx) }()
-	(&stores{keys: r, log: r.log}).valueRejected("token", redisconn.UnknownKey)
+	(&stores{keys: r, log: r.log}).valueRejected(storeName, "token", redisconn.UnknownKey)
 	<-read
 	cancel()
 	<-done

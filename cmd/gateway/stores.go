@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
+	"iqgateway/cache"
 	"iqgateway/config"
 	"iqgateway/internal/exchange"
 	"iqgateway/internal/fleet"
@@ -33,7 +36,9 @@ type stores struct {
 	metrics    *observability.Metrics
 	log        *slog.Logger
 
+	cache       *cache.Cache
 	redis       *redisconn.Conn   // nil = everything in memory
+	cacheRedis  *redisconn.Conn   // of the cache alone; nil = its second tier is in redis, or nowhere
 	tokenShared *tokenstore.Store // nil = tokens stay in this process
 	keys        *rotation         // of the keys that seal values; nil = none
 	rotations   []*rotation
@@ -58,11 +63,14 @@ func newStores(cfg *config.Config, log *slog.Logger, replica string) (*stores, e
 	s.sessions = proxy.NewSessions(s.sessionOptions())
 	s.fleet = fleet.New(s.fleetOptions(replica, build.Version))
 	s.quotas = limiter.New(s.quotaOptions(replica))
+	if err := s.openCache(cfg); err != nil {
+		return nil, configError{err}
+	}
 	return s, s.observe()
 }
 
 func (s *stores) openRedis(cfg *config.Config) error {
-	conn, ring, err := newRedis(cfg, s.redisHooks())
+	conn, ring, err := newRedis(cfg, s.redisHooks(storeName))
 	if err != nil || conn == nil {
 		return err
 	}
@@ -71,8 +79,11 @@ func (s *stores) openRedis(cfg *config.Config) error {
 		s.keys = keyRotation(cfg.Redis.EncryptionKeys, ring, s.log)
 		s.rotations = append(s.rotations, s.keys)
 	}
+	if s.cacheRedis, err = newCacheRedis(cfg, ring, s.redisHooks(cacheStoreName)); err != nil {
+		return err
+	}
 	if cfg.Redis.Password.Rotates() {
-		s.rotations = append(s.rotations, passwordRotation(cfg.Redis, conn, s.log))
+		s.rotations = append(s.rotations, passwordRotation(cfg.Redis, s.log, slices.Collect(maps.Values(s.connections()))...))
 	}
 	return nil
 }
@@ -121,10 +132,16 @@ func (s *stores) fleetOptions(replica, version string) fleet.Options {
 
 // observe has the gauges read from the stores.
 func (s *stores) observe() error {
-	if s.redis == nil {
-		return nil
+	for name, conn := range s.connections() {
+		var replicas func() int
+		if conn == s.redis {
+			replicas = s.fleet.Size
+		}
+		if err := s.metrics.ObserveStore(name, func() bool { return conn.Status().Up }, replicas); err != nil {
+			return err
+		}
 	}
-	return s.metrics.ObserveStore(storeName, func() bool { return s.redis.Status().Up }, s.fleet.Size)
+	return nil
 }
 
 // run keeps the stores alive until ctx ends.
@@ -135,22 +152,26 @@ func (s *stores) run(ctx context.Context) {
 	for _, r := range s.rotations {
 		all.Go(func() { r.run(ctx) })
 	}
+	all.Go(func() { s.cache.Run(ctx) })
+	for _, conn := range s.connections() {
+		all.Go(func() { conn.Run(ctx) })
+	}
 	if s.redis != nil {
-		all.Go(func() { s.redis.Run(ctx) })
 		all.Go(func() { s.fleet.Run(ctx) })
 	}
 }
 
 // close ends what runs in the background; run has ended.
 func (s *stores) close(ctx context.Context) error {
+	s.cache.Close()    // its fetches need everything below
 	s.sessions.Close() // its calls need tokens
 	s.tokens.Close()
 	errs := []error{s.closeQuotas(ctx)}
 	if s.tokenShared != nil {
 		errs = append(errs, s.tokenShared.Close())
 	}
-	if s.redis != nil {
-		errs = append(errs, s.redis.Close())
+	for _, conn := range s.connections() {
+		errs = append(errs, conn.Close())
 	}
 	return errors.Join(append(errs, s.metrics.Shutdown(ctx))...)
 }

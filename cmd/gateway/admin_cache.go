@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"iqgateway/cache"
+	"iqgateway/internal/fleet"
+	"iqgateway/observability"
+)
+
+// Paths of the admin API that the commands use.
+const (
+	pathCache      = "/api/v1/cache"
+	pathCachePurge = "/api/v1/cache/purge"
+)
+
+// cacheAdmin is what the admin API needs to show and purge stored answers.
+type cacheAdmin struct {
+	replica string
+	now     func() time.Time
+	stats   func() cache.Stats
+	limit   func() int64     // of memory, in bytes
+	heard   func() time.Time // when the log of invalidations last answered
+	logged  bool             // there is such a log
+	tier    func() cacheTier
+	known   func() []purgeService
+	// purge acts on the whole fleet.
+	purge func(context.Context, []cache.Event) (fleet.Result, error)
+	// audit writes what an operator has changed.
+	audit func(ctx context.Context, message string, attrs ...slog.Attr)
+}
+
+// cacheTier is the second tier as an operator sees it.
+type cacheTier struct {
+	Store  string `json:"store,omitempty"` // which server; "" = there is none
+	Up     bool   `json:"up"`
+	Reason string `json:"reason,omitempty"` // why there is none, or why it is not used now
+}
+
+// purged is the answer to a purge.
+type purged struct {
+	Purged   []string `json:"purged"` // what was dropped, by service
+	Replicas int      `json:"replicas"`
+	Followed int      `json:"followed"`
+	Reason   string   `json:"reason,omitempty"`
+	Behind   []string `json:"behind,omitempty"`
+}
+
+func (c cacheAdmin) endpoints() []observability.Endpoint {
+	return []observability.Endpoint{
+		{Path: pathCache, Methods: map[string]http.HandlerFunc{http.MethodGet: func(w http.ResponseWriter, _ *http.Request) {
+			observability.WriteJSON(w, http.StatusOK, c.describe())
+		}}},
+		{Path: pathCachePurge, Methods: map[string]http.HandlerFunc{http.MethodPost: c.doPurge}},
+	}
+}
+
+func (c cacheAdmin) doPurge(w http.ResponseWriter, r *http.Request) {
+	var asked purgeRequest
+	if err := observability.ReadJSON(r, &asked); err != nil {
+		observability.WriteProblem(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	events, err := asked.events(c.known())
+	if err != nil {
+		status := http.StatusBadRequest
+		if _, unknown := err.(unknownServiceError); unknown { //nolint:errorlint // made by events itself, never wrapped
+			status = http.StatusNotFound
+		}
+		observability.WriteProblem(w, status, err.Error())
+		return
+	}
+	result, err := c.purge(r.Context(), events)
+	c.audit(r.Context(), "an operator has purged the cache", slog.Any("purged", purgeTexts(events)),
+		slog.Int("replicas", result.Replicas), slog.Int("followed", result.Followed), slog.String("peer", r.RemoteAddr))
+	if err != nil {
+		observability.WriteProblem(w, http.StatusInternalServerError,
+			fmt.Sprintf("replica %s did not follow: %v; of %d replicas %d followed", c.replica, err, result.Replicas, result.Followed))
+		return
+	}
+	observability.WriteJSON(w, http.StatusOK, purged{
+		Purged: purgeTexts(events), Replicas: result.Replicas, Followed: result.Followed, Reason: result.Reason, Behind: result.Behind,
+	})
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"iqgateway/cache"
+)
+
+// This file turns what the cache reports into metrics and log lines. What it
+// does for a request, the observe stage reads off the exchange.
+
+func (s *stores) cacheHooks() cache.Hooks {
+	return cache.Hooks{
+		Stored: func(of cache.ServiceName, _ int) {
+			s.metrics.CacheStored(context.Background(), of.Environment, of.Service)
+		},
+		Invalidated: func(kind cache.EventKind, count int) {
+			s.metrics.CacheInvalidated(context.Background(), string(kind), count)
+		},
+		Refreshed:  s.cacheRefreshed,
+		LogFailed:  s.cacheLogFailed,
+		TierFailed: s.cacheTierFailed,
+		Panicked:   s.cachePanicked,
+	}
+}
+
+func cacheOf(of cache.ServiceName) slog.Attr {
+	return slog.Group("", slog.String("environment", of.Environment), slog.String("service", of.Service))
+}
+
+func (s *stores) cacheRefreshed(of cache.ServiceName, err error) {
+	outcome := "ok"
+	if err != nil {
+		outcome = "failed"
+		s.event(slog.LevelDebug, "a stored answer could not be refreshed", cacheOf(of), slog.String("error", err.Error()))
+	}
+	s.metrics.CacheRefreshed(context.Background(), of.Environment, of.Service, outcome)
+}
+
+// The connection itself has logged that Redis is away.
+func (s *stores) cacheLogFailed(operation string, err error) {
+	s.event(slog.LevelDebug, "the log of invalidations does not answer", slog.String("operation", operation), slog.String("error", err.Error()))
+}
+
+func (s *stores) cacheTierFailed(operation string, err error) {
+	s.event(slog.LevelDebug, "the second tier of the cache does not answer", slog.String("operation", operation), slog.String("error", err.Error()))
+}
+
+func (s *stores) cacheOversize(bytes int) {
+	s.event(slog.LevelDebug, "an answer is too large for the second tier of the cache", slog.Int("bytes", bytes))
+}
+
+func (s *stores) cachePanicked(of cache.ServiceName, value any, stack []byte) {
+	s.event(slog.LevelError, "panic in a shared fetch", cacheOf(of), slog.Any("panic", value), slog.String("stack", string(stack)))
+}

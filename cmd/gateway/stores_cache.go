@@ -1,0 +1,58 @@
+package main
+
+import (
+	"errors"
+	"strings"
+
+	"iqgateway/cache"
+	cachestore "iqgateway/cache/redisstore"
+	"iqgateway/config"
+	"iqgateway/internal/redisconn"
+)
+
+// openCache builds the store of answers. The log of invalidations stands in the
+// server that evicts nothing; answers may have one of their own, which is told
+// to.
+func (s *stores) openCache(cfg *config.Config) error {
+	o := cache.Options{Memory: int64(cfg.Cache.Memory), Separate: !cfg.Cache.Coalesce, Hooks: s.cacheHooks()}
+	if s.redis != nil {
+		o.Log = cachestore.NewLog(s.redis, cachestore.LogOptions{Hooks: s.cacheStoreHooks(storeName)})
+	}
+	if conn, name := s.tier(cfg); conn != nil {
+		tier, err := cachestore.NewTier(conn, cachestore.TierOptions{Hooks: s.cacheStoreHooks(name)})
+		if err != nil {
+			return err
+		}
+		o.Tier = tier
+	}
+	s.cache = cache.New(o)
+	return nil
+}
+
+// tier returns the server of the second tier, and its name; nil where there is
+// none: without keys nothing of an answer leaves this process.
+func (s *stores) tier(cfg *config.Config) (*redisconn.Conn, string) {
+	switch {
+	case s.cacheRedis != nil:
+		return s.cacheRedis, cacheStoreName
+	case s.sealing() && cfg.Cache.Redis.Enabled:
+		return s.redis, storeName
+	default:
+		return nil, ""
+	}
+}
+
+func (s *stores) cacheStoreHooks(name string) cachestore.Hooks {
+	return cachestore.Hooks{
+		Discarded: func(field, reason string) { s.discardedIn(name, "cache "+field, reason) },
+		Oversize:  s.cacheOversize,
+	}
+}
+
+// cacheTrouble is the part of readiness of the cache's own server.
+func (s *stores) cacheTrouble() error {
+	if problems := connTrouble(s.cacheRedis); len(problems) > 0 {
+		return errors.New(strings.Join(problems, "; "))
+	}
+	return nil
+}
