@@ -173,10 +173,10 @@ func (r *run) take(resp *http.Response, requested, received time.Time) {
 	o.Vary, _ = varyNames(resp.Header) // unfit has read it
 	r.dated(o, requested, received)
 	f := newFill(r.question.service.MaxObject, resp.ContentLength)
-	body := resp.Body
-	resp.Body = &stream{fill: f, ctx: r.ctx}
-	r.flight.lead <- leadAnswer{response: resp, stored: resp.ContentLength >= 0, spent: r.spent()}
-	switch err := f.pump(&watched{ReadCloser: body, run: r}); {
+	given := *resp // trailers are written while the body is read, which is not the leader's doing
+	given.Body, given.Trailer = &stream{fill: f, ctx: r.ctx}, nil
+	r.flight.lead <- leadAnswer{response: &given, stored: resp.ContentLength >= 0, spent: r.spent()}
+	switch err := f.pump(&watched{ReadCloser: resp.Body, run: r}); {
 	case errors.Is(err, errTooLarge):
 		r.alone("too-large")
 		r.expiry.Stop() // the leader reads on, for as long as it may
