@@ -37,13 +37,10 @@ func storable(
 	if why := unfit(s, r, method, status, req, resp); why != whyStored {
 		return false, why
 	}
-	switch s.Mode {
-	case ModePolicy:
+	if s.Mode == ModePolicy {
 		why = policyForbids(r, status, resp)
-	case ModeRFC9111:
+	} else {
 		why = upstreamForbids(s, method, status, authorized, resp)
-	default:
-		why = whyMode
 	}
 	return why == whyStored, why
 }
