@@ -32,14 +32,49 @@ func (s *stores) purgeCommand(_ context.Context, payload []byte) error {
 	return nil
 }
 
-// purge drops here, puts it into the log, and has the fleet follow.
+// purge drops here, puts it into the log, and has the fleet follow. The result
+// is that of the command that fewest have followed.
 func (g *gateway) purge(ctx context.Context, events []cache.Event) (fleet.Result, error) {
-	payload, err := json.Marshal(events)
+	payloads, err := purgePayloads(events)
 	if err != nil {
-		return fleet.Result{}, fmt.Errorf("purge: %w", err)
+		return fleet.Result{}, err
 	}
 	g.stores.cache.Purge(ctx, events...)
-	return g.stores.fleet.Send(ctx, commandPurgeCache, payload)
+	var result fleet.Result
+	for i, payload := range payloads {
+		one, err := g.stores.fleet.Send(ctx, commandPurgeCache, payload)
+		if i == 0 || one.Followed < result.Followed {
+			result = one
+		}
+		if err != nil {
+			return result, err
+		}
+	}
+	return result, nil
+}
+
+// purgePayloads packs events into as few commands as hold them.
+func purgePayloads(events []cache.Event) ([][]byte, error) {
+	var payloads [][]byte
+	for len(events) > 0 {
+		n := len(events)
+		for {
+			payload, err := json.Marshal(events[:n])
+			switch {
+			case err != nil:
+				return nil, fmt.Errorf("purge: %w", err)
+			case len(payload) > fleet.MaxPayload && n == 1:
+				return nil, fmt.Errorf("purge: what is named takes %d bytes, at most %d go", len(payload), fleet.MaxPayload)
+			case len(payload) > fleet.MaxPayload:
+				n = (n + 1) / 2
+				continue
+			}
+			payloads = append(payloads, payload)
+			break
+		}
+		events = events[n:]
+	}
+	return payloads, nil
 }
 
 // cacheAdmin shows and purges the cache of what serves now.

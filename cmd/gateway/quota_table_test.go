@@ -52,7 +52,7 @@ func TestQuotaList(t *testing.T) {
 	spent, held, away, shadow, unused, cold, slots := crmStatus(), crmStatus(), crmStatus(), crmStatus(), crmStatus(), crmStatus(), crmStatus()
 	spent.Name.Of, spent.Snapshot.Available, spent.Snapshot.Blocked = "retail", 0, storeNow+23_005
 	held.Name.Of, held.Snapshot.Blocked, held.Snapshot.Held = "wholesale", storeNow+600_000, "INC-1\x1b[2J"
-	away.Name.Service, away.Away, away.Err, away.Snapshot = "pricing", true, storeError("redis is away"), limiter.Snapshot{}
+	away.Name.Service, away.Away, away.Used, away.Err, away.Snapshot = "pricing", true, true, storeError("redis is away"), limiter.Snapshot{}
 	away.Here = limiter.View{Known: true, Mode: limiter.ModeKnown, Limit: 500, Remaining: 3, Opens: 10 * time.Second, Window: time.Minute}
 	shadow.Name.Service, shadow.Settings.Enforce = "taxes", false
 	unused.Name.Service, unused.Snapshot = "users", limiter.Snapshot{Answer: limiter.Answer{Now: storeNow}}
