@@ -135,6 +135,20 @@ func TestHeard(t *testing.T) {
 	})
 }
 
+// What is known is what the log had when it was asked, not when it answered.
+func TestHeardIsWhenAsked(t *testing.T) {
+	feedBubble(t, func(t *testing.T, log *storetest.Log, a, _ *feedReplica) {
+		log.Slow(40 * time.Millisecond)
+		after(100 * time.Millisecond)
+		for range 30 {
+			after(7 * time.Millisecond)
+			if d := time.Since(a.Heard()); d < 40*time.Millisecond || d > 140*time.Millisecond {
+				t.Errorf("heard %v ago", d)
+			}
+		}
+	})
+}
+
 // While the log is away writers do not wait for it, and it gets everything when
 // it is back.
 func TestLogAway(t *testing.T) {

@@ -20,7 +20,7 @@ type pendingEvent struct {
 
 // wait adds events to those that wait for the log.
 func (ix *index) wait(events []Event) {
-	waiting := slices.Clone(*ix.waiting.Load())
+	waiting := *ix.waiting.Load() // readers of it do not see what is appended behind it
 	for _, e := range events {
 		ix.own.add(e.ID)
 		waiting = append(waiting, pendingEvent{Event: e})

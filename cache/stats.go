@@ -59,7 +59,7 @@ type stats struct {
 	size     atomic.Int64                    // of tallies
 	gone     atomic.Uint64
 
-	mu sync.Mutex // of those who add an counted
+	mu sync.Mutex // of those who add a place
 }
 
 // counted is what came of an exchange, and why.
@@ -130,7 +130,7 @@ func (s *stats) tally(service ServiceName, caller string) *tally {
 	return t.(*tally)
 }
 
-// place returns where an counted is counted. Reasons of results that are told
+// place returns where an outcome is counted. Reasons of results that are told
 // without one are left out.
 func (s *stats) place(v exchange.CacheView) int {
 	o := counted{result: v.Result}
