@@ -1,4 +1,4 @@
-package cache
+package cache_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"iqgateway/cache"
 	"iqgateway/internal/exchange"
 )
 
@@ -60,8 +61,8 @@ func (n *node) waiting(t *testing.T, most int, inFlight *atomic.Int64) {
 }
 
 // counted counts requests that have entered the store stage's transport user.
-func countRequests(into *atomic.Int64) func(*StageOptions) {
-	return func(o *StageOptions) {
+func countRequests(into *atomic.Int64) func(*cache.StageOptions) {
+	return func(o *cache.StageOptions) {
 		o.Account = func(*exchange.Exchange) (string, bool) {
 			into.Add(1)
 			return "account-1", true
@@ -146,15 +147,15 @@ func TestWhatCannotBeShared(t *testing.T) {
 				}
 			}
 			s.wantAsked(n)
-			if m := most.Load(); m > alonePerKey {
-				t.Errorf("%d followers were upstream at once, want %d at most", m, alonePerKey)
+			if m := most.Load(); m > cache.AlonePerKey {
+				t.Errorf("%d followers were upstream at once, want %d at most", m, cache.AlonePerKey)
 			}
-			key := s.nodes[0].cache
-			if got := len(key.notShared.until) > 0; got != tt.lasting {
+			c := s.nodes[0].cache
+			if got := c.Unshared() > 0; got != tt.lasting {
 				t.Errorf("remembered as not to be shared: %v, want %v", got, tt.lasting)
 			}
-			if len(key.alone.all) != 0 || len(key.flights.all) != 0 {
-				t.Errorf("left behind: %d crowds, %d flights", len(key.alone.all), len(key.flights.all))
+			if c.Crowds() != 0 || c.Flights() != 0 {
+				t.Errorf("left behind: %d crowds, %d flights", c.Crowds(), c.Flights())
 			}
 		})
 	}
@@ -180,7 +181,7 @@ func TestALargeAnswerIsStreamed(t *testing.T) {
 				}
 			}
 			s.wantAsked(2)
-			if n := s.nodes[0].cache.memory.bytes(); n != 0 {
+			if n := s.nodes[0].cache.Bytes(); n != 0 {
 				t.Errorf("%d bytes are kept", n)
 			}
 		})
@@ -263,8 +264,8 @@ func TestAPanicReleasesAll(t *testing.T) {
 	s := newStack(t, stackOptions{
 		origin: func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "fine") },
 		stage:  countRequests(&asked),
-		options: func(int) Options {
-			return Options{Hooks: Hooks{Panicked: func(ServiceName, any, []byte) { panics.Add(1) }}}
+		options: func(int) cache.Options {
+			return cache.Options{Hooks: cache.Hooks{Panicked: func(cache.ServiceName, any, []byte) { panics.Add(1) }}}
 		},
 		wrap: func(next http.RoundTripper) http.RoundTripper {
 			first := atomic.Bool{}
@@ -315,12 +316,7 @@ func TestUrgentRequestsDoNotWaitForOthers(t *testing.T) {
 	})
 	var background sync.WaitGroup
 	background.Go(func() { s.get("/v1/a", "X-Class: background").want(t, 200, "here", "fwd=uri-miss") })
-	eventually(t, "a flight", func() bool {
-		f := &s.nodes[0].cache.flights
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		return len(f.all) == 1
-	})
+	eventually(t, "a flight", func() bool { return s.nodes[0].cache.Flights() == 1 })
 	s.get("/v1/a", "X-Class: interactive").want(t, 200, "here", "fwd=uri-miss")
 	close(slow)
 	background.Wait()

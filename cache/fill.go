@@ -16,6 +16,7 @@ var errLeft = errors.New("the caller left, and the answer is too large to be kep
 // larger goes on to its reader directly.
 type fill struct {
 	limit int64
+	total int64 // as announced; -1 = unknown
 
 	mu    sync.Mutex
 	data  []byte
@@ -28,7 +29,7 @@ type fill struct {
 // newFill returns a fill of at most limit bytes. length is what the upstream
 // has announced, -1 = unknown.
 func newFill(limit, length int64) *fill {
-	f := &fill{limit: limit, moved: make(chan struct{})}
+	f := &fill{limit: limit, total: length, moved: make(chan struct{})}
 	if length > 0 && length <= limit {
 		f.data = make([]byte, 0, length)
 	}
@@ -38,8 +39,9 @@ func newFill(limit, length int64) *fill {
 // pumpSize is one read of an upstream's body, in bytes.
 const pumpSize = 32 << 10
 
-// pump reads body to its end. It returns nil if all of it is in data, the
-// error of reading, or errTooLarge if what follows was left to the reader.
+// pump reads body to its end. It returns nil if all of it is in data: the
+// reader then waits for close. Otherwise it is the error of reading, or
+// errTooLarge if what follows was left to the reader.
 func (f *fill) pump(body io.ReadCloser) error {
 	buffer := make([]byte, pumpSize)
 	for {
@@ -50,11 +52,11 @@ func (f *fill) pump(body io.ReadCloser) error {
 		if err == nil {
 			continue
 		}
-		f.close(err)
 		_ = body.Close()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
+		f.close(err)
 		return err
 	}
 }
@@ -98,6 +100,16 @@ func (f *fill) add(b []byte) bool {
 	return true
 }
 
+// readable is what the reader may have. The last byte is kept back until the
+// end: who has the whole answer finds it in the store. f.mu is held.
+func (f *fill) readable() []byte {
+	if n := len(f.data); f.end == nil && f.rest == nil && n > 0 && int64(n) == f.total {
+		return f.data[:n-1]
+	}
+	return f.data
+}
+
+// close lets the reader come to the end.
 func (f *fill) close(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -166,7 +178,7 @@ func (s *stream) Read(p []byte) (int, error) {
 	}
 	for {
 		s.fill.mu.Lock()
-		n := copy(p, s.fill.data[s.offset:])
+		n := copy(p, s.fill.readable()[s.offset:])
 		rest, end, moved := s.fill.rest, s.fill.end, s.fill.moved
 		s.fill.mu.Unlock()
 		s.offset += n

@@ -89,14 +89,17 @@ func (f *flights) join(k flightKey, q *question, class string, ix *index) (fl *f
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if there := f.all[k]; there != nil && there.serves(mine.class, ix) {
+	if there := f.all[k]; there != nil && there.serves(q, mine.class, ix) {
 		return there, false
 	}
 	f.all[k] = mine
 	return mine, true
 }
 
-func (fl *flight) serves(class int, ix *index) bool {
+func (fl *flight) serves(q *question, class int, ix *index) bool {
+	if fl.answered.Load() && q.want.NoCache { // the upstream is to be asked now
+		return false
+	}
 	return (fl.class <= class || fl.answered.Load()) &&
 		!ix.dropped(&Object{Route: fl.route, Tags: fl.tags, Born: fl.born})
 }

@@ -150,14 +150,15 @@ func (r *run) confirmed(h http.Header, requested, received time.Time) (*Object, 
 	if !ok {
 		return nil, false
 	}
-	return r.dated(o, requested, received), true
+	return r.dated(o, h, requested, received), true
 }
 
-// dated sets when an answer came and for how long it may be used.
-func (r *run) dated(o *Object, requested, received time.Time) *Object {
+// dated sets when an answer came, with the header h, and for how long it may be
+// used.
+func (r *run) dated(o *Object, h http.Header, requested, received time.Time) *Object {
 	q := r.question
 	o.Key, o.Selected, o.Route, o.Born = q.key, q.selection.text, q.route, r.flight.born
-	o.Requested, o.Received, o.Age = requested, received, ageOf(o.Header, requested, received)
+	o.Requested, o.Received, o.Age = requested, received, ageOf(h, requested, received)
 	o.Tags = r.flight.tags
 	freshness(q.service, q.rule, q.key, o.Status, o.Header, o.Age, received).apply(o)
 	return o
@@ -171,7 +172,7 @@ func (r *run) take(resp *http.Response, requested, received time.Time) {
 	}
 	o := &Object{Status: resp.StatusCode, Header: storedHeader(resp.Header)}
 	o.Vary, _ = varyNames(resp.Header) // unfit has read it
-	r.dated(o, requested, received)
+	r.dated(o, resp.Header, requested, received)
 	f := newFill(r.question.service.MaxObject, resp.ContentLength)
 	given := *resp // trailers are written while the body is read, which is not the leader's doing
 	given.Body, given.Trailer = &stream{fill: f, ctx: r.ctx}, nil
@@ -186,11 +187,14 @@ func (r *run) take(resp *http.Response, requested, received time.Time) {
 		r.finishWith(nil, fetched, fmt.Errorf("%w: %w", errUpstreamFailed, err))
 	default:
 		if o.Body = f.whole(); !intact(o) {
+			f.close(io.EOF)
 			r.finishWith(nil, fetched, fmt.Errorf("%w: its encoding is broken", errNotShared))
 			break
 		}
 		r.keep(o)
-		r.finishWith(o, fetched, nil)
+		r.settle(o, fetched, nil)
+		f.close(io.EOF)
+		r.toTier(o)
 	}
 	r.cancel()
 }
@@ -321,19 +325,28 @@ func (r *run) fail(err error) {
 
 // finishWith tells the followers, and gives the object to the fleet.
 func (r *run) finishWith(o *Object, from flightResult, err error) {
-	fl := r.flight
-	if r.ended { // a panic came after it
+	if !r.settle(o, from, err) {
 		return
 	}
-	r.ended = true
-	fl.object, fl.result, fl.err = o, from, err
-	r.cache.flights.leave(fl)
-	close(fl.done)
 	if o != nil && from != shared {
 		r.toTier(o)
 	} else {
 		r.release(0)
 	}
+}
+
+// settle tells the followers; false = they know already, and a panic came after
+// it.
+func (r *run) settle(o *Object, from flightResult, err error) bool {
+	if r.ended {
+		return false
+	}
+	r.ended = true
+	fl := r.flight
+	fl.object, fl.result, fl.err = o, from, err
+	r.cache.flights.leave(fl)
+	close(fl.done)
+	return true
 }
 
 // abandon takes the answer of a leader that has left, so that a body which

@@ -18,7 +18,7 @@ func (s *store) head(req *http.Request, ex *exchange.Exchange, q *question) (*ht
 	case headUpdates:
 		received := s.cache.now()
 		o.Requested, o.Received, o.Born = requested, received, born
-		o.Age = ageOf(o.Header, requested, received)
+		o.Age = ageOf(resp.Header, requested, received)
 		freshness(q.service, q.rule, q.key, o.Status, o.Header, o.Age, received).apply(o)
 		if !s.cache.index.dropped(o) {
 			s.cache.memory.put(o)

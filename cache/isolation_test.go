@@ -1,4 +1,4 @@
-package cache
+package cache_test
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"iqgateway/cache"
 	"iqgateway/internal/pathpattern"
 )
 
@@ -40,10 +41,10 @@ func unkeyed() []string {
 // TestUnkeyedFieldsChangeNothing (SEC-44): whatever one caller sends, it shows in
 // no answer that another one gets from the store.
 func TestUnkeyedFieldsChangeNothing(t *testing.T) {
-	for _, mode := range []Mode{ModePolicy, ModeRFC9111} {
+	for _, mode := range []cache.Mode{cache.ModePolicy, cache.ModeRFC9111} {
 		for _, name := range unkeyed() {
 			t.Run(fmt.Sprintf("%d %s", mode, name), func(t *testing.T) {
-				s := newStack(t, stackOptions{service: Service{Mode: mode}, origin: func(w http.ResponseWriter, r *http.Request) {
+				s := newStack(t, stackOptions{service: cache.Service{Mode: mode}, origin: func(w http.ResponseWriter, r *http.Request) {
 					w.Header().Set("Cache-Control", "public, max-age=60")
 					reflecting(w, r)
 				}})
@@ -81,7 +82,7 @@ func TestAnswersBelongToACredential(t *testing.T) {
 // TestCallersWithoutTheCache are never answered from it, and their own token's
 // answers are never stored.
 func TestCallersWithoutTheCache(t *testing.T) {
-	s := newStack(t, stackOptions{origin: counting(), stage: func(o *StageOptions) {
+	s := newStack(t, stackOptions{origin: counting(), stage: func(o *cache.StageOptions) {
 		o.Caller = func(name string) bool { return name != "live" }
 	}})
 	s.get("/v1/a", "X-Caller: pos").want(t, 200, "answer 1", "fwd=uri-miss")
@@ -109,7 +110,7 @@ func TestErrorsAreNotStored(t *testing.T) {
 	short := everything()
 	short.NegativeTTL = 10 * time.Second
 	for _, status := range []int{404, 410} {
-		for _, rule := range []*Rule{everything(), short} {
+		for _, rule := range []*cache.Rule{everything(), short} {
 			s := newStack(t, stackOptions{rule: rule, origin: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }})
 			s.get("/v1/a")
 			s.get("/v1/a")
@@ -124,11 +125,11 @@ func TestErrorsAreNotStored(t *testing.T) {
 // TestPathsAreNotGuessed (SEC-46): what is stored is decided by rules, never by
 // what a path looks like.
 func TestPathsAreNotGuessed(t *testing.T) {
-	rules := []Rule{
+	rules := []cache.Rule{
 		{Path: pathpattern.MustParse("/v1/Companies({company})/Customers**"), Version: "1", Never: true},
 		{Path: pathpattern.MustParse("/v1/Public**"), Version: "2", TTL: time.Minute},
 	}
-	s := newStack(t, stackOptions{service: Service{Rules: rules}, origin: reflecting})
+	s := newStack(t, stackOptions{service: cache.Service{Rules: rules}, origin: reflecting})
 	n := int64(0)
 	for _, path := range []string{
 		"/v1/Companies(1)/Customers(2)/a.css", "/v1/Companies(1)/Customers(2);.css", "/v1/Companies(1)/Customers(2)%2fa.css",
@@ -195,7 +196,7 @@ func TestVariantsAreBounded(t *testing.T) {
 		s.get("/v1/a", "Accept-Language: "+language).want(t, 200, language, "fwd=")
 	}
 	s.get("/v1/other", "Accept-Language: en").want(t, 200, "en", "hit")
-	if c := s.nodes[0].cache; c.memory.len() != 2 {
-		t.Errorf("%d keys", c.memory.len())
+	if c := s.nodes[0].cache; c.Keys() != 2 {
+		t.Errorf("%d keys", c.Keys())
 	}
 }

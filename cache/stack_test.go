@@ -1,4 +1,4 @@
-package cache
+package cache_test
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"iqgateway/cache"
 	"iqgateway/internal/exchange"
 	"iqgateway/internal/pathpattern"
 )
@@ -26,7 +27,7 @@ type stack struct {
 	origin   *httptest.Server
 	asked    atomic.Int64 // requests that reached the origin
 	last     atomic.Pointer[http.Request]
-	services map[ServiceName]*Service
+	services map[cache.ServiceName]*cache.Service
 	nodes    []*node
 	client   *http.Client
 	passed   atomic.Int64 // nanoseconds by which the clock runs ahead
@@ -35,7 +36,7 @@ type stack struct {
 // node is one gateway.
 type node struct {
 	stack  *stack
-	cache  *Cache
+	cache  *cache.Cache
 	server *httptest.Server
 	// upstream is where attempts end; it may be replaced before the first
 	// request.
@@ -45,19 +46,19 @@ type node struct {
 
 // stackOptions say what a stack is made of.
 type stackOptions struct {
-	service Service // of sim/crm; Mode 0 = ModePolicy
-	rule    *Rule   // nil = one for everything, ttl 1 minute; of ModePolicy
+	service cache.Service // of sim/crm; Mode 0 = cache.ModePolicy
+	rule    *cache.Rule   // nil = one for everything, ttl 1 minute; of cache.ModePolicy
 	origin  http.HandlerFunc
 	nodes   int // 0 = one
-	options func(i int) Options
+	options func(i int) cache.Options
 	wrap    func(next http.RoundTripper) http.RoundTripper // between store and upstream
-	stage   func(*StageOptions)
+	stage   func(*cache.StageOptions)
 }
 
-var crm = ServiceName{"sim", "crm"} //nolint:gochecknoglobals // a name
+var crm = cache.ServiceName{"sim", "crm"} //nolint:gochecknoglobals // a name
 
-func everything() *Rule {
-	return &Rule{Path: pathpattern.MustParse("/**"), Version: "1", TTL: time.Minute, Vary: []string{"Accept", "Accept-Language"}}
+func everything() *cache.Rule {
+	return &cache.Rule{Path: pathpattern.MustParse("/**"), Version: "1", TTL: time.Minute, Vary: []string{"Accept", "Accept-Language"}}
 }
 
 func newStack(t *testing.T, o stackOptions) *stack {
@@ -74,20 +75,20 @@ func newStack(t *testing.T, o stackOptions) *stack {
 	}))
 	t.Cleanup(s.origin.Close)
 	service := o.service
-	if service.Mode == ModeNone {
-		service.Mode = ModePolicy
+	if service.Mode == cache.ModeNone {
+		service.Mode = cache.ModePolicy
 	}
 	if service.MaxObject == 0 {
 		service.MaxObject = 1 << 20
 	}
-	if service.Rules == nil && service.Mode == ModePolicy {
+	if service.Rules == nil && service.Mode == cache.ModePolicy {
 		rule := o.rule
 		if rule == nil {
 			rule = everything()
 		}
-		service.Rules = []Rule{*rule}
+		service.Rules = []cache.Rule{*rule}
 	}
-	s.services = map[ServiceName]*Service{crm: &service}
+	s.services = map[cache.ServiceName]*cache.Service{crm: &service}
 	for i := range max(1, o.nodes) {
 		s.add(o, i)
 	}
@@ -101,7 +102,7 @@ func (s *stack) pass(d time.Duration) { s.passed.Add(int64(d)) }
 
 func (s *stack) add(o stackOptions, i int) {
 	s.t.Helper()
-	options := Options{Memory: 64 << 20}
+	options := cache.Options{Memory: 64 << 20}
 	if o.options != nil {
 		options = o.options(i)
 	}
@@ -109,9 +110,9 @@ func (s *stack) add(o stackOptions, i int) {
 		options.Now = s.now
 	}
 	if options.Hooks.Panicked == nil {
-		options.Hooks.Panicked = func(_ ServiceName, v any, stack []byte) { s.t.Errorf("panic: %v\n%s", v, stack) }
+		options.Hooks.Panicked = func(_ cache.ServiceName, v any, stack []byte) { s.t.Errorf("panic: %v\n%s", v, stack) }
 	}
-	n := &node{stack: s, cache: New(options)}
+	n := &node{stack: s, cache: cache.New(options)}
 	transport := &http.Transport{MaxIdleConnsPerHost: 100, DisableCompression: true}
 	n.upstream = attempted{transport}
 	if o.wrap != nil {
@@ -119,7 +120,7 @@ func (s *stack) add(o stackOptions, i int) {
 	}
 	account := "account-1"
 	n.account.Store(&account)
-	so := StageOptions{
+	so := cache.StageOptions{
 		Services: s.services, Refuse: refuse,
 		Account: func(*exchange.Exchange) (string, bool) { return *n.account.Load(), true },
 		Counted: func(*exchange.Exchange) bool { return true },

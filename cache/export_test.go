@@ -1,0 +1,32 @@
+package cache
+
+// AlonePerKey is how many requests of one key are upstream at once when they
+// cannot be answered together.
+const AlonePerKey = alonePerKey
+
+// Unshared is of how many keys it is remembered that they cannot be shared.
+func (c *Cache) Unshared() int {
+	c.notShared.mu.Lock()
+	defer c.notShared.mu.Unlock()
+	return len(c.notShared.until)
+}
+
+// Crowds is for how many keys requests wait that cannot be answered together.
+func (c *Cache) Crowds() int {
+	c.alone.mu.Lock()
+	defer c.alone.mu.Unlock()
+	return len(c.alone.all)
+}
+
+// Flights is how many shared fetches are under way.
+func (c *Cache) Flights() int {
+	c.flights.mu.Lock()
+	defer c.flights.mu.Unlock()
+	return len(c.flights.all)
+}
+
+// Bytes and Keys are what memory holds.
+func (c *Cache) Bytes() int64 { return c.memory.bytes() }
+
+// Keys is how many keys memory holds.
+func (c *Cache) Keys() int { return c.memory.len() }
