@@ -65,10 +65,8 @@ if is == 'hash' then
   log, seq = head[1], natural(head[2] or '')
   if not log or not seq then
     odd = 'head'
-  elseif log == seen_log and seen_seq > seq then
-    odd = 'rollback'
-  elseif log == seen_log and seen_seq > seq - keep and seen_seq > 0 then
-    local entry = event(seen_seq)
+  elseif log == seen_log and seen_seq > 0 and seen_seq > seq - keep then
+    local entry = seen_seq <= seq and event(seen_seq)
     if not entry or id_of(entry) ~= seen_id then odd = 'rollback' end
   end
 elseif is ~= 'none' then
