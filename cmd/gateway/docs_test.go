@@ -50,6 +50,19 @@ callers:
 	runCommands(t, filepath.Join("docs", "quota.md"), 10)
 }
 
+// So do those of the cache. One of its YAML blocks names files, which `loads`
+// does not open.
+func TestCacheDocumentWorks(t *testing.T) {
+	blocks := codeBlocks(t, filepath.Join("..", "..", "docs", "cache.md"), "yaml")
+	if len(blocks) < 2 {
+		t.Errorf("%d YAML blocks found", len(blocks))
+	}
+	for _, block := range blocks {
+		loads(t, "cache.md", block)
+	}
+	runCommands(t, filepath.Join("docs", "cache.md"), 14)
+}
+
 func loads(t *testing.T, name, block string) {
 	t.Helper()
 	_, _, err := config.Load(config.LoadOptions{Path: name, Data: []byte("version: 1\n" + block), Offline: true})

@@ -130,7 +130,7 @@ func (g *gateway) cacheState() observability.CacheState {
 }
 
 // count fits into what metrics take.
-func count(n uint64) int64 { return int64(min(n, 1<<62)) } //nolint:gosec // bounded in the same line
+func count(n uint64) int64 { return int64(min(n, 1<<62)) }
 
 // neverHeard is shown for a log that has not answered yet.
 const neverHeard = 24 * time.Hour

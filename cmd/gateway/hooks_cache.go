@@ -12,17 +12,21 @@ import (
 
 func (s *stores) cacheHooks() cache.Hooks {
 	return cache.Hooks{
-		Stored: func(of cache.ServiceName, _ int) {
-			s.metrics.CacheStored(context.Background(), of.Environment, of.Service)
-		},
-		Invalidated: func(kind cache.EventKind, count int) {
-			s.metrics.CacheInvalidated(context.Background(), string(kind), count)
-		},
-		Refreshed:  s.cacheRefreshed,
-		LogFailed:  s.cacheLogFailed,
-		TierFailed: s.cacheTierFailed,
-		Panicked:   s.cachePanicked,
+		Stored:      s.cacheStored,
+		Invalidated: s.cacheInvalidated,
+		Refreshed:   s.cacheRefreshed,
+		LogFailed:   s.cacheLogFailed,
+		TierFailed:  s.cacheTierFailed,
+		Panicked:    s.cachePanicked,
 	}
+}
+
+func (s *stores) cacheStored(of cache.ServiceName, _ int) {
+	s.metrics.CacheStored(context.Background(), of.Environment, of.Service)
+}
+
+func (s *stores) cacheInvalidated(kind cache.EventKind, count int) {
+	s.metrics.CacheInvalidated(context.Background(), string(kind), count)
 }
 
 func cacheOf(of cache.ServiceName) slog.Attr {

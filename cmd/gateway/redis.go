@@ -179,20 +179,31 @@ func connTrouble(conn *redisconn.Conn) []string {
 
 // redisHooks are those of the server that metrics call name.
 func (s *stores) redisHooks(name string) redisconn.Hooks {
-	store := slog.String("store", name)
-	return redisconn.Hooks{
-		Called: func(c redisconn.Called) {
-			s.metrics.StoreCalled(context.Background(), name, c.Operation, c.Outcome, c.Duration)
-		},
-		StateChanged: func(status redisconn.Status) {
-			if status.Up {
-				s.log.Info("Redis is in use", slog.String("mode", string(status.Mode)), store)
-				return
-			}
-			s.log.Warn("doing without Redis", slog.String("error", status.LastError), store)
-		},
-		Rejected: func(kind string, reason redisconn.RejectReason) { s.valueRejected(name, kind, reason) },
+	of := server{stores: s, name: name}
+	return redisconn.Hooks{Called: of.called, StateChanged: of.stateChanged, Rejected: of.rejected}
+}
+
+// server is one Redis by the name that metrics have for it.
+type server struct {
+	stores *stores
+	name   string
+}
+
+func (s server) called(c redisconn.Called) {
+	s.stores.metrics.StoreCalled(context.Background(), s.name, c.Operation, c.Outcome, c.Duration)
+}
+
+func (s server) stateChanged(status redisconn.Status) {
+	store := slog.String("store", s.name)
+	if status.Up {
+		s.stores.log.Info("Redis is in use", slog.String("mode", string(status.Mode)), store)
+		return
 	}
+	s.stores.log.Warn("doing without Redis", slog.String("error", status.LastError), store)
+}
+
+func (s server) rejected(kind string, reason redisconn.RejectReason) {
+	s.stores.valueRejected(s.name, kind, reason)
 }
 
 // valueRejected is told of sealed values that do not open.
