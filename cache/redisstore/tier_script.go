@@ -35,7 +35,8 @@ func newTierScripts() tierScripts {
 	}
 }
 
-// tierPrelude: a key without an end is none of ours, and holds nobody up.
+// tierPrelude: a key without an end is none of ours, and holds nobody up; one in
+// its last millisecond has ended.
 const tierPrelude = `
 local value_key, claim_key, alone_key = KEYS[1], KEYS[2], KEYS[3]
 local time = redis.call('TIME')
@@ -78,7 +79,7 @@ return { now, 1 }
 
 // ARGV: token, for how long.
 const renewScript = `
-if redis.pcall('GET', claim_key) ~= ARGV[1] then return { now, 0 } end
+if redis.pcall('GET', claim_key) ~= ARGV[1] or lives(claim_key) == 0 then return { now, 0 } end
 redis.call('PEXPIRE', claim_key, ARGV[2])
 return { now, 1 }
 `
