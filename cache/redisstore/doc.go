@@ -21,6 +21,7 @@
 // with its next call; if the sender dies in the same moment nobody can know.
 //
 // Every key ends by itself. Whoever may write to Redis can hide, delay or
-// replay answers and invalidations within their age; what they cannot do is to
-// forge one, to read one, or to give one to another name.
+// replay answers and invalidations, and have everything dropped; what they
+// cannot do is to read or forge an answer, to make one younger, or to give one
+// to another name.
 package redisstore
