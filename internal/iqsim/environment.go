@@ -21,6 +21,7 @@ type environment struct {
 func newEnvironment(name string, o Options, switches func() Switches) *environment {
 	world := worldOptions{
 		Environment: name, Now: o.Now, DataConnect: o.DataConnect, LocaleRequired: o.LocaleRequired,
+		CatalogItems: o.CatalogItems,
 	}
 	e := &environment{
 		name: name,

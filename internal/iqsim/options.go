@@ -36,6 +36,10 @@ type Options struct {
 	// LocaleRequired makes productlibrary answer 406 "Locale not available"
 	// to a request without a known Accept-Language.
 	LocaleRequired bool
+	// CatalogItems is how many items the company's catalog has: the assortment
+	// of a small shop, and beyond it the same again under other numbers, in
+	// subscription lists of 250. 0 means the assortment alone.
+	CatalogItems int
 	// LedgerSize is how many requests the ledger remembers; the oldest go
 	// first. 0 means 10 000, a negative number none (counters still work). An
 	// entry takes 1 to 2 KiB.

@@ -42,18 +42,37 @@ func models() []model {
 }
 
 // seedCatalog fills catalog, product library, stock and prices from the
-// models: one catalog item for each colour.
+// models: one catalog item for each colour, and the models again while the
+// catalog is to be larger.
 func (s *retail) seedCatalog() {
 	n := 0
-	for m, model := range models() {
-		for variation, colour := range model.colours {
-			s.seedItem(n, fmt.Sprintf("M%d-V%d", 1248+m, variation+1), model, colour)
-			n++
+	for series := 0; series == 0 || n < s.o.CatalogItems; series++ {
+		for m, model := range models() {
+			if series > 0 {
+				model.name += fmt.Sprintf(" mk%d", series+1)
+			}
+			master := 1248 + series*len(models()) + m
+			for variation, colour := range model.colours {
+				s.seedItem(n, listOf(series, n), fmt.Sprintf("M%d-V%d", master, variation+1), model, colour)
+				n++
+			}
 		}
 	}
 }
 
-func (s *retail) seedItem(n int, slug string, m model, colour string) {
+// listSize is how many items the lists of a large catalog have.
+const listSize = 250
+
+// listOf is the subscription list that the n-th item came with: the first
+// series of models is the documented list.
+func listOf(series, n int) string {
+	if series == 0 {
+		return seedListID
+	}
+	return seedID("subscription list", n/listSize)
+}
+
+func (s *retail) seedItem(n int, list, slug string, m model, colour string) {
 	id := seedID("catalog item", n)
 	vendorSku := fmt.Sprintf("B00LA%05d", 40000+n)
 	if n == 0 {
@@ -64,7 +83,7 @@ func (s *retail) seedItem(n int, slug string, m model, colour string) {
 		"CatalogItemId": id, "CatalogSku": fmt.Sprintf("21Z8F4A%02d", n), "RmsId": strconv.Itoa(n + 1), "Slug": slug,
 		"DateAddedUtc": stamp(seedTime(n)), "DateUpdatedUtc": stamp(seedTime(n + 40)), "IsArchived": false,
 		"ExtendedAttributes": []document{{"Name": "Country of Manufacture", "Value": "China"}},
-		"SourceIds":          []string{seedListID},
+		"SourceIds":          []string{list},
 		"Name":               name, "VendorSku": vendorSku, // beside the documented fields: the sim looks items up by them
 	})
 	s.products.seed("", slug, s.seedProduct(n, slug, name, vendorSku, m, colour))

@@ -11,6 +11,8 @@ func (s *retail) entityManager() *router {
 		return entity(&s.entities, "Companies", c["company"])
 	})
 	rt.handle(http.MethodGet, company+"/Tree", s.companyTree)
+	rt.handle(http.MethodGet, company+"/Tree/Nodes({node})", s.getNode)
+	rt.handle(http.MethodPut, company+"/Tree/Nodes({node})", s.putNode)
 	rt.handle(http.MethodGet, company+"/Locations", func(_ *http.Request, c captures) answer {
 		return replyRaw(http.StatusOK, appendArray(nil, s.locations.list(c["company"])))
 	})

@@ -16,6 +16,9 @@ type worldOptions struct {
 	// LocaleRequired makes productlibrary answer 406 "Locale not available"
 	// to a request without a known Accept-Language.
 	LocaleRequired bool
+	// CatalogItems is how many items the catalog has, at least; 0 means the
+	// assortment alone.
+	CatalogItems int
 }
 
 // call is who makes the request that a service sees.
