@@ -47,6 +47,15 @@ func TestDocumentedRightsAreEnough(t *testing.T) {
 			}
 			f.wantOK(t, last)
 		}
+		f.settle(t, catalogItems) // one fetches, the others take it from the second tier
+		f.settle(t, companyTree)
+		if _, _, err := f.call(t.Context(), last, http.MethodPut, "/entitymanager/v1/Companies(14146)/Tree/Nodes(1)", `{"Id":1}`); err != nil {
+			t.Error(err)
+		}
+		if status, text := f.api(t, last, http.MethodPost, pathCachePurge, `{"all": true}`); status != http.StatusOK || !strings.Contains(text, `"followed": 2`) {
+			t.Errorf("purge: %d %s", status, text)
+		}
+		f.settle(t, catalogItems)
 		if n := f.tokenCalls(); n != 2 {
 			t.Errorf("%d token calls, want one and one more after the invalidation", n)
 		}

@@ -43,10 +43,11 @@ func (s *stores) tier(cfg *config.Config) (*redisconn.Conn, string) {
 }
 
 func (s *stores) cacheStoreHooks(name string) cachestore.Hooks {
-	return cachestore.Hooks{
-		Discarded: func(field, reason string) { s.discardedIn(name, "cache "+field, reason) },
-		Oversize:  s.cacheOversize,
-	}
+	return cachestore.Hooks{Discarded: server{stores: s, name: name}.cacheDiscarded, Oversize: s.cacheOversize}
+}
+
+func (s server) cacheDiscarded(field, reason string) {
+	s.stores.discardedIn(s.name, "cache "+field, reason)
 }
 
 // cacheTrouble is the part of readiness of the cache's own server.
