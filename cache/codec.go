@@ -17,19 +17,17 @@ const codecVersion = 1
 // What a stored answer may have at most, beyond its body. They bound what
 // reading a value can cost, and nothing real comes near.
 const (
-	maxCodecText  = 64 << 10 // bytes of a key, a path or a header value
-	maxCodecList  = 1000     // header lines, tags, fields of Vary
-	maxCodecSpan  = 10 * 365 * 24 * time.Hour
-	maxClocksDiff = 5 * time.Second // between the replicas' clocks
+	maxCodecText = 64 << 10 // bytes of a key, a path or a header value
+	maxCodecList = 1000     // header lines, tags, fields of Vary
+	maxCodecSpan = 10 * 365 * 24 * time.Hour
 )
 
 // errUnreadable is what decode returns for anything that encode did not write.
 var errUnreadable = errors.New("not a stored answer")
 
 // encode writes an object for the second tier: key, place, position in the log,
-// times and the answer itself. What the object's times are is written as
-// durations up to now; now itself is there too, as only with it the reader
-// knows for how long the value has lain in the tier.
+// times and the answer itself. Times are durations up to now: no two replicas'
+// clocks are compared. For how long a value has lain in the tier, that knows.
 func encode(o *Object, now time.Time) []byte {
 	w := wireWriter{b: make([]byte, 0, sizeHint(o))}
 	w.b = append(w.b, codecVersion)
@@ -40,13 +38,14 @@ func encode(o *Object, now time.Time) []byte {
 	w.texts(o.Vary)
 	w.text(o.Born.Log)
 	w.number(o.Born.Seq)
-	w.number(uint64(max(now.UnixNano(), 0)))
 	w.span(now.Sub(o.Received))
 	w.span(o.Received.Sub(o.Requested))
 	for _, d := range []time.Duration{o.Age, o.Lifetime, o.WhileRevalidate, o.IfError} {
 		w.span(d)
 	}
 	w.flag(o.Revalidate)
+	w.flag(o.AllowStale)
+	w.flag(o.Immutable)
 	w.number(uint64(o.Status))
 	w.header(o.Header)
 	w.number(uint64(len(o.Body)))
@@ -63,10 +62,10 @@ func sizeHint(o *Object) int {
 	return n
 }
 
-// decode reads what encode wrote, and nothing else. The object shares nothing
-// with b; its Born.Local is 0 (see [index.adopt]). A value whose body is over
-// maxObject bytes, or that comes from the future, is refused.
-func decode(b []byte, now time.Time, maxObject int64) (*Object, error) {
+// decode reads what encode wrote, and nothing else; written is when that was, by
+// the reader's clock. The object shares nothing with b; its Born.Local is 0 (see
+// [index.adopt]). A value whose body is over maxObject bytes is refused.
+func decode(b []byte, written time.Time, maxObject int64) (*Object, error) {
 	r := wireReader{b: b}
 	if v := r.byte(); v != codecVersion {
 		return nil, fmt.Errorf("%w of version %d", errUnreadable, codecVersion)
@@ -79,9 +78,9 @@ func decode(b []byte, now time.Time, maxObject int64) (*Object, error) {
 	o.Route = Route{ServiceName{place[0], place[1]}, place[2], place[3]}
 	o.Tags, o.Vary = r.texts(), r.texts()
 	o.Born = Position{Log: r.text(), Seq: r.number()}
-	r.times(o, now)
+	r.times(o, written)
 	o.Age, o.Lifetime, o.WhileRevalidate, o.IfError = r.span(), r.span(), r.span(), r.span()
-	o.Revalidate = r.flag()
+	o.Revalidate, o.AllowStale, o.Immutable = r.flag(), r.flag(), r.flag()
 	o.Status = r.status()
 	o.Header = r.header()
 	o.Body = r.body(maxObject)
@@ -94,21 +93,10 @@ func decode(b []byte, now time.Time, maxObject int64) (*Object, error) {
 	return o, nil
 }
 
-// times sets when the answer was asked for and received, by the clock of the
-// reader. Where the clocks differ a little, it has lain there for no time.
-func (r *wireReader) times(o *Object, now time.Time) {
-	written := r.number()
+// times sets when the answer was asked for and received.
+func (r *wireReader) times(o *Object, written time.Time) {
 	received, took := r.span(), r.span()
-	if written > uint64(now.Add(maxClocksDiff).UnixNano()) {
-		r.fail("it comes from the future")
-		return
-	}
-	lain := max(now.Sub(time.Unix(0, int64(written))), 0)
-	if lain > maxCodecSpan {
-		r.fail("it is too old")
-		return
-	}
-	o.Received = now.Add(-received - lain)
+	o.Received = written.Add(-received)
 	o.Requested = o.Received.Add(-took)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 )
 
@@ -121,7 +122,7 @@ func (f *fill) close(err error) {
 func (f *fill) whole() []byte {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.data[:len(f.data):len(f.data)]
+	return slices.Clip(f.data)
 }
 
 // leave says that nobody reads.

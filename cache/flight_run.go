@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -57,7 +58,7 @@ func (s *store) start(fl *flight, req *http.Request, ex *exchange.Exchange, q *q
 		timeout = defaultFetch
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(req.Context()))
-	stop := context.AfterFunc(s.cache.ctx, cancel)
+	stop := context.AfterFunc(s.cache.ctx, cancel) //nolint:contextcheck // the cache's own, on purpose: it ends what no request ends
 	r := &run{store: s, flight: fl, question: q, exchange: own, request: req}
 	r.expiry = time.AfterFunc(timeout, cancel)
 	r.cancel = sync.OnceFunc(func() {
@@ -131,9 +132,7 @@ func (r *run) outbound(validators http.Header) *http.Request {
 		out.Header["Content-Type"] = r.request.Header["Content-Type"]
 		setBody(out, q.body)
 	}
-	for name, values := range validators {
-		out.Header[name] = values
-	}
+	maps.Copy(out.Header, validators)
 	return out
 }
 

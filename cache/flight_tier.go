@@ -38,7 +38,7 @@ func (r *run) fromTier() *Object {
 			r.cache.o.Hooks.tierFailed("get", err)
 			return nil
 		}
-		if o := r.adopt(entry.Value); o != nil {
+		if o := r.adopt(entry); o != nil {
 			return o
 		}
 		if entry.Alone {
@@ -59,20 +59,22 @@ func (r *run) fromTier() *Object {
 
 // adopt makes a value of the tier this process's own, if it may be used. One
 // that is stale serves to be confirmed.
-func (r *run) adopt(value []byte) *Object {
-	if value == nil {
+func (r *run) adopt(entry Entry) *Object {
+	if entry.Value == nil {
 		return nil
 	}
 	c, q := r.cache, r.question
-	o, err := decode(value, c.now(), q.service.MaxObject)
+	now := c.now()
+	o, err := decode(entry.Value, now.Add(-entry.Age), q.service.MaxObject)
 	if err != nil || o.Key != q.key || !q.selection.matches(o) {
 		return nil
 	}
 	o.Route, o.Tags = q.route, r.flight.tags
-	if !c.index.adopt(o) || !c.usable(q.service, o, c.now()) {
+	if !c.index.adopt(o) || !c.usable(q.service, o, now) {
 		return nil
 	}
-	if v, _ := reuse(o, q.want, c.now()); v == verdictFresh && !(q.refresh && q.stored != nil && !o.Received.After(q.stored.Received)) {
+	known := q.refresh && q.stored != nil && !o.Received.After(q.stored.Received)
+	if v, _ := reuse(o, q.want, now); v == verdictFresh && !known {
 		c.memory.put(o)
 		return o
 	}

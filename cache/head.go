@@ -25,6 +25,7 @@ func (s *store) head(req *http.Request, ex *exchange.Exchange, q *question) (*ht
 		}
 	case headDrops:
 		s.cache.memory.drop(q.key)
+	case headNothing:
 	}
 	return resp, nil
 }

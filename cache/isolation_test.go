@@ -30,7 +30,7 @@ func unkeyed() []string {
 		"X-Forwarded-Server", "X-Host", "X-Original-Host", "X-Original-Url", "X-Rewrite-Url", "X-Http-Method-Override",
 		"X-Http-Method", "X-Method-Override", "X-Http-Path-Override", "X-Requested-With", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip",
 		"Cf-Connecting-Ip", "Forwarded", "Origin", "Referer", "User-Agent", "Dnt", "Sec-Gpc", "Prefer", "From", "Cookie", "Save-Data",
-		"Downlink", "Ect", "Rtt", "Device-Memory", "Width", "Viewport-Width", "Upgrade-Insecure-Requests", "Sec-Fetch-Site",
+		"Downlink", "Rtt", "Device-Memory", "Width", "Viewport-Width", "Upgrade-Insecure-Requests", "Sec-Fetch-Site",
 		"Sec-Fetch-Mode", "Sec-Fetch-Dest", "Sec-Ch-Ua", "X-Wap-Profile", "X-Att-Deviceid", "Accept-Charset", "Accept-Datetime",
 		"Content-Type", "Content-Language", "Content-Encoding", "Accept-Encoding", "Range", "If-Range", "If-None-Match",
 		"If-Modified-Since", "Cache-Control", "Pragma", "Te", "Max-Forwards", "Warning", "X-Amz-Website-Redirect-Location",

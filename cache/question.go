@@ -148,7 +148,7 @@ func (q *question) keyBody(r *http.Request, parts *keyParts) (why string, err er
 	if r.ContentLength > maxKeyedBody {
 		return bypassBody, nil
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxKeyedBody+1))
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxKeyedBody+1)) //nolint:forbidigo // bounded right here
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", errBody, err)
 	}

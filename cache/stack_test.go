@@ -1,6 +1,7 @@
 package cache_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -55,7 +56,7 @@ type stackOptions struct {
 	stage   func(*cache.StageOptions)
 }
 
-var crm = cache.ServiceName{"sim", "crm"} //nolint:gochecknoglobals // a name
+var crm = cache.ServiceName{"sim", "crm"}
 
 func everything() *cache.Rule {
 	return &cache.Rule{Path: pathpattern.MustParse("/**"), Version: "1", TTL: time.Minute, Vary: []string{"Accept", "Accept-Language"}}
@@ -108,6 +109,9 @@ func (s *stack) add(o stackOptions, i int) {
 	}
 	if options.Now == nil {
 		options.Now = s.now
+	}
+	if a, ok := options.Tier.(*agingTier); ok {
+		a.now = s.now
 	}
 	if options.Hooks.Panicked == nil {
 		options.Hooks.Panicked = func(_ cache.ServiceName, v any, stack []byte) { s.t.Errorf("panic: %v\n%s", v, stack) }
@@ -163,7 +167,7 @@ func (n *node) route(next http.Handler) http.Handler {
 			Target: &exchange.Target{
 				Environment: crm.Environment, Service: crm.Service, Upstream: upstream,
 				Path: r.URL.EscapedPath(), RawQuery: r.URL.RawQuery, HasQuery: r.URL.ForceQuery || r.URL.RawQuery != "",
-				Write: write, Authentication: "bearer", Policy: "authenticated",
+				Write: write, Authentication: "bearer", Policy: cmp.Or(r.Header.Get("X-Policy"), "authenticated"),
 			},
 		}
 		if credential := r.Header.Get("X-Credential"); credential != "" {

@@ -50,17 +50,17 @@ func TestStaleWhileRevalidate(t *testing.T) {
 // TestStaleIfError (RFC 5861, section 4): what fails, or may not be asked, is
 // answered from the store, as long as a rule allows it; and is let rest.
 func TestStaleIfError(t *testing.T) {
-	refused := func(p exchange.ProblemType) func() (*http.Response, error) {
+	refused := func(p exchange.ProblemType) failure {
 		return func() (*http.Response, error) { return nil, exchange.Refuse(p, "x") }
 	}
-	status := func(code int) func() (*http.Response, error) {
+	status := func(code int) failure {
 		return func() (*http.Response, error) {
 			return &http.Response{StatusCode: code, Header: http.Header{}, Body: http.NoBody, ProtoMajor: 1}, nil
 		}
 	}
 	for _, tt := range []struct {
 		name  string
-		fail  func() (*http.Response, error)
+		fail  failure
 		stale bool
 	}{
 		{"500", status(500), true},
@@ -79,57 +79,75 @@ func TestStaleIfError(t *testing.T) {
 		{"a defect", func() (*http.Response, error) { return nil, errors.New("defect") }, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			rule := everything()
-			rule.StaleIfError = time.Hour
-			failing, over := atomic.Bool{}, atomic.Bool{}
-			asked := atomic.Int64{}
-			s := newStack(t, stackOptions{
-				rule:   rule,
-				origin: func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "good") },
-				wrap: func(next http.RoundTripper) http.RoundTripper {
-					return tripper(func(r *http.Request) (*http.Response, error) {
-						if !failing.Load() {
-							return next.RoundTrip(r)
-						}
-						asked.Add(1)
-						if tt.stale && !over.Load() && !exchange.From(r.Context()).NoWait {
-							t.Error("quota is waited for, although there is a stored answer")
-						}
-						return tt.fail()
-					})
-				},
-			})
+			s := newSickStack(t, tt.fail)
 			s.get("/v1/a").want(t, 200, "good", "fwd=uri-miss")
-			failing.Store(true)
+			s.failing.Store(true)
 			s.pass(2 * time.Minute)
 			a := s.get("/v1/a")
 			if got := a.status == 200 && a.body == "good"; got != tt.stale {
 				t.Fatalf("got %d %q %s", a.status, a.body, a.cache)
 			}
-			if !tt.stale {
-				return
-			}
-			for range 20 {
-				s.get("/v1/a").want(t, 200, "good", "hit; ttl=-")
-			}
-			if n := asked.Load(); n != 1 {
-				t.Errorf("a failing upstream was asked %d times in a moment", n)
-			}
-			s.pass(6 * time.Second)
-			s.get("/v1/a").want(t, 200, "good", "")
-			if n := asked.Load(); n != 2 {
-				t.Errorf("it was asked %d times in all, want again after a rest", n)
-			}
-			failing.Store(false)
-			s.pass(6 * time.Second)
-			s.get("/v1/a").want(t, 200, "good", "fwd=stale; fwd-status=200")
-			failing.Store(true)
-			over.Store(true)
-			s.pass(2 * time.Hour)
-			if a := s.get("/v1/a"); a.status == 200 {
-				t.Errorf("an hour later it is still answered: %s", a.cache)
+			if tt.stale {
+				s.staysStale(t)
 			}
 		})
+	}
+}
+
+type failure func() (*http.Response, error)
+
+// sickStack has an upstream that can fail, and a rule that bears it for an hour.
+type sickStack struct {
+	*stack
+	failing atomic.Bool
+	failed  atomic.Int64 // requests
+	waited  atomic.Bool  // quota was to be waited for
+}
+
+func newSickStack(t *testing.T, fail failure) *sickStack {
+	t.Helper()
+	rule := everything()
+	rule.StaleIfError = time.Hour
+	s := &sickStack{}
+	s.stack = newStack(t, stackOptions{
+		rule:   rule,
+		origin: func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "good") },
+		wrap: func(next http.RoundTripper) http.RoundTripper {
+			return tripper(func(r *http.Request) (*http.Response, error) {
+				if !s.failing.Load() {
+					return next.RoundTrip(r)
+				}
+				s.failed.Add(1)
+				s.waited.Store(!exchange.From(r.Context()).NoWait)
+				return fail()
+			})
+		},
+	})
+	return s
+}
+
+// staysStale: the upstream is let rest, asked again after a while, and no longer
+// stood in for when the rule's time is over.
+func (s *sickStack) staysStale(t *testing.T) {
+	t.Helper()
+	for range 20 {
+		s.get("/v1/a").want(t, 200, "good", "hit; ttl=-")
+	}
+	if n := s.failed.Load(); n != 1 || s.waited.Load() {
+		t.Errorf("a failing upstream was asked %d times in a moment; quota was waited for: %v", n, s.waited.Load())
+	}
+	s.pass(6 * time.Second)
+	s.get("/v1/a").want(t, 200, "good", "")
+	if n := s.failed.Load(); n != 2 {
+		t.Errorf("it was asked %d times in all, want again after a rest", n)
+	}
+	s.failing.Store(false)
+	s.pass(6 * time.Second)
+	s.get("/v1/a").want(t, 200, "good", "fwd=stale; fwd-status=200")
+	s.failing.Store(true)
+	s.pass(2 * time.Hour)
+	if a := s.get("/v1/a"); a.status == 200 {
+		t.Errorf("an hour later it is still answered: %s", a.cache)
 	}
 }
 

@@ -13,7 +13,7 @@ var ErrAway = errors.New("the cache's store is away")
 // opaque; whatever it cannot give back as it was put is a miss, never an error
 // of the caller's request. All methods are bounded in time by the
 // implementation (50 ms) and safe for concurrent use.
-type Tier interface {
+type Tier interface { //nolint:interfacebloat // a value and the claim to fetch it belong together
 	// Get returns what stands under a name. name is the encoded key: an
 	// implementation hides it.
 	Get(ctx context.Context, name string) (Entry, error)

@@ -216,6 +216,7 @@ func (s *store) found(req *http.Request, ex *exchange.Exchange, q *question, o *
 	view := exchange.CacheView{Result: exchange.CacheMiss, Reason: q.reason, Time: ex.Cache.Time}
 	line := cacheStatus{fwd: q.reason, fwdStatus: o.Status, stored: true}
 	switch from {
+	case fetched:
 	case confirmed:
 		view.Result, line.fwdStatus = exchange.CacheRevalidated, http.StatusNotModified
 	case shared:

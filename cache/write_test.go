@@ -1,6 +1,7 @@
 package cache_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -159,13 +160,43 @@ func TestAWriteWithoutAnAnswer(t *testing.T) {
 
 // fleetOf returns the options of nodes that share a log and a tier.
 func fleetOf(log *storetest.Log, tier *storetest.Tier) func(int) cache.Options {
+	var aging *agingTier
+	if tier != nil {
+		aging = &agingTier{Tier: tier, since: map[string]time.Time{}}
+	}
 	return func(int) cache.Options {
 		o := cache.Options{Memory: 64 << 20, Log: log}
-		if tier != nil {
-			o.Tier = tier
+		if aging != nil {
+			o.Tier = aging
 		}
 		return o
 	}
+}
+
+// agingTier has the clock of the stack.
+type agingTier struct {
+	cache.Tier
+	now func() time.Time
+
+	mu    sync.Mutex
+	since map[string]time.Time
+}
+
+// Put implements [cache.Tier].
+func (a *agingTier) Put(ctx context.Context, name string, value []byte, ttl time.Duration, token string) error {
+	a.mu.Lock()
+	a.since[name] = a.now()
+	a.mu.Unlock()
+	return a.Tier.Put(ctx, name, value, ttl, token)
+}
+
+// Get implements [cache.Tier].
+func (a *agingTier) Get(ctx context.Context, name string) (cache.Entry, error) {
+	e, err := a.Tier.Get(ctx, name)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e.Age = a.now().Sub(a.since[name])
+	return e, err
 }
 
 // TestAWriteReachesAllReplicas within a tenth of a second.
