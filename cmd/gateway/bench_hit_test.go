@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"iqgateway/auth"
+)
+
+// BenchmarkHit answers 1 KiB over loopback from the cache, through every stage
+// with access log and metrics, beside a bare net/http handler that writes the
+// same bytes. The client is a few lines over TCP, so that it does not hide what
+// the servers cost. The ratio is a metric of the last part.
+func BenchmarkHit(b *testing.B) {
+	body := strings.Repeat("x", 1024)
+	write := func(w http.ResponseWriter) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, body)
+	}
+	var asked atomic.Int64
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/token") {
+			_, _ = io.WriteString(w, `{"access_token":"bench-token","expires_in":43199}`)
+			return
+		}
+		asked.Add(1)
+		write(w)
+	}))
+	defer upstream.Close()
+	bare := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { write(w) }))
+	defer bare.Close()
+
+	key, digest := auth.NewKey()
+	dir := b.TempDir()
+	text := strings.NewReplacer("SIM", upstream.URL, "DIGEST", digest, "DIR", dir, "ACCESS", `{"*": write}`,
+		"{mode: self_signed}", "{mode: none}", "level: debug", "level: info").Replace(rigConfig)
+	file := filepath.Join(dir, "gateway.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	gateway := startProgram(b, io.Discard, rigEnviron(), "run", "-c", file)
+
+	const path = "/catalogs/v1/Companies(14146)/Catalog/Items/ByVendorSku?vendorSku=1"
+	ask := func(address, fields string) []byte {
+		return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", path, address, fields)
+	}
+	plain := strings.TrimPrefix(bare.URL, "http://")
+	var bareRate, bareCPU float64
+	b.Run("bare", func(b *testing.B) {
+		used := cpuTime(b)
+		pumpRaw(b, plain, ask(plain, ""))
+		bareRate, bareCPU = float64(b.N)/b.Elapsed().Seconds(), float64(cpuTime(b)-used)/float64(b.N)
+	})
+	b.Run("hit", func(b *testing.B) {
+		used := cpuTime(b)
+		pumpRaw(b, gateway.Server, ask(gateway.Server, "X-Api-Key: "+key+"\r\n"))
+		if bareRate > 0 {
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds()/bareRate, "of-bare")
+			b.ReportMetric(bareCPU/(float64(cpuTime(b)-used)/float64(b.N)), "of-bare-cpu")
+		}
+	})
+	if n := asked.Load(); n > 10 {
+		b.Errorf("the upstream was asked %d times", n)
+	}
+}
+
+// cpuTime is what this process has used of the processors: it does not count
+// what others on the machine do meanwhile.
+func cpuTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// pumpRaw sends the same request again and again over connections of its own.
+func pumpRaw(b *testing.B, address string, request []byte) {
+	b.Helper()
+	b.SetParallelism(8)
+	b.RunParallel(func(pb *testing.PB) {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			b.Error(err)
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		in := bufio.NewReaderSize(conn, 8<<10)
+		for pb.Next() {
+			if _, err := conn.Write(request); err != nil {
+				b.Error(err)
+				return
+			}
+			if err := readAnswer(in); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+}
+
+// readAnswer reads a 200 with 1024 bytes.
+func readAnswer(in *bufio.Reader) error {
+	status, err := in.ReadSlice('\n')
+	if err != nil {
+		return err
+	}
+	if !bytes.HasPrefix(status, []byte("HTTP/1.1 200")) {
+		return fmt.Errorf("answered %q", status)
+	}
+	for {
+		line, err := in.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		if len(line) == 2 {
+			break
+		}
+	}
+	_, err = in.Discard(1024)
+	return err
+}
