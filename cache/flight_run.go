@@ -227,7 +227,7 @@ func (r *run) single(resp *http.Response, why string) {
 	if isFailed(resp.StatusCode) {
 		err = errUpstreamFailed
 	}
-	if isLasting(why) {
+	if isLasting(why) && resp.StatusCode < http.StatusBadRequest { // an error passes
 		r.alone(why)
 	} else {
 		r.release(0)

@@ -111,7 +111,7 @@ type step struct {
 	cache  string        // how Cache-Status begins
 	has    []string      // fields of the answer; "Name: " = it has none
 	sent   []string      // fields that the origin was sent
-	asked  int           // how often it was asked; 0 = once where cache begins with fwd
+	asked  int           // how often it was asked; 0 = once where cache begins with fwd; -1 = it does not matter
 }
 
 // run does the steps. Where nothing else is said, one request is one request to
@@ -133,7 +133,7 @@ func (sc *script) run(t *testing.T, steps ...step) {
 		if asked == 0 && strings.HasPrefix(st.cache, "fwd") {
 			asked = 1
 		}
-		if n := sc.asked.Load() - before; n != asked {
+		if n := sc.asked.Load() - before; n != asked && asked >= 0 {
 			t.Errorf("step %d: the origin was asked %d times, want %d (%s)", i, n, asked, a.cache)
 		}
 		if a.err != nil || a.status != max(st.status, 200) || st.body != "*" && a.body != st.body || !strings.HasPrefix(a.cache, st.cache) {

@@ -47,10 +47,7 @@ func (s *store) fetch(req *http.Request, ex *exchange.Exchange, q *question) (*h
 	fl, leads := c.flights.join(key, q, ex.Class, c.index)
 	if leads {
 		s.start(fl, req, ex, q)
-		if len(req.Header["Range"]) == 0 {
-			return s.lead(req, ex, q, fl)
-		}
-		go fl.abandon() // a part is cut from the whole, when that is there
+		return s.lead(req, ex, q, fl)
 	}
 	closeBody(req)
 	select {
@@ -59,7 +56,7 @@ func (s *store) fetch(req *http.Request, ex *exchange.Exchange, q *question) (*h
 		return nil, context.Cause(req.Context())
 	}
 	ex.Cache.Time += c.now().Sub(begin)
-	return s.follow(req, ex, q, fl, leads)
+	return s.follow(req, ex, q, fl)
 }
 
 // lead gives the leader of a flight its answer.
@@ -71,6 +68,9 @@ func (s *store) lead(req *http.Request, ex *exchange.Exchange, q *question, fl *
 	case <-req.Context().Done():
 		go fl.abandon()
 		return nil, context.Cause(req.Context())
+	}
+	if err := a.complete(req, fl); err != nil {
+		return nil, err
 	}
 	takeOver(ex, a.spent)
 	switch {
@@ -88,6 +88,28 @@ func (s *store) lead(req *http.Request, ex *exchange.Exchange, q *question, fl *
 	a.response.Request = req
 	a.response.Body = led(req.Context(), a.response.Body)
 	return s.conditional(req, q, a.response), nil
+}
+
+// complete waits for the whole answer where a part of it was asked for: the part
+// is cut from what is stored. What is not stored after all is given whole.
+func (a *leadAnswer) complete(req *http.Request, fl *flight) error {
+	if a.response == nil || len(req.Header["Range"]) == 0 {
+		return nil
+	}
+	if _, storing := a.response.Body.(*stream); !storing {
+		return nil
+	}
+	select {
+	case <-fl.done:
+	case <-req.Context().Done():
+		_ = a.response.Body.Close()
+		return context.Cause(req.Context())
+	}
+	if fl.object != nil {
+		_ = a.response.Body.Close()
+		a.response, a.object, a.from = nil, fl.object, fl.result
+	}
+	return nil
 }
 
 // led has a body end with its leader: only what is to be stored goes on.
@@ -116,10 +138,8 @@ func (s *store) conditional(req *http.Request, q *question, resp *http.Response)
 }
 
 // follow gives what a flight brought to those who did not lead it.
-func (s *store) follow(req *http.Request, ex *exchange.Exchange, q *question, fl *flight, leads bool) (*http.Response, error) {
+func (s *store) follow(req *http.Request, ex *exchange.Exchange, q *question, fl *flight) (*http.Response, error) {
 	switch {
-	case fl.object != nil && leads:
-		return s.found(req, ex, q, fl.object, fl.result), nil
 	case fl.object != nil:
 		ex.Cache = exchange.CacheView{
 			Result: exchange.CacheCoalesced, Reason: q.reason, Saved: 1, Time: ex.Cache.Time,
