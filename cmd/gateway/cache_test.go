@@ -14,6 +14,12 @@ const catalogItems = "/catalogs/v1/Companies(14146)/Catalog/Items"
 // tree is written below itself, which costs a stale copy's reader a 409.
 const companyTree = "/entitymanager/v1/Companies(14146)/Tree"
 
+// A node of the tree, and a valid change of it.
+const (
+	companyNode = companyTree + "/Nodes(14203)"
+	renamedNode = `{"Name":"Grasslands East","Version":1}`
+)
+
 func cacheControl(value string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set("Cache-Control", value) }
 }
@@ -160,18 +166,31 @@ func TestPurgeThroughTheStack(t *testing.T) {
 }
 
 // A write through the gateway drops what it may have changed before its answer
-// goes out.
+// goes out; so does one that was refused because somebody else wrote.
 func TestWriteDropsWhatItChanges(t *testing.T) {
 	r := newRig(t, rigOptions{})
-	r.do(t, http.MethodGet, companyTree, "").want(t, http.StatusOK)
-	if got := r.do(t, http.MethodGet, companyTree, "").Header.Get("Cache-Status"); !strings.Contains(got, "hit") {
-		t.Fatalf("Cache-Status %q", got)
+	hits := func() bool {
+		a := r.do(t, http.MethodGet, companyTree, "").want(t, http.StatusOK)
+		return strings.HasPrefix(a.Header.Get("Cache-Status"), "iqgateway; hit")
 	}
-	// Whatever the simulation says to it: it may have been executed.
-	r.do(t, http.MethodPut, "/entitymanager/v1/Companies(14146)/Tree/Nodes(1)", `{"Id":1}`, func(q *http.Request) {
-		q.Header.Set("Content-Type", "application/json")
-	})
-	if got := r.do(t, http.MethodGet, companyTree, "").Header.Get("Cache-Status"); strings.Contains(got, "hit") {
-		t.Errorf("after the write: Cache-Status %q", got)
+	hits()
+	for _, tt := range []struct {
+		node   string
+		status int
+		drops  bool
+	}{
+		{renamedNode, http.StatusOK, true},
+		{renamedNode, http.StatusConflict, true}, // its Version is that of before
+		{`{"Version":2}`, http.StatusBadRequest, false},
+	} {
+		if !hits() {
+			t.Fatal("the answer was not stored")
+		}
+		r.do(t, http.MethodPut, companyNode, tt.node, func(q *http.Request) {
+			q.Header.Set("Content-Type", "application/json")
+		}).want(t, tt.status)
+		if hits() == tt.drops {
+			t.Errorf("after a write that ended with %d: a hit is %t", tt.status, !tt.drops)
+		}
 	}
 }

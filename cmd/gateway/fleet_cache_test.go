@@ -54,7 +54,7 @@ func TestFleetSharesStoredAnswers(t *testing.T) {
 		}
 
 		f.settle(t, companyTree)
-		_, _, err := f.call(t.Context(), f.all[1], http.MethodPut, "/entitymanager/v1/Companies(14146)/Tree/Nodes(1)", `{"Id":1}`)
+		_, _, err := f.call(t.Context(), f.all[1], http.MethodPut, companyNode, renamedNode)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -49,7 +49,7 @@ func TestDocumentedRightsAreEnough(t *testing.T) {
 		}
 		f.settle(t, catalogItems) // one fetches, the others take it from the second tier
 		f.settle(t, companyTree)
-		if _, _, err := f.call(t.Context(), last, http.MethodPut, "/entitymanager/v1/Companies(14146)/Tree/Nodes(1)", `{"Id":1}`); err != nil {
+		if _, _, err := f.call(t.Context(), last, http.MethodPut, companyNode, renamedNode); err != nil {
 			t.Error(err)
 		}
 		if status, text := f.api(t, last, http.MethodPost, pathCachePurge, `{"all": true}`); status != http.StatusOK || !strings.Contains(text, `"followed": 2`) {
