@@ -7,7 +7,7 @@ BIN      := bin
 LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
-FUZZTIME ?= 2s
+FUZZTIME ?= 1s
 BENCH    ?= .
 COUNT    ?= 20
 
@@ -49,7 +49,7 @@ fmt: ## format all code
 	$(LINT) fmt ./...
 
 .PHONY: fuzz
-fuzz: ## run every fuzz target for FUZZTIME (2s)
+fuzz: ## run every fuzz target for FUZZTIME (1s)
 	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' scripts/fuzz.sh
 
 .PHONY: bench
