@@ -1,9 +1,11 @@
 package cache
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"iqgateway/internal/exchange"
 )
@@ -14,7 +16,7 @@ import (
 func (s *store) write(req *http.Request, ex *exchange.Exchange) (*http.Response, error) {
 	resp, err := s.next.RoundTrip(req)
 	service := s.o.Services[ServiceName{ex.Target.Environment, ex.Target.Service}]
-	if service == nil || service.Mode == ModeNone || !mayHaveChanged(resp, err) {
+	if service == nil || !service.stores() || !mayHaveChanged(resp, err) {
 		return resp, err
 	}
 	var header http.Header
@@ -29,6 +31,14 @@ func (s *store) write(req *http.Request, ex *exchange.Exchange) (*http.Response,
 	}
 	s.cache.feed.publish(req.Context(), events)
 	return resp, err
+}
+
+// stores reports whether any answer of the service can be stored. Elsewhere the
+// fleet need not be told of writes.
+func (s *Service) stores() bool {
+	return s.Mode == ModeRFC9111 || s.Mode == ModePolicy && slices.ContainsFunc(s.Rules, func(r Rule) bool {
+		return !r.Never && !r.Suggest && r.TTL > 0
+	})
 }
 
 func (s *store) upstreams(ex *exchange.Exchange) []*url.URL {
@@ -55,4 +65,24 @@ func mayHaveChanged(resp *http.Response, err error) bool {
 		return true
 	}
 	return false
+}
+
+// outdate drops what an answer has shown to be no longer so, where that answer
+// is not stored itself: here, and in the tier and on other replicas, which may
+// have the same.
+func (c *Cache) outdate(ctx context.Context, q *question) {
+	c.Purge(ctx, Event{Kind: DropKey, Service: q.route.Service, Path: q.route.Path, Query: q.route.Query})
+}
+
+// replaces reports whether an answer of this status comes in place of what was
+// stored (RFC 9111, section 4.3.3). Failures, refusals and parts say nothing
+// about it.
+func replaces(status int) bool {
+	switch status {
+	case http.StatusNotFound, http.StatusGone:
+		return true
+	case http.StatusPartialContent, http.StatusNotModified:
+		return false
+	}
+	return status >= 200 && status < 400
 }

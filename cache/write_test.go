@@ -264,3 +264,18 @@ func (s *stack) heardAgain() {
 	since := time.Now()
 	eventually(s.t, "the log is back", func() bool { return s.nodes[0].cache.Heard().After(since) })
 }
+
+// TestWritesToWhatIsNotStored tell the fleet nothing: there is nothing to drop.
+func TestWritesToWhatIsNotStored(t *testing.T) {
+	live, suggested := everything(), everything()
+	live.TTL, live.Never, suggested.Suggest = 0, true, true
+	for name, rules := range map[string][]cache.Rule{"nothing": {*live}, "suggested": {*suggested}, "something": {*live, *everything()}} {
+		log := storetest.NewLog()
+		s := newStack(t, stackOptions{service: cache.Service{Rules: rules}, origin: counting(), options: fleetOf(log, nil)})
+		s.heard()
+		s.ask("PUT", "/v1/a")
+		if told := len(log.Events()) > 0; told != (name == "something") {
+			t.Errorf("%s is stored: the fleet was told: %v", name, told)
+		}
+	}
+}
