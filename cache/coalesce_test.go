@@ -347,3 +347,22 @@ func TestASlowCallerSlowsNobody(t *testing.T) {
 	}
 	s.wantAsked(1)
 }
+
+// TestSeparateRequests: where coalescing is off, each request asks for itself,
+// and what comes is stored all the same.
+func TestSeparateRequests(t *testing.T) {
+	g := newGate(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "one") })
+	s := newStack(t, stackOptions{
+		origin: g.ServeHTTP, options: func(int) cache.Options { return cache.Options{Separate: true} },
+	})
+	wait := s.crowd(10, "/v1/a")
+	for range 10 {
+		<-g.come
+	}
+	close(g.open)
+	for _, a := range wait() {
+		a.want(t, 200, "one", "fwd=uri-miss")
+	}
+	s.wantAsked(10)
+	s.get("/v1/a").want(t, 200, "one", "hit")
+}

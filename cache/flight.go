@@ -78,18 +78,21 @@ func urgency(class string) int {
 // join returns the flight to take part in, and whether the caller leads it. A
 // flight that began before something was dropped which it may still bring is
 // not joined, nor one that waits for its turn with less urgency.
-func (f *flights) join(k flightKey, q *question, class string, ix *index) (fl *flight, leads bool) {
+func (f *flights) join(k flightKey, q *question, class string, c *Cache) (fl *flight, leads bool) {
 	var tags []string
 	if q.rule != nil {
 		tags = q.rule.Tags
 	}
 	mine := &flight{
-		key: k, route: q.route, tags: tags, born: ix.position(), class: urgency(class),
+		key: k, route: q.route, tags: tags, born: c.index.position(), class: urgency(class),
 		lead: make(chan leadAnswer, 1), done: make(chan struct{}),
+	}
+	if c.o.Separate {
+		return mine, true
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if there := f.all[k]; there != nil && there.serves(q, mine.class, ix) {
+	if there := f.all[k]; there != nil && there.serves(q, mine.class, c.index) {
 		return there, false
 	}
 	f.all[k] = mine

@@ -41,7 +41,7 @@ func (r *run) fromTier() *Object {
 		if o := r.adopt(entry); o != nil {
 			return o
 		}
-		if entry.Alone {
+		if entry.Alone || r.cache.o.Separate {
 			return nil
 		}
 		if !entry.Claimed {

@@ -58,6 +58,8 @@ func unfit(s *Service, r *Rule, method string, status int, req, resp http.Header
 		return whyPartial
 	case status < 200 || status > 599 || status == http.StatusNotModified:
 		return whyStatus
+	case status == http.StatusUnauthorized, status == http.StatusProxyAuthRequired: // about who asked
+		return whyStatus
 	case !unaskedFree(req, resp):
 		return whyEncoding
 	case parseCacheControl(req["Cache-Control"]).NoStore:

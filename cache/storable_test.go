@@ -80,8 +80,8 @@ func TestRFC9111_3_Storing(t *testing.T) {
 	}
 }
 
-// Any final status with an explicit lifetime may be stored, but for parts and
-// 304; must-understand narrows that to those whose rules are known, and then
+// Any final status with an explicit lifetime may be stored, but for parts, 304
+// and what is about credentials; must-understand narrows that to those whose rules are known, and then
 // outranks no-store.
 func TestRFC9111_5_2_2_3_MustUnderstand(t *testing.T) {
 	service := &Service{Mode: ModeRFC9111}
@@ -95,6 +95,12 @@ func TestRFC9111_5_2_2_3_MustUnderstand(t *testing.T) {
 	}
 	for status := 200; status < 600; status++ {
 		if status == 206 || status == 304 {
+			continue
+		}
+		if status == 401 || status == 407 { // about who asked
+			if why := (exchangeOf{status: status, resp: fresh()}).storable(service, nil); why != whyStatus {
+				t.Errorf("%d: %q", status, why)
+			}
 			continue
 		}
 		if why := (exchangeOf{status: status, resp: fresh()}).storable(service, nil); why != whyStored {

@@ -44,7 +44,7 @@ func (s *store) fetch(req *http.Request, ex *exchange.Exchange, q *question) (*h
 	case q.want.NoStore || c.notShared.has(key, begin):
 		return s.pass(req, ex, q)
 	}
-	fl, leads := c.flights.join(key, q, ex.Class, c.index)
+	fl, leads := c.flights.join(key, q, ex.Class, c)
 	if leads {
 		s.start(fl, req, ex, q)
 		return s.lead(req, ex, q, fl)

@@ -19,7 +19,9 @@ func (s *stores) openCache(cfg *config.Config) error {
 		o.Log = cachestore.NewLog(s.redis, cachestore.LogOptions{Hooks: s.cacheStoreHooks(storeName)})
 	}
 	if conn, name := s.tier(cfg); conn != nil {
-		tier, err := cachestore.NewTier(conn, cachestore.TierOptions{Hooks: s.cacheStoreHooks(name)})
+		tier, err := cachestore.NewTier(conn, cachestore.TierOptions{
+			MaxValue: largestValue(cfg), Hooks: s.cacheStoreHooks(name),
+		})
 		if err != nil {
 			return err
 		}
@@ -27,6 +29,19 @@ func (s *stores) openCache(cfg *config.Config) error {
 	}
 	s.cache = cache.New(o)
 	return nil
+}
+
+// largestValue is what the largest answer that a service keeps takes in the
+// second tier: sealed text is longer by a third, and a header comes with it.
+func largestValue(cfg *config.Config) int {
+	most := config.Size(0)
+	for _, name := range cfg.EnvironmentNames() {
+		env, _ := cfg.Environment(name)
+		for _, s := range env.Services() {
+			most = max(most, s.Cache.MaxObject)
+		}
+	}
+	return max(cachestore.DefaultMaxValue, int(most)/3*4+128<<10)
 }
 
 // tier returns the server of the second tier, and its name; nil where there is
