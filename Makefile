@@ -60,6 +60,10 @@ bench: ## run the benchmarks (BENCH=regexp), each beside its bare baseline
 stable: deps ## run all tests COUNT (20) times in a row with the race detector
 	$(GO) test -race -shuffle=on -count=$(COUNT) -timeout 60m ./...
 
+.PHONY: cache
+cache: ## the cache: the long form (a million URLs, ten thousand variants)
+	$(GO) test -count=1 -timeout 30m ./cache -long
+
 .PHONY: fleet
 fleet: deps ## several gateways on a real Redis: the long form (20 failovers, long freezes)
 	$(GO) test -count=1 -v -timeout 30m -run='^TestFleet' ./cmd/gateway -long

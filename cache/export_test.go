@@ -1,5 +1,10 @@
 package cache
 
+import "flag"
+
+// Long asks for the long forms: a million URLs, ten thousand variants.
+var Long = flag.Bool("long", false, "run the long forms of the tests") //nolint:gochecknoglobals // a flag of the test program
+
 // AlonePerKey is how many requests of one key are upstream at once when they
 // cannot be answered together.
 const AlonePerKey = alonePerKey

@@ -232,9 +232,9 @@ func heapInUse() int64 {
 // A million URLs pass by, from several callers at once.
 func TestMemoryStaysInBounds(t *testing.T) {
 	const bound, callers = 16 << 20, 4
-	urls := 1_000_000
-	if testing.Short() {
-		urls = 100_000
+	urls := 100_000
+	if *Long {
+		urls = 1_000_000
 	}
 	m := newMemory(bound, nil)
 	base := stateObject("/", 0)
