@@ -45,6 +45,9 @@ func (l *lookup) startRefresh(r *http.Request, ex *exchange.Exchange, q *questio
 			c.fresh.Delete(key)
 		}()
 		c.o.Hooks.refreshed(q.route.Service, l.runRefresh(in, own))
+		if c.memory.get(q.key, q.selection.text) == q.stored { // it brought nothing
+			c.failing.set(key, c.now().Add(restAfterFailed))
+		}
 	})
 }
 

@@ -179,6 +179,9 @@ func (r *run) take(resp *http.Response, requested, received time.Time) {
 	switch err := f.pump(&watched{ReadCloser: resp.Body, run: r}); {
 	case errors.Is(err, errTooLarge):
 		r.alone("too-large")
+		if r.question.stored != nil {
+			r.cache.outdate(r.ctx, r.question)
+		}
 		r.expiry.Stop() // the leader reads on, for as long as it may
 		r.finishWith(nil, fetched, fmt.Errorf("%w: %w", errNotShared, err))
 		return
@@ -212,6 +215,8 @@ func (r *run) unfit(resp *http.Response) string {
 		return "account" // the credential's account has changed meanwhile
 	case storedHeader(resp.Header) == nil:
 		return "header"
+	case isFailed(resp.StatusCode) && mayServeOnError(q.stored, want{}, r.cache.now()):
+		return whyStatus // what is stored stands in for it
 	}
 	return ""
 }
@@ -231,6 +236,9 @@ func (r *run) single(resp *http.Response, why string) {
 		r.alone(why)
 	} else {
 		r.release(0)
+	}
+	if why != "account" && r.question.stored != nil && replaces(resp.StatusCode) {
+		r.cache.outdate(r.ctx, r.question)
 	}
 	r.expiry.Stop()
 	resp.Body = &watched{ReadCloser: resp.Body, run: r}

@@ -24,7 +24,7 @@ func (s *store) head(req *http.Request, ex *exchange.Exchange, q *question) (*ht
 			s.cache.memory.put(o)
 		}
 	case headDrops:
-		s.cache.memory.drop(q.key)
+		s.cache.outdate(req.Context(), q)
 	case headNothing:
 	}
 	return resp, nil

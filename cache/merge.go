@@ -120,7 +120,7 @@ func afterHead(o *Object, status int, h http.Header) (updated *Object, effect he
 			return nil, headNothing
 		}
 		return nil, headDrops
-	case status < 200 || status > 399 || status == http.StatusNotModified || status == http.StatusPartialContent:
+	case !replaces(status):
 		return nil, headNothing
 	case status != o.Status:
 		return nil, headDrops

@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -167,7 +168,7 @@ func TestRFC5861_3_PartsAndConditions(t *testing.T) {
 			eventually(t, "the refresh", func() bool {
 				return strings.HasPrefix(sc.get("/v1/a", sc.fields(nil)...).cache, "hit; ttl=5") || mode == cache.ModeRFC9111 && sc.asked.Load() == 2
 			})
-			if r := sc.last.Load(); r.Method != "GET" || r.Header.Get("If-None-Match") != `"1"` || r.Header.Get("Range") != "" {
+			if r := sc.last.Load(); r.Method != http.MethodGet || r.Header.Get("If-None-Match") != `"1"` || r.Header.Get("Range") != "" {
 				t.Errorf("the refresh asked %s %v", r.Method, r.Header)
 			}
 			sc.wantAsked(2)
