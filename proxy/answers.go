@@ -30,12 +30,17 @@ func NewAnswers(l *Locations, m HeaderMode) *Answers {
 // 407) must not be stored in the first place.
 func (a *Answers) Decorate(h http.Header, r *http.Request, status int) {
 	ex := exchange.From(r.Context())
+	id := h["X-Request-Id"] // the observe stage has set it
 	cleanHeader(h)
 	if a.locations != nil && ex.Target != nil {
 		a.locations.rewriteHeader(h, ex, r)
 	}
-	if id := ex.ID; id != "" {
-		h["X-Request-Id"] = []string{id}
+	switch {
+	case ex.ID == "":
+	case len(id) == 1 && id[0] == ex.ID:
+		h["X-Request-Id"] = id
+	default:
+		h["X-Request-Id"] = []string{ex.ID}
 	}
 	a.headers.add(h, ex, status)
 }

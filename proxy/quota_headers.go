@@ -18,19 +18,17 @@ const shareName = "share"
 // said: its own numbers are of the whole bucket, and those of a stored answer
 // are of another time. Services that nobody counts keep their fields.
 func (m HeaderMode) setQuota(h http.Header, ex *exchange.Exchange, status int) {
-	w := newFieldWriter(h)
-	m.quotaFields(&w, ex, status)
-	w.flush()
+	var buffer [fieldsSize]byte
+	m.quotaFields(newFields(buffer[:0]), h, ex, status).set(h)
 }
 
-// quotaFields is setQuota, but leaves the fields with w.
-func (m HeaderMode) quotaFields(w *fieldWriter, ex *exchange.Exchange, status int) {
-	h := w.header
+// quotaFields is setQuota, but adds the fields to all.
+func (m HeaderMode) quotaFields(all fields, h http.Header, ex *exchange.Exchange, status int) fields {
 	if by := refusedBy(ex.Problem, status); by != "" {
 		h["X-Quota-Source"] = []string{by}
 	}
 	if ex.QuotaView == nil || ex.Target == nil {
-		return
+		return all
 	}
 	view := tightened(ex.QuotaView(), h)
 	if status == http.StatusTooManyRequests && ex.Problem == nil {
@@ -43,12 +41,13 @@ func (m HeaderMode) quotaFields(w *fieldWriter, ex *exchange.Exchange, status in
 		delete(h, name)
 	}
 	if m == HeadersMinimal {
-		return
+		return all
 	}
-	w.number("X-Quota-Wait-Ms", ex.QuotaWait.Milliseconds())
+	all = all.number(fieldQuotaWait, ex.QuotaWait.Milliseconds())
 	if view.Known {
-		w.view(ex.Target.QuotaPolicy(), view)
+		all = all.view(ex.Target.QuotaPolicy(), view)
 	}
+	return all
 }
 
 // refusedBy says whose refusal an answer is, "" if it is none for quota.
@@ -82,65 +81,92 @@ func count(h http.Header, name string) (int64, bool) {
 	return n, err == nil && n >= 0
 }
 
-// fieldWriter collects fields and makes one string of all of them.
-type fieldWriter struct {
-	header http.Header
-	text   []byte
-	fields [9]struct {
-		name string
-		end  int // in text
+// fieldsSize is what the fields of one answer usually take, in bytes.
+const fieldsSize = 384
+
+// ownField is one of the fields that the gateway puts on answers.
+type ownField int8
+
+const (
+	fieldCacheStatus ownField = iota
+	fieldServerTiming
+	fieldVia
+	fieldQuotaWait
+	fieldLimit
+	fieldRemaining
+	fieldReset
+	fieldResetSeconds
+	fieldRateLimit
+	fieldRateLimitPolicy
+	ownFields // how many there are
+)
+
+func (f ownField) String() string {
+	return [ownFields]string{
+		"Cache-Status", "Server-Timing", "Via",
+		"X-Quota-Wait-Ms", "X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset", "X-Ratelimit-Resetseconds",
+		"Ratelimit", "Ratelimit-Policy",
+	}[f]
+}
+
+// fields collects values, each field at most once, and makes one string of all
+// of them. It is passed by value, and has no other pointers, so that its text
+// can lie in an array of the one who begins it.
+type fields struct {
+	text []byte
+	ends [ownFields]struct {
+		field ownField
+		end   int // in text
 	}
 	n int
 }
 
-func newFieldWriter(h http.Header) fieldWriter {
-	return fieldWriter{header: h, text: make([]byte, 0, 256)}
+func newFields(buffer []byte) fields { return fields{text: buffer} }
+
+// end ends the value that stands at the end of text, which is all that was
+// collected.
+func (f fields) end(text []byte, field ownField) fields {
+	f.text = text
+	f.ends[f.n].field, f.ends[f.n].end = field, len(text)
+	f.n++
+	return f
 }
 
-// end ends the field whose value was appended to text.
-func (w *fieldWriter) end(name string) {
-	w.fields[w.n].name, w.fields[w.n].end = name, len(w.text)
-	w.n++
+func (f fields) number(field ownField, n int64) fields {
+	return f.end(strconv.AppendInt(f.text, n, 10), field)
 }
 
-func (w *fieldWriter) number(name string, n int64) {
-	w.text = strconv.AppendInt(w.text, n, 10)
-	w.end(name)
-}
-
-// flush sets the fields.
-func (w *fieldWriter) flush() {
-	all, begin := string(w.text), 0
-	values := make([]string, w.n)
-	for i, f := range w.fields[:w.n] {
-		values[i] = all[begin:f.end]
-		w.header[f.name] = values[i : i+1 : i+1]
-		begin = f.end
+// set writes the fields.
+func (f fields) set(h http.Header) {
+	all, begin := string(f.text), 0
+	values := make([]string, f.n)
+	for i, v := range f.ends[:f.n] {
+		values[i] = all[begin:v.end]
+		h[v.field.String()] = values[i : i+1 : i+1]
+		begin = v.end
 	}
 }
 
-func (w *fieldWriter) view(policy string, v exchange.QuotaView) {
+func (f fields) view(policy string, v exchange.QuotaView) fields {
 	if !v.Concurrency { // its callers would read a window into them
-		w.upstreamForm(v)
+		f = f.upstreamForm(v)
 	}
-	w.text = appendPolicies(w.text, policy, v)
-	w.end("Ratelimit-Policy")
-	w.text = appendRemaining(w.text, policy, v)
-	w.end("Ratelimit")
+	f = f.end(appendPolicies(f.text, policy, v), fieldRateLimitPolicy)
+	return f.end(appendRemaining(f.text, policy, v), fieldRateLimit)
 }
 
 // upstreamForm writes the names and formats of the upstream itself, so that
 // clients made for it need no change.
-func (w *fieldWriter) upstreamForm(v exchange.QuotaView) {
-	w.number("X-Ratelimit-Limit", v.Limit)
-	w.number("X-Ratelimit-Remaining", max(0, v.Remaining))
+func (f fields) upstreamForm(v exchange.QuotaView) fields {
+	f = f.number(fieldLimit, v.Limit)
+	f = f.number(fieldRemaining, max(0, v.Remaining))
 	if v.Reset != "" {
-		w.text = append(w.text, v.Reset...)
-		w.end("X-Ratelimit-Reset")
+		f = f.end(append(f.text, v.Reset...), fieldReset)
 	}
 	if v.Opens > 0 {
-		w.number("X-Ratelimit-Resetseconds", wholeSeconds(v.Opens))
+		f = f.number(fieldResetSeconds, wholeSeconds(v.Opens))
 	}
+	return f
 }
 
 // appendPolicies writes RateLimit-Policy: what limits there are

@@ -104,21 +104,21 @@ func isUpstreamOnly(name string) bool {
 // add sets the fields that the gateway puts on every proxied answer, but for
 // X-Request-Id, which the observe stage has set already.
 func (m HeaderMode) add(h http.Header, ex *exchange.Exchange, status int) {
-	others := h["Cache-Status"] // of caches before ours, whose members come first (RFC 9211, section 2)
-	w := newFieldWriter(h)
-	w.text = appendCacheStatus(w.text, ex.Cache)
-	w.end("Cache-Status")
-	m.quotaFields(&w, ex, status)
+	caches, proxies := h["Cache-Status"], h["Via"] // before ours, whose members come first
+	var buffer [fieldsSize]byte
+	all := newFields(buffer[:0])
+	all = all.end(appendCacheStatus(all.text, ex.Cache), fieldCacheStatus)
+	all = m.quotaFields(all, h, ex, status)
 	if m != HeadersMinimal {
-		w.text = m.appendTimings(w.text, ex)
-		w.end("Server-Timing")
+		all = all.end(m.appendTimings(all.text, ex), fieldServerTiming)
+		all = all.end(append(all.text, via...), fieldVia)
 	}
-	w.flush()
-	if len(others) > 0 {
-		h["Cache-Status"] = slices.Concat(others, h["Cache-Status"])
+	all.set(h)
+	if len(caches) > 0 {
+		h["Cache-Status"] = slices.Concat(caches, h["Cache-Status"])
 	}
-	if m != HeadersMinimal {
-		h["Via"] = append(slices.Clip(h["Via"]), via)
+	if len(proxies) > 0 && m != HeadersMinimal {
+		h["Via"] = slices.Concat(proxies, h["Via"])
 	}
 }
 

@@ -3,6 +3,7 @@ package proxy
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"iqgateway/internal/pathpattern"
 )
@@ -35,8 +36,8 @@ func (e SideEffect) hits(path spelling, query string) bool {
 }
 
 // isSetBy reports whether the parameter makes the difference.
-func (e SideEffect) isSetBy(name, value string) bool {
-	if name != e.Parameter {
+func (e SideEffect) isSetBy(name parameterName, value string) bool {
+	if !name.is(e.Parameter) {
 		return false
 	}
 	if len(e.Values) == 0 {
@@ -62,8 +63,8 @@ func matchesValue(want, value string) bool {
 
 // anyParameter reports whether found holds for a parameter of the raw query,
 // each read with & alone and with both & and ; as separators: what the upstream
-// does is not known. Names are folded, values raw.
-func anyParameter(query string, found func(name, value string) bool) bool {
+// does is not known. Values are raw.
+func anyParameter(query string, found func(name parameterName, value string) bool) bool {
 	for pair := range strings.SplitSeq(query, "&") {
 		if foundIn(pair, found) {
 			return true
@@ -80,9 +81,22 @@ func anyParameter(query string, found func(name, value string) bool) bool {
 	return false
 }
 
-func foundIn(pair string, found func(name, value string) bool) bool {
+func foundIn(pair string, found func(name parameterName, value string) bool) bool {
 	name, value, _ := strings.Cut(pair, "=")
-	return found(foldParameter(name), value)
+	return found(parameterName(name), value)
+}
+
+// parameterName is one as it stands in the query.
+type parameterName string
+
+// is compares with a folded name. Usual names need no folding for that.
+func (n parameterName) is(folded string) bool {
+	for i := range len(n) {
+		if c := n[i]; c <= ' ' || c >= utf8.RuneSelf || c == '%' || c == '+' || c == '/' {
+			return foldParameter(string(n)) == folded
+		}
+	}
+	return len(n) == len(folded) && strings.EqualFold(string(n), folded)
 }
 
 // foldParameter reads a name or value as generously as a server may. Text

@@ -55,6 +55,7 @@ func (s *service) restrict(t *exchange.Target) *exchange.Problem {
 	if err != nil {
 		return exchange.Refuse(exchange.MalformedRequest, "the path has a % that does not begin a valid escape").Because(err)
 	}
+	t.Folded = path.folded
 	if slices.ContainsFunc(s.Denied, path.matches) {
 		return exchange.Refuse(exchange.PathDenied, "this path of "+s.Name+" is closed to every caller")
 	}

@@ -164,9 +164,14 @@ func (s *sanitizer) refuse(w *responseGuard, r *http.Request, p *exchange.Proble
 
 // forwardable returns the request as later stages see it: a copy, so that
 // trailers that net/http adds to the original at the end of the body go nowhere.
+// A request without a body that needs no change is itself.
 func forwardable(ctx context.Context, r *http.Request, body *bodyGuard) *http.Request {
+	header := endToEnd(r.Header)
+	if r.Body == http.NoBody && body == nil && ctx == r.Context() && len(header) == len(r.Header) && !mustBeEmpty(r) && r.Trailer == nil {
+		return r
+	}
 	clean := r.WithContext(ctx)
-	clean.Header = endToEnd(r.Header)
+	clean.Header = header
 	clean.Trailer = nil
 	switch {
 	case mustBeEmpty(r): // and is, or it would not be here

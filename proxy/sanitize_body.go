@@ -32,18 +32,18 @@ const (
 	bodyOver // the handler has returned: the transport must not read on
 )
 
-func (s *sanitizer) guardBody(w http.ResponseWriter, r *http.Request, c *http.ResponseController) *bodyGuard {
+func (s *sanitizer) guardBody(w http.ResponseWriter, r *http.Request) *bodyGuard {
 	if r.ContentLength == 0 && !mustBeEmpty(r) || r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
-	b := &bodyGuard{src: r.Body, control: c}
+	b := &bodyGuard{src: r.Body, control: http.NewResponseController(w)}
 	if s.MaxBody > 0 {
 		b.src = http.MaxBytesReader(w, r.Body, s.MaxBody)
 	}
 	b.idle.idle = s.BodyIdleTimeout
 	b.idle.fire = func() {
 		b.stalled.Store(true) // net/http hides the error of a trailer's end
-		_ = c.SetReadDeadline(passed())
+		_ = b.control.SetReadDeadline(passed())
 	}
 	return b
 }

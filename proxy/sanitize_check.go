@@ -76,8 +76,8 @@ func (s *sanitizer) checkTarget(t rawTarget) *exchange.Problem {
 	return nil
 }
 
-func (s *sanitizer) isCredential(name, _ string) bool {
-	return slices.Contains(s.CredentialParameters, name)
+func (s *sanitizer) isCredential(name parameterName, _ string) bool {
+	return slices.ContainsFunc(s.CredentialParameters, name.is)
 }
 
 // checkBody: a body where none belongs is how one request hides in another.

@@ -21,7 +21,7 @@ const connectReason = "CONNECT is not supported; use https://GATEWAY/SERVICE/...
 func (s *sanitizer) refuseConnect(w *responseGuard, r *http.Request, p *exchange.Problem) {
 	held := &heldResponse{header: make(http.Header)}
 	s.Refuse(held, r, p)
-	conn, _, err := w.control.Hijack()
+	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		held.replay(w)
 		return

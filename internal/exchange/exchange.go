@@ -87,6 +87,7 @@ type Target struct {
 
 	Upstream *url.URL // scheme, host and path prefix; from configuration only
 	Path     string   // escaped path below the prefix, byte for byte as it came; begins with /
+	Folded   string   // Path as the upstream may read it (pathpattern.Fold); "" = not known yet
 	RawQuery string   // byte for byte as it came
 	HasQuery bool     // a "?" was there, RawQuery may still be empty
 	Prefix   string   // the gateway's own part of the caller's path, "" but for FormPath

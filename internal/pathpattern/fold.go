@@ -37,6 +37,10 @@ func foldText(raw string) (string, error) {
 	if isFolded(raw) {
 		return raw, nil
 	}
+	var buffer [128]byte
+	if folded, ok := appendASCII(buffer[:0], raw); ok {
+		return string(folded), nil
+	}
 	decoded, err := decode(raw)
 	if err != nil {
 		return "", err
@@ -54,6 +58,35 @@ func foldText(raw string) (string, error) {
 		i += size
 	}
 	return string(out), nil
+}
+
+// appendASCII folds text that decodes to ASCII alone, as nearly all does; false
+// = this one does not.
+func appendASCII(out []byte, raw string) (_ []byte, ok bool) {
+	for i := 0; i < len(raw); i++ {
+		c := raw[i]
+		if c == '%' {
+			if i+2 >= len(raw) {
+				return nil, false
+			}
+			hi, lo := unhex(raw[i+1]), unhex(raw[i+2])
+			if hi < 0 || lo < 0 {
+				return nil, false
+			}
+			c = byte(hi<<4 | lo)
+			i += 2
+		}
+		switch {
+		case c >= utf8.RuneSelf:
+			return nil, false
+		case c == '/' && len(out) > 0 && out[len(out)-1] == '/':
+		case 'A' <= c && c <= 'Z':
+			out = append(out, c|('a'-'A'))
+		default:
+			out = append(out, c)
+		}
+	}
+	return out, true
 }
 
 func isFolded(s string) bool {
