@@ -10,11 +10,28 @@ import (
 	"iqgateway/internal/exchange"
 )
 
+// usualFields is how many fields the access line of an answered request has at
+// most; those that tell of failures come on top.
+const usualFields = 22
+
+// writeAccessLine leaves the access line of an exchange that ended at end. It
+// has no place in the code, which the logger would look for, and is one group
+// without a name, which the record need not copy.
+func (s *observation) writeAccessLine(r *http.Request, end time.Time, duration time.Duration) {
+	log, ctx := s.options.Logger.Handler(), r.Context()
+	if !log.Enabled(ctx, slog.LevelInfo) {
+		return
+	}
+	record := slog.NewRecord(end, slog.LevelInfo, "request", 0)
+	record.AddAttrs(slog.Attr{Value: slog.GroupValue(s.accessLine(r, duration)...)})
+	_ = log.Handle(ctx, record) // there is no other place to say that the log fails
+}
+
 // accessLine returns the fields of the one access line of an exchange. The
 // path is not among them: the route pattern stands for it.
 func (s *observation) accessLine(r *http.Request, duration time.Duration) []slog.Attr {
 	ex := s.ex
-	attrs := make([]slog.Attr, 0, 28)
+	attrs := make([]slog.Attr, 0, usualFields)
 	attrs = append(attrs, slog.String("request_id", ex.ID))
 	attrs = appendText(attrs, "caller_request_id", ex.CallerRequestID)
 	if ex.Caller != nil {

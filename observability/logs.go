@@ -31,7 +31,7 @@ func NewLogger(w io.Writer, o LogOptions) (*slog.Logger, error) {
 	ho := &slog.HandlerOptions{Level: o.Level, ReplaceAttr: capAttr}
 	switch o.Format {
 	case "", "json":
-		return slog.New(slog.NewJSONHandler(w, ho)), nil
+		return slog.New(newLineHandler(w, ho)), nil
 	case "text":
 		return slog.New(slog.NewTextHandler(w, ho)), nil
 	default:

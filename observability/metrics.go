@@ -14,8 +14,6 @@ import (
 	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-
-	"iqgateway/internal/exchange"
 )
 
 // Metrics holds the instruments. A nil *Metrics measures nothing.
@@ -25,18 +23,18 @@ type Metrics struct {
 
 	server metric.Float64Histogram
 	client metric.Float64Histogram
-	active metric.Int64UpDownCounter
-	byWhom metric.Int64Counter
 	panics metric.Int64Counter
-	tokens tokenInstruments
-	stores storeInstruments
-	quotas quotaInstruments
-	cache  cacheInstruments
-	meter  metric.Meter // for what is observed at each scrape
+
+	exchanges exchangeInstruments
+	tokens    tokenInstruments
+	stores    storeInstruments
+	quotas    quotaInstruments
+	cache     cacheInstruments
+	meter     metric.Meter // for what is observed at each scrape
 
 	// Attribute sets are made once per combination: their values come from the
 	// configuration, so there are few.
-	sets sync.Map // of setKey, quotaKey or cacheKey to metric.MeasurementOption
+	sets sync.Map // of setKey, serverKey, quotaKey or cacheKey to options
 }
 
 // BuildInfo names the running program in iqgw_build_info.
@@ -73,6 +71,9 @@ func NewMetrics(build BuildInfo) (*Metrics, error) {
 	if err := m.instruments(m.meter); err != nil {
 		return nil, err
 	}
+	if err := m.exchanges.open(m.meter); err != nil {
+		return nil, err
+	}
 	if m.tokens, err = newTokenInstruments(m.meter); err != nil {
 		return nil, err
 	}
@@ -87,17 +88,13 @@ func NewMetrics(build BuildInfo) (*Metrics, error) {
 }
 
 func (m *Metrics) instruments(meter metric.Meter) error {
-	var errs [5]error
+	var errs [3]error
 	seconds, buckets := metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(durationBuckets()...)
 	m.server, errs[0] = meter.Float64Histogram("http.server.request.duration", seconds, buckets,
 		metric.WithDescription("Duration of caller requests, from the first byte read to the last byte written."))
 	m.client, errs[1] = meter.Float64Histogram("http.client.request.duration", seconds, buckets,
 		metric.WithDescription("Duration of upstream attempts until the end of the response body."))
-	m.active, errs[2] = meter.Int64UpDownCounter("http.server.active_requests", metric.WithUnit("{request}"),
-		metric.WithDescription("Caller requests being served."))
-	m.byWhom, errs[3] = meter.Int64Counter("iqgw.exchanges", metric.WithUnit("{exchange}"),
-		metric.WithDescription("Caller requests by caller, service and how they ended."))
-	m.panics, errs[4] = meter.Int64Counter("iqgw.panics", metric.WithUnit("{panic}"),
+	m.panics, errs[2] = meter.Int64Counter("iqgw.panics", metric.WithUnit("{panic}"),
 		metric.WithDescription("Panics that were turned into an error answer."))
 	for _, err := range errs {
 		if err != nil {
@@ -117,12 +114,12 @@ func (m *Metrics) Shutdown(ctx context.Context) error { return m.provider.Shutdo
 
 // setKey is one combination of label values, of the instrument kind.
 type setKey struct {
-	kind                                     byte
-	method, route, scheme, errorType         string
-	status                                   int
-	environment, service, credential, caller string
-	server                                   string
-	port                                     int
+	kind                             byte
+	method, errorType                string
+	status                           int
+	environment, service, credential string
+	server                           string
+	port                             int
 }
 
 func (m *Metrics) set(k setKey, build func(setKey) []attribute.KeyValue) metric.MeasurementOption {
@@ -134,60 +131,9 @@ func (m *Metrics) set(k setKey, build func(setKey) []attribute.KeyValue) metric.
 	return made
 }
 
-func (m *Metrics) exchangeBegins(ctx context.Context) {
-	if m != nil {
-		m.active.Add(ctx, 1)
-	}
-}
-
-func (m *Metrics) exchangeEnds(r *http.Request, ex *exchange.Exchange, status int, outcome string, d time.Duration) {
-	if m == nil {
-		return
-	}
-	k := setKey{kind: 's', method: knownMethod(r.Method), scheme: "http", status: status, errorType: outcome}
-	if r.TLS != nil {
-		k.scheme = "https"
-	}
-	who := setKey{kind: 'x', errorType: outcome}
-	if ex.Target != nil {
-		k.route = ex.Target.Route
-		who.environment, who.service = ex.Target.Environment, ex.Target.Service
-	}
-	if ex.Caller != nil {
-		who.caller = ex.Caller.Name
-	}
-	ctx := r.Context()
-	m.active.Add(ctx, -1)
-	m.server.Record(ctx, d.Seconds(), m.set(k, serverAttributes))
-	m.byWhom.Add(ctx, 1, m.set(who, exchangeAttributes))
-	m.cacheAsked(ctx, ex)
-}
-
-func serverAttributes(k setKey) []attribute.KeyValue {
-	return withError(k, []attribute.KeyValue{
-		attribute.String("http.request.method", k.method),
-		attribute.String("http.route", k.route),
-		attribute.Int("http.response.status_code", k.status),
-		attribute.String("url.scheme", k.scheme),
-	})
-}
-
-func exchangeAttributes(k setKey) []attribute.KeyValue {
-	outcome := k.errorType
-	if outcome == "" {
-		outcome = "ok"
-	}
-	return []attribute.KeyValue{
-		attribute.String("caller", k.caller),
-		attribute.String("environment", k.environment),
-		attribute.String("service", k.service),
-		attribute.String("outcome", outcome),
-	}
-}
-
-func withError(k setKey, attrs []attribute.KeyValue) []attribute.KeyValue {
-	if k.errorType != "" {
-		attrs = append(attrs, attribute.String("error.type", k.errorType))
+func withError(errorType string, attrs []attribute.KeyValue) []attribute.KeyValue {
+	if errorType != "" {
+		attrs = append(attrs, attribute.String("error.type", errorType))
 	}
 	return attrs
 }
@@ -229,7 +175,7 @@ func clientAttributes(k setKey) []attribute.KeyValue {
 	if k.status != 0 {
 		attrs = append(attrs, attribute.Int("http.response.status_code", k.status))
 	}
-	return withError(k, attrs)
+	return withError(k.errorType, attrs)
 }
 
 func (m *Metrics) panicked(ctx context.Context) {

@@ -8,15 +8,11 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
-
-	"iqgateway/internal/exchange"
 )
 
-// cacheInstruments measure what the cache did. What it holds is in cacheGauges.
+// cacheInstruments measure what the cache did beside exchanges, which are in
+// exchangeInstruments. What it holds is in cacheGauges.
 type cacheInstruments struct {
-	requests      metric.Int64Counter
-	savedCalls    metric.Int64Counter
-	savedTokens   metric.Int64Counter
 	invalidations metric.Int64Counter
 	refreshes     metric.Int64Counter
 	stores        metric.Int64Counter
@@ -26,17 +22,14 @@ type cacheInstruments struct {
 
 func newCacheInstruments(meter metric.Meter) (cacheInstruments, error) {
 	var c cacheInstruments
-	var errs [7]error
+	var errs [4]error
 	counter := func(into *metric.Int64Counter, err *error, name, unit, description string) {
 		*into, *err = meter.Int64Counter("iqgw.cache."+name, metric.WithUnit(unit), metric.WithDescription(description))
 	}
-	counter(&c.requests, &errs[0], "requests", "{request}", "Requests that the cache was asked about, by what it did and why it was no fresh hit.")
-	counter(&c.savedCalls, &errs[1], "saved_calls", "{request}", "Upstream requests that were not made because an answer was there, or on its way to another caller.")
-	counter(&c.savedTokens, &errs[2], "saved_tokens", "{token}", "Quota tokens that these requests would have cost.")
-	counter(&c.invalidations, &errs[3], "invalidations", "{event}", "Invalidations by writes and purges that this replica has seen, by what they drop.")
-	counter(&c.refreshes, &errs[4], "refreshes", "{request}", "Refreshes in the background, while a stale answer was served, by how they ended.")
-	counter(&c.stores, &errs[5], "stores", "{answer}", "Answers that were stored.")
-	c.gauges, errs[6] = newCacheGauges(meter)
+	counter(&c.invalidations, &errs[0], "invalidations", "{event}", "Invalidations by writes and purges that this replica has seen, by what they drop.")
+	counter(&c.refreshes, &errs[1], "refreshes", "{request}", "Refreshes in the background, while a stale answer was served, by how they ended.")
+	counter(&c.stores, &errs[2], "stores", "{answer}", "Answers that were stored.")
+	c.gauges, errs[3] = newCacheGauges(meter)
 	if err := errors.Join(errs[:]...); err != nil {
 		return c, fmt.Errorf("cache instruments: %w", err)
 	}
@@ -52,6 +45,13 @@ func (m *Metrics) cacheSet(k cacheKey) metric.MeasurementOption {
 	if known, ok := m.sets.Load(k); ok {
 		return known.(metric.MeasurementOption)
 	}
+	made := metric.WithAttributeSet(k.set())
+	m.sets.Store(k, made)
+	return made
+}
+
+// set has the labels that have a value.
+func (k cacheKey) set() attribute.Set {
 	var attrs []attribute.KeyValue
 	for _, label := range [...]struct{ name, value string }{
 		{"environment", k.environment},
@@ -66,28 +66,7 @@ func (m *Metrics) cacheSet(k cacheKey) metric.MeasurementOption {
 			attrs = append(attrs, attribute.String(label.name, label.value))
 		}
 	}
-	made := metric.WithAttributeSet(attribute.NewSet(attrs...))
-	m.sets.Store(k, made)
-	return made
-}
-
-// cacheAsked records what the cache did for an exchange that reached it.
-func (m *Metrics) cacheAsked(ctx context.Context, ex *exchange.Exchange) {
-	if ex.Cache.Result == exchange.CacheNone || ex.Target == nil {
-		return
-	}
-	who := cacheKey{environment: ex.Target.Environment, service: ex.Target.Service}
-	if ex.Caller != nil {
-		who.caller = ex.Caller.Name
-	}
-	if ex.Cache.Saved > 0 {
-		m.cache.savedCalls.Add(ctx, int64(ex.Cache.Saved), m.cacheSet(who))
-		if ex.QuotaView != nil { // a bucket counts the service
-			m.cache.savedTokens.Add(ctx, int64(ex.Cache.Saved), m.cacheSet(who))
-		}
-	}
-	who.result, who.reason = string(ex.Cache.Result), ex.Cache.Reason
-	m.cache.requests.Add(ctx, 1, m.cacheSet(who))
+	return attribute.NewSet(attrs...)
 }
 
 // CacheInvalidated records invalidations; kind is bounded.

@@ -49,14 +49,14 @@ func Observe(o ObserveOptions) func(http.Handler) http.Handler {
 				CallerRequestID: callerRequestID(r.Header),
 				Start:           o.Now(),
 			}
-			s := &observation{options: &o, ex: ex, out: &recorder{ResponseWriter: w}, query: logged}
-			w.Header().Set("X-Request-Id", ex.ID)
+			s := &observation{options: &o, ex: ex, out: recorder{ResponseWriter: w}, query: logged, id: [1]string{ex.ID}}
+			w.Header()["X-Request-Id"] = s.id[:]
 			in := r.WithContext(exchange.With(r.Context(), ex))
 			if r.Body != nil && r.Body != http.NoBody {
 				s.in = &meter{ReadCloser: r.Body}
 				in.Body = s.in
 			}
-			o.Metrics.exchangeBegins(r.Context())
+			o.Metrics.exchangeBegins()
 			s.serve(next, in)
 		})
 	}
@@ -66,9 +66,10 @@ func Observe(o ObserveOptions) func(http.Handler) http.Handler {
 type observation struct {
 	options *ObserveOptions
 	ex      *exchange.Exchange
-	out     *recorder
+	out     recorder
 	in      *meter // nil when there is no body
 	query   queryFilter
+	id      [1]string // the value of X-Request-Id
 }
 
 func (s *observation) serve(next http.Handler, r *http.Request) {
@@ -82,7 +83,7 @@ func (s *observation) serve(next http.Handler, r *http.Request) {
 			panic(http.ErrAbortHandler)
 		}
 	}()
-	next.ServeHTTP(s.out, r)
+	next.ServeHTTP(&s.out, r)
 }
 
 // handlePanic turns a panic into an answer, or marks the exchange as aborted.
@@ -101,7 +102,7 @@ func (s *observation) handlePanic(r *http.Request, thrown any) {
 		s.ex.Aborted = errPanic
 		return
 	}
-	s.options.Refuse(s.out, r, exchange.Refuse(exchange.InternalError, "The gateway failed on this request.").Because(errPanic))
+	s.options.Refuse(&s.out, r, exchange.Refuse(exchange.InternalError, "The gateway failed on this request.").Because(errPanic))
 }
 
 // status returns what the caller got, or 499 when it left before an answer.
@@ -135,9 +136,8 @@ func (s *observation) outcome(r *http.Request) string {
 }
 
 func (s *observation) finish(r *http.Request) {
-	duration := s.options.Now().Sub(s.ex.Start)
+	end := s.options.Now()
+	duration := end.Sub(s.ex.Start)
 	s.options.Metrics.exchangeEnds(r, s.ex, s.status(r), s.outcome(r), duration)
-	if s.options.Logger.Enabled(r.Context(), slog.LevelInfo) {
-		s.options.Logger.LogAttrs(r.Context(), slog.LevelInfo, "request", s.accessLine(r, duration)...)
-	}
+	s.writeAccessLine(r, end, duration)
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"net/http"
-	"strings"
 )
 
 const maxCallerRequestID = 128
@@ -14,7 +13,14 @@ const maxCallerRequestID = 128
 func newRequestID(replica string) string {
 	var random [10]byte
 	_, _ = rand.Read(random[:]) // documented never to fail
-	return replica + "-" + strings.ToLower(base32.HexEncoding.EncodeToString(random[:]))
+	var buffer [64]byte
+	id := append(append(buffer[:0], replica...), '-')
+	begin := len(id)
+	id = base32.HexEncoding.AppendEncode(id, random[:])
+	for i := range id[begin:] {
+		id[begin+i] |= 'a' - 'A' // digits have that bit already
+	}
+	return string(id)
 }
 
 // callerRequestID returns the caller's own id when it is one a log can take:
