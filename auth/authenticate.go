@@ -77,7 +77,8 @@ func Authenticate(o AuthenticateOptions) func(http.Handler) http.Handler {
 
 func authenticate(r *http.Request, ring *keyring, headers []string, now time.Time) (*exchange.Caller, Reason) {
 	absolute := exchange.From(r.Context()).Form == exchange.FormAbsolute
-	all, ok := credentials(r, headers, absolute)
+	var buffer [maxPresented]presented
+	all, ok := credentials(buffer[:0], r, headers, absolute)
 	if !ok {
 		return nil, ReasonMalformed
 	}

@@ -26,7 +26,10 @@ func NewKey() (key, sha256hex string) {
 
 // DigestOf returns the digest of a key as it is presented, without trimming
 // anything.
-func DigestOf(key string) Digest { return sha256.Sum256([]byte(key)) }
+func DigestOf(key string) Digest {
+	var buffer [64]byte // enough for our own keys
+	return sha256.Sum256(append(buffer[:0], key...))
+}
 
 // String returns the 64 hexadecimal digits of d.
 func (d Digest) String() string { return hex.EncodeToString(d[:]) }

@@ -18,10 +18,9 @@ type presented struct {
 
 // credentials collects every caller credential that r carries; ok is false
 // when one of them cannot be read or there are too many. Proxy-Authorization
-// counts in the absolute form only: elsewhere it is not meant for us.
-func credentials(r *http.Request, keyHeaders []string, absolute bool) (found []presented, ok bool) {
-	var buf [maxPresented]presented
-	found = buf[:0]
+// counts in the absolute form only: elsewhere it is not meant for us. It appends
+// to found, which has no elements.
+func credentials(found []presented, r *http.Request, keyHeaders []string, absolute bool) (_ []presented, ok bool) {
 	for _, name := range keyHeaders {
 		for _, value := range r.Header[name] {
 			found = append(found, presented{key: value})

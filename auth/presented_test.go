@@ -55,7 +55,7 @@ func TestCredentialsDoNotTouchTheHeader(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.Header["Authorization"] = append(make([]string, 0, 4), "Bearer a")
 	r.Header.Set("Proxy-Authorization", "Bearer b")
-	found, ok := credentials(r, nil, true)
+	found, ok := credentials(nil, r, nil, true)
 	if !ok || len(found) != 2 || found[0].key != "a" || found[1].key != "b" {
 		t.Fatalf("found %+v", found)
 	}

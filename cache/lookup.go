@@ -110,15 +110,13 @@ func (l *lookup) find(q *question, now time.Time) (o *Object, other bool) {
 
 // write answers a request from the stored answer.
 func (l *lookup) write(w http.ResponseWriter, r *http.Request, ex *exchange.Exchange, q *question, as exchange.CacheResult, begin time.Time) {
-	now, o := l.cache.now(), q.stored
+	now, o, h := l.cache.now(), q.stored, w.Header()
 	age := currentAge(o, now)
+	reply := evaluate(r.Header, o, q.method).fill(h, o)
+	line := cacheStatus{hit: true, hasTTL: true, ttl: o.Lifetime - age, detail: q.reason}
 	ex.Cache = exchange.CacheView{
-		Result: as, Reason: q.reason, Saved: 1, Time: now.Sub(begin),
-		Status: cacheStatus{hit: true, hasTTL: true, ttl: o.Lifetime - age, detail: q.reason}.String(),
+		Result: as, Reason: q.reason, Saved: 1, Time: now.Sub(begin), Status: reply.stamp(h, line, age),
 	}
-	h := w.Header()
-	reply := evaluate(r.Header, o, q.method).prepare(h, o)
-	setAge(h, age)
 	if _, ok := h["Content-Type"]; !ok {
 		h["Content-Type"] = nil // an answer without one gets none made up by net/http
 	}
@@ -129,6 +127,24 @@ func (l *lookup) write(w http.ResponseWriter, r *http.Request, ex *exchange.Exch
 	if r.Method != http.MethodHead {
 		_, _ = reply.WriteTo(w) // the caller may be gone by now, and there is no one else to tell
 	}
+}
+
+// stamp sets the fields that are of the moment, and returns the member of
+// Cache-Status. All of them are parts of one text.
+func (r reply) stamp(h http.Header, line cacheStatus, age time.Duration) (status string) {
+	var buffer [96]byte
+	b := line.append(buffer[:0])
+	statusEnd := len(b)
+	b = strconv.AppendInt(b, int64(age/time.Second), 10)
+	ageEnd := len(b)
+	b = strconv.AppendInt(b, r.length, 10)
+	text := string(b)
+	values := []string{text[statusEnd:ageEnd], text[ageEnd:]}
+	h["Age"] = values[:1:1]
+	if r.sized {
+		h["Content-Length"] = values[1:]
+	}
+	return text[:statusEnd]
 }
 
 // setAge sets the field that is never stored.

@@ -55,9 +55,11 @@ func (q *question) flight() flightKey { return flightKey{q.key, q.selection.text
 // ask finds out whether the cache may answer a request, and why not. The error
 // is that of reading the caller's body.
 func (s *Stages) ask(ex *exchange.Exchange, r *http.Request) (q *question, why string, err error) {
-	folded, err := pathpattern.Fold(ex.Target.Path)
-	if err != nil {
-		return nil, bypassRule, nil //nolint:nilerr // no rule is about a path that cannot be read
+	folded := ex.Target.Folded
+	if folded == "" {
+		if folded, err = pathpattern.Fold(ex.Target.Path); err != nil {
+			return nil, bypassRule, nil //nolint:nilerr // no rule is about a path that cannot be read
+		}
 	}
 	service, rule, why := s.keeps(ex, r.Method, folded)
 	if why != "" {

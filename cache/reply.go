@@ -15,6 +15,7 @@ type reply struct {
 	status int
 	// length of the body in bytes; 0 where the status has none.
 	length int64
+	sized  bool // the length is to be told
 	parts  []replyPart
 	tail   string
 	whole  []byte // instead of parts
@@ -30,6 +31,15 @@ type replyPart struct {
 // body, which shares the object's memory. For a HEAD the body is not written.
 // The values in dst are shared too: replace them, do not change them.
 func (c outcome) prepare(dst http.Header, o *Object) reply {
+	r := c.fill(dst, o)
+	if r.sized {
+		dst["Content-Length"] = []string{strconv.FormatInt(r.length, 10)}
+	}
+	return r
+}
+
+// fill is prepare, but leaves it to others to tell the length.
+func (c outcome) fill(dst http.Header, o *Object) reply {
 	if c.status != o.Status {
 		return c.other(dst, o)
 	}
@@ -37,8 +47,7 @@ func (c outcome) prepare(dst http.Header, o *Object) reply {
 	if len(o.Body) == 0 && !bodyAllowed(o.Status) {
 		return reply{status: o.Status}
 	}
-	setLength(dst, int64(len(o.Body)))
-	return reply{status: o.Status, length: int64(len(o.Body)), whole: o.Body}
+	return reply{status: o.Status, length: int64(len(o.Body)), sized: true, whole: o.Body}
 }
 
 // other prepares what is not the whole answer.
@@ -53,8 +62,7 @@ func (c outcome) other(dst http.Header, o *Object) reply {
 		dst["Content-Range"] = []string{"bytes */" + strconv.Itoa(len(o.Body))}
 	}
 	copyFields(dst, o.Header, "Date", "Etag", "Last-Modified")
-	setLength(dst, 0)
-	return reply{status: c.status}
+	return reply{status: c.status, sized: true}
 }
 
 // bodyAllowed: RFC 9110, section 6.4.1.
@@ -80,10 +88,6 @@ func copyFields(dst, src http.Header, names ...string) {
 	}
 }
 
-func setLength(h http.Header, n int64) {
-	h["Content-Length"] = []string{strconv.FormatInt(n, 10)}
-}
-
 // partial prepares a 206: one part as it is, several as multipart/byteranges
 // (RFC 9110, section 15.3.7).
 func (c outcome) partial(dst http.Header, o *Object) reply {
@@ -94,10 +98,9 @@ func (c outcome) partial(dst http.Header, o *Object) reply {
 	if len(c.ranges) == 1 {
 		r := c.ranges[0]
 		dst["Content-Range"] = []string{r.contentRange(size)}
-		setLength(dst, r.length)
-		return reply{status: c.status, length: r.length, whole: r.of(o.Body)}
+		return reply{status: c.status, length: r.length, sized: true, whole: r.of(o.Body)}
 	}
-	out := reply{status: c.status, parts: make([]replyPart, len(c.ranges))}
+	out := reply{status: c.status, sized: true, parts: make([]replyPart, len(c.ranges))}
 	sum := sha256.New()
 	for i, r := range c.ranges {
 		out.parts[i].body = r.of(o.Body)
@@ -117,7 +120,6 @@ func (c outcome) partial(dst http.Header, o *Object) reply {
 	out.tail = "\r\n--" + boundary + "--\r\n"
 	out.length += int64(len(out.tail))
 	dst["Content-Type"] = []string{"multipart/byteranges; boundary=" + boundary}
-	setLength(dst, out.length)
 	return out
 }
 

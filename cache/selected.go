@@ -34,25 +34,25 @@ func selectFields(s *Service, r *Rule, h http.Header) selection {
 		vary = r.Vary
 	}
 	var buffer [256]byte
-	w := selectionWriter{header: h, text: buffer[:0]}
+	w := selectionWriter{text: buffer[:0]}
 	for _, name := range vary {
-		w.add(name)
+		w = w.add(h, name)
 	}
 	for _, name := range [...]string{"Accept-Charset", "Prefer"} {
 		if !slices.Contains(vary, name) {
-			w.add(name)
+			w = w.add(h, name)
 		}
 	}
 	for i, name := range s.Forward {
 		if !slices.Contains(vary, name) && !slices.Contains(s.Forward[:i], name) && !isUsualField(name) {
-			w.add(name)
+			w = w.add(h, name)
 		}
 	}
-	w.line("Accept-Encoding", acceptedCoding(h["Accept-Encoding"]))
+	w = w.line("Accept-Encoding", acceptedCoding(h["Accept-Encoding"]))
 	if w.refused {
 		return selection{refused: true}
 	}
-	return selection{text: string(w.text)}
+	return selection{text: w.String()}
 }
 
 // isUsualField names what selectFields treats by name.
@@ -80,19 +80,19 @@ func neverSelects(name string) bool {
 	return false
 }
 
-// selectionWriter collects the lines of a selection.
+// selectionWriter collects the lines of a selection. It is passed by value, so
+// that its text can lie in an array of the one who begins it.
 type selectionWriter struct {
-	header  http.Header
 	text    []byte
 	raw     int // bytes of the values seen
 	refused bool
 }
 
 // add appends a field, where the request has it.
-func (w *selectionWriter) add(name string) {
-	values := w.header[name]
+func (w selectionWriter) add(h http.Header, name string) selectionWriter {
+	values := h[name]
 	if len(values) == 0 || neverSelects(name) {
-		return
+		return w
 	}
 	for _, value := range values {
 		w.raw += len(name) + len(value)
@@ -101,25 +101,40 @@ func (w *selectionWriter) add(name string) {
 		}
 	}
 	if w.refused = w.refused || w.raw > maxSelection; w.refused {
-		return
+		return w
 	}
 	switch name {
 	case "Accept":
-		w.line(name, normalAccept(values))
+		w = w.line(name, normalAccept(values))
 	case "Accept-Language":
-		w.line(name, normalLanguages(values))
+		w = w.line(name, normalLanguages(values))
 	case "Accept-Charset", "Prefer":
-		w.line(name, normalList(values))
+		w = w.line(name, normalList(values))
 	default: // its meaning is not known: nothing but outer white space goes
 		for _, value := range values {
-			w.line(name, strings.Trim(value, " \t"))
+			w = w.line(name, strings.Trim(value, " \t"))
 		}
 	}
+	return w
 }
 
-func (w *selectionWriter) line(name, value string) {
+func (w selectionWriter) line(name, value string) selectionWriter {
 	w.text = append(append(append(append(w.text, name...), ": "...), value...), '\n')
 	w.refused = w.refused || len(w.text) > maxSelection
+	return w
+}
+
+// String returns the text; those of requests that select nothing else are at
+// hand.
+func (w selectionWriter) String() string {
+	const gzip, identity = "Accept-Encoding: gzip\n", "Accept-Encoding: identity\n"
+	switch string(w.text) {
+	case gzip:
+		return gzip
+	case identity:
+		return identity
+	}
+	return string(w.text)
 }
 
 // header returns the fields to send upstream.

@@ -34,7 +34,11 @@ type cacheStatus struct {
 
 // String renders the member without the cache's name.
 func (s cacheStatus) String() string {
-	b := make([]byte, 0, 64)
+	var buffer [64]byte
+	return string(s.append(buffer[:0]))
+}
+
+func (s cacheStatus) append(b []byte) []byte {
 	switch {
 	case s.hit:
 		b = append(b, "hit"...)
@@ -58,7 +62,7 @@ func (s cacheStatus) String() string {
 	if s.detail != "" {
 		b = appendDetail(append(b, "; detail="...), s.detail)
 	}
-	return string(b)
+	return b
 }
 
 // floorSeconds rounds down also below zero: what is stale by half a second has
