@@ -23,7 +23,7 @@ func staleRules(mode cache.Mode, whileRevalidate, ifError time.Duration) cache.S
 
 // TestRFC5861_4_IfErrorOverTheWire: a failure is answered from the store for as
 // long as the rule, the upstream or the caller allows, and no word forbids it
-// (CACHING 10).
+// .
 func TestRFC5861_4_IfErrorOverTheWire(t *testing.T) {
 	const allowed = "Cache-Control: max-age=60, stale-if-error=100"
 	for _, row := range []struct {

@@ -181,7 +181,7 @@ func TestRFC9113_8_6_ResetAnswers(t *testing.T) {
 }
 
 // TestRFC9110_15_2_InterimAnswers: they are no answer, and nothing of them is in
-// the one that follows (CACHING 12).
+// the one that follows.
 func TestRFC9110_15_2_InterimAnswers(t *testing.T) {
 	const interim = "HTTP/1.1 103 Early Hints\r\nLink: </style>\r\nSet-Cookie: a=1\r\nCache-Control: no-store\r\nVary: *\r\nX-Interim: yes\r\n\r\n"
 	const final = "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nX-Final: yes\r\nContent-Length: 4\r\n\r\ntext"
@@ -221,7 +221,7 @@ func TestRFC9110_15_2_EndlessInterimAnswers(t *testing.T) {
 }
 
 // TestRFC9110_9_2_2_OneRequestIsOneRequest: however a request fails, the cache
-// itself does not ask again (CACHING 13); what the transport repeats on a dead
+// itself does not ask again; what the transport repeats on a dead
 // connection is counted by the attempt stage.
 func TestRFC9110_9_2_2_OneRequestIsOneRequest(t *testing.T) {
 	for name, fail := range map[string]error{

@@ -22,7 +22,7 @@ func digits(fields ...string) *says {
 }
 
 // TestRFC9110_14_RangesFromTheStore: a part of a stored answer costs nothing
-// (CACHING 8).
+// .
 func TestRFC9110_14_RangesFromTheStore(t *testing.T) {
 	for _, row := range []struct {
 		with   string // fields, separated by " | "
@@ -106,7 +106,7 @@ func TestRFC9111_3_3_PartsAreNotStored(t *testing.T) {
 
 // TestRFC9110_14_2_PartsOfWhatIsStale: the whole is confirmed or fetched once,
 // and the part cut from it; what cannot be kept is given whole, and not asked
-// for twice (CACHING 8, 13).
+// for twice.
 func TestRFC9110_14_2_PartsOfWhatIsStale(t *testing.T) {
 	part := []string{"Range: bytes=0-3"}
 	for _, row := range []struct {

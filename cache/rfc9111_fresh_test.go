@@ -10,7 +10,7 @@ import (
 )
 
 // TestRFC9111_4_2_1_LifetimesOverTheWire: which of several words counts
-// (CACHING 2). In policy mode none does.
+// . In policy mode none does.
 func TestRFC9111_4_2_1_LifetimesOverTheWire(t *testing.T) {
 	const fresh, stale = "hit", "fwd=stale"
 	var rows []again
@@ -159,7 +159,7 @@ func TestPolicyLifetimesDiffer(t *testing.T) {
 }
 
 // TestRFC9111_5_2_1_RequestDirectivesOverTheWire: what a caller may ask for
-// (CACHING 9). A rule of policy mode limits what costs quota.
+// . A rule of policy mode limits what costs quota.
 func TestRFC9111_5_2_1_RequestDirectivesOverTheWire(t *testing.T) {
 	const fresh, request, stale = "hit; ttl=", "fwd=request", "fwd=stale"
 	const second = time.Second

@@ -9,7 +9,7 @@ import (
 )
 
 // TestRFC9111_3_StoredAnswers: what is stored by the upstream's word, and what
-// by the rule's (CACHING 2, 3 and "Never stored").
+// by the rule's.
 func TestRFC9111_3_StoredAnswers(t *testing.T) {
 	const fresh = "Cache-Control: max-age=60"
 	const hit, miss, stale = "hit", "fwd=uri-miss", "fwd=stale"
@@ -103,7 +103,7 @@ func TestRFC9111_3_1_FieldsOfOneExchange(t *testing.T) {
 }
 
 // TestRFC9111_4_1_VariantsOverTheWire: the fields that select, those that
-// select nothing, and what the upstream gets of them (CACHING 5).
+// select nothing, and what the upstream gets of them.
 func TestRFC9111_4_1_VariantsOverTheWire(t *testing.T) {
 	bothModes(t, func(t *testing.T, mode cache.Mode) {
 		sc := newScript(t, mode, stackOptions{service: cache.Service{Forward: []string{"X-Tenant"}}})
@@ -139,7 +139,7 @@ func TestRFC9111_4_1_VaryThatMatchesNothing(t *testing.T) {
 }
 
 // TestRFC9111_4_4_WhatAWriteNames: the places that a write's answer names, of
-// this origin only (CACHING 11).
+// this origin only.
 func TestRFC9111_4_4_WhatAWriteNames(t *testing.T) {
 	for _, name := range []string{"Location", "Content-Location"} {
 		bothModes(t, func(t *testing.T, mode cache.Mode) {

@@ -12,7 +12,7 @@ import (
 const fresh60 = "Cache-Control: max-age=60"
 
 // TestRFC9111_4_3_1_OurValidators: the upstream is asked by what is stored, and
-// never by what the caller has (CACHING 6).
+// never by what the caller has.
 func TestRFC9111_4_3_1_OurValidators(t *testing.T) {
 	const modified = "Last-Modified: {-9000}"
 	for _, row := range []struct {
@@ -43,7 +43,7 @@ func TestRFC9111_4_3_1_OurValidators(t *testing.T) {
 }
 
 // TestRFC9111_4_3_2_TheCallersConditions are answered from the store: weakly,
-// by lists, tags before dates (CACHING 7).
+// by lists, tags before dates.
 func TestRFC9111_4_3_2_TheCallersConditions(t *testing.T) {
 	for _, tag := range []string{`"1"`, `W/"1"`} {
 		for _, row := range []struct {
@@ -156,7 +156,7 @@ func TestRFC9111_4_3_4_FresheningBy304(t *testing.T) {
 }
 
 // TestRFC9111_4_3_5_FresheningByHEAD: it goes upstream as HEAD, stores nothing,
-// and freshens or drops the stored GET (CACHING 6).
+// and freshens or drops the stored GET.
 func TestRFC9111_4_3_5_FresheningByHEAD(t *testing.T) {
 	const one = `Etag: "1"`
 	get := step{says: &says{fields: []string{fresh60, one}, body: "text"}, body: "text", cache: "fwd=uri-miss"}

@@ -115,7 +115,7 @@ type step struct {
 }
 
 // run does the steps. Where nothing else is said, one request is one request to
-// the origin, or none where it is answered from the store (CACHING 13).
+// the origin, or none where it is answered from the store.
 func (sc *script) run(t *testing.T, steps ...step) {
 	t.Helper()
 	for i, st := range steps {
