@@ -69,6 +69,7 @@ func clauses() []clause {
 			TestRFC9110_15_5_17_RangeNotSatisfiable`},
 		{"9: request directives", `
 			TestRFC9111_5_2_1_RequestDirectivesOverTheWire TestRFC9111_5_2_1_5_NoStoreIsNotStored TestOnlyIfCached
+			TestRFC9111_5_2_1_4_NoCacheBesideOthers TestRFC9111_5_2_1_7_PartsOfNothing
 			TestNoCacheIsHeardOnceASecond TestRFC8246_ImmutableOverTheWire TestRFC9111_5_2_1_RequestDirectives
 			TestRFC9111_5_2_1_Reuse TestRFC9111_5_4_Pragma TestRFC8246_2_Immutable TestRFC8246_2_1_Immutable`},
 		{"10: stale answers", `

@@ -61,6 +61,10 @@ func (l *lookup) suggest(ex *exchange.Exchange, q *question, now time.Time) {
 func (l *lookup) answer(w http.ResponseWriter, r *http.Request, ex *exchange.Exchange, q *question, begin time.Time) {
 	o, other := l.find(q, begin)
 	if asksOrigin(r.Header) || o == nil && len(r.Header["Range"]) > 0 { // what would come is not what is stored
+		if q.want.OnlyIfCached {
+			l.unavailable(w, r, ex)
+			return
+		}
 		bypass(ex, bypassCondition)
 		l.next.ServeHTTP(w, r)
 		return
@@ -79,12 +83,7 @@ func (l *lookup) answer(w http.ResponseWriter, r *http.Request, ex *exchange.Exc
 		l.startRefresh(r, ex, q)
 		l.write(w, r, ex, q, exchange.CacheStale, begin)
 	case verdictUnavailable:
-		ex.Cache = exchange.CacheView{
-			Result: exchange.CacheMiss, Reason: reasonOnlyIfCached,
-			Status: cacheStatus{fwd: fwdMiss, detail: reasonOnlyIfCached}.String(),
-		}
-		l.o.Refuse(w, r, exchange.Refuse(exchange.NotCached,
-			"only-if-cached was asked for, and no stored answer may be used for this request"))
+		l.unavailable(w, r, ex)
 	default:
 		took := l.cache.now().Sub(begin)
 		l.next.ServeHTTP(w, r.WithContext(withQuestion(r.Context(), q)))
@@ -94,14 +93,23 @@ func (l *lookup) answer(w http.ResponseWriter, r *http.Request, ex *exchange.Exc
 
 const reasonOnlyIfCached = "only-if-cached"
 
+// unavailable refuses what was to be answered from the store or not at all (RFC
+// 9111, section 5.2.1.7).
+func (l *lookup) unavailable(w http.ResponseWriter, r *http.Request, ex *exchange.Exchange) {
+	ex.Cache = exchange.CacheView{
+		Result: exchange.CacheMiss, Reason: reasonOnlyIfCached,
+		Status: cacheStatus{fwd: fwdMiss, detail: reasonOnlyIfCached}.String(),
+	}
+	l.o.Refuse(w, r, exchange.Refuse(exchange.NotCached,
+		"only-if-cached was asked for, and no stored answer may be used for this request"))
+}
+
 // find returns the stored answer to a question; other = there are answers to
 // other selections.
 func (l *lookup) find(q *question, now time.Time) (o *Object, other bool) {
 	switch o = l.cache.memory.get(q.key, q.selection.text); {
 	case o == nil:
 		return nil, len(l.cache.memory.variants(q.key)) > 0
-	case !q.selection.matches(o):
-		return nil, true
 	case !l.cache.usable(q.service, o, now):
 		return nil, false
 	}

@@ -193,6 +193,9 @@ func TestRFC9111_5_2_1_RequestDirectivesOverTheWire(t *testing.T) {
 		ask("pragma", 5*second, request, request, "Pragma: no-cache"),
 		ask("pragma beside Cache-Control", 5*second, fresh, fresh, "Pragma: no-cache", "Cache-Control: max-age=10"),
 	}
+	for _, with := range []string{`If-Match: "1"`, "If-Unmodified-Since: {0}"} {
+		rows = append(rows, again{name: "only-if-cached, " + with, answer: answer, second: []string{"Cache-Control: only-if-cached", with}, refused: true})
+	}
 	for _, field := range []string{"only-if-cached", "only-if-cached, max-age=70"} {
 		rows = append(rows, again{name: field, answer: answer, after: 61 * second, second: []string{"Cache-Control: " + field}, refused: true})
 	}
@@ -265,5 +268,14 @@ func TestRFC9213_TargetedFieldOverTheWire(t *testing.T) {
 	runAgain(t, cache.Service{}, []again{
 		row("not meant", miss, "CDN-Cache-Control: max-age=60", "Cache-Control: no-store"),
 		{name: "policy", answer: []string{"CDN-Cache-Control: no-store"}, policy: fresh},
+	})
+}
+
+// TestRFC9111_5_2_1_7_PartsOfNothing: who does not want the upstream asked does
+// not for a part either.
+func TestRFC9111_5_2_1_7_PartsOfNothing(t *testing.T) {
+	bothModes(t, func(t *testing.T, mode cache.Mode) {
+		sc := newScript(t, mode, stackOptions{})
+		sc.run(t, step{with: []string{"Range: bytes=0-1", "Cache-Control: only-if-cached"}, status: 504, body: "*", asked: 0})
 	})
 }

@@ -1,7 +1,11 @@
 package cache_test
 
 import (
+	"context"
+	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,4 +74,49 @@ func TestRFC9111_4_3_5_OutdatedForAll(t *testing.T) {
 	sc.get("/v1/a").want(t, 200, "two", "fwd=uri-miss")
 	eventually(t, "the other one hears", func() bool { return sc.askNode(1, "GET", "/v1/a", "").body == "two" })
 	sc.wantAsked(3)
+}
+
+// heldTier lets nobody read until it is opened.
+type heldTier struct {
+	cache.Tier
+	held *atomic.Bool
+	come chan struct{}
+	open chan struct{}
+}
+
+// Get implements [cache.Tier].
+func (h heldTier) Get(ctx context.Context, name string) (cache.Entry, error) {
+	if h.held.Load() {
+		h.come <- struct{}{}
+		<-h.open
+	}
+	return h.Tier.Get(ctx, name)
+}
+
+// TestRFC9111_5_2_1_4_NoCacheBesideOthers: who wants the upstream asked is not
+// content with what others, at the same time, get from another replica.
+func TestRFC9111_5_2_1_4_NoCacheBesideOthers(t *testing.T) {
+	rule := everything()
+	rule.NoCache = cache.NoCacheObey
+	tier := heldTier{storetest.NewTier(), new(atomic.Bool), make(chan struct{}, 10), make(chan struct{})}
+	log := storetest.NewLog()
+	var entered atomic.Int64
+	sc := newScript(t, cache.ModePolicy, stackOptions{
+		rule: rule, nodes: 2, stage: countRequests(&entered),
+		options: func(int) cache.Options { return cache.Options{Memory: 1 << 20, Log: log, Tier: tier} },
+	})
+	sc.heard()
+	sc.get("/v1/a").want(t, 200, "answer 1", "fwd=uri-miss")
+	tier.held.Store(true)
+	var both sync.WaitGroup
+	both.Go(func() { sc.askNode(1, http.MethodGet, "/v1/a", "").want(t, 200, "answer 1", "hit") })
+	<-tier.come
+	both.Go(func() {
+		sc.askNode(1, http.MethodGet, "/v1/a", "", "Cache-Control: no-cache").want(t, 200, "answer 2", "fwd=")
+	})
+	eventually(t, "two are there", func() bool { return entered.Load() == 3 })
+	tier.held.Store(false)
+	close(tier.open)
+	both.Wait()
+	sc.wantAsked(2)
 }

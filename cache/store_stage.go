@@ -140,7 +140,7 @@ func (s *store) conditional(req *http.Request, q *question, resp *http.Response)
 // follow gives what a flight brought to those who did not lead it.
 func (s *store) follow(req *http.Request, ex *exchange.Exchange, q *question, fl *flight) (*http.Response, error) {
 	switch {
-	case fl.object != nil:
+	case fl.object != nil && (fl.result != shared || s.suits(fl.object, q)):
 		ex.Cache = exchange.CacheView{
 			Result: exchange.CacheCoalesced, Reason: q.reason, Saved: 1, Time: ex.Cache.Time,
 			Status: cacheStatus{fwd: q.reason, fwdStatus: fl.object.Status, collapsed: true}.String(),
@@ -160,6 +160,13 @@ func (s *store) follow(req *http.Request, ex *exchange.Exchange, q *question, fl
 	}
 	resp.Body = &heldBody{ReadCloser: resp.Body, leave: leave}
 	return resp, nil
+}
+
+// suits reports whether what another replica has stored, and nobody has asked
+// the upstream about now, is what a caller's directives allow.
+func (s *store) suits(o *Object, q *question) bool {
+	v, _ := reuse(o, q.want, s.cache.now())
+	return v == verdictFresh
 }
 
 // heldBody gives its place back when it has ended.
