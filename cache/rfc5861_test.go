@@ -51,8 +51,8 @@ func TestRFC5861_4_IfErrorOverTheWire(t *testing.T) {
 		{"no-cache", allowed + ", no-cache", 500, 90 * time.Second, "", true, false},
 		{"the caller's no-cache", allowed, 500, 90 * time.Second, "Cache-Control: no-cache", false, false},
 	} {
-		bothModes(t, func(t *testing.T, mode cache.Mode) {
-			t.Run(row.name, func(t *testing.T) {
+		t.Run(row.name, func(t *testing.T) {
+			bothModes(t, func(t *testing.T, mode cache.Mode) {
 				sc := newScript(t, mode, stackOptions{service: staleRules(mode, 0, 100*time.Second)})
 				failed := step{pass: row.after, with: []string{"X-Nothing: x"}, says: &says{status: row.status, body: "failed"}, asked: 1}
 				if row.with != "" {
@@ -106,8 +106,8 @@ func TestRFC5861_3_WhileRevalidateOverTheWire(t *testing.T) {
 		{"the caller's no-cache", allowed, 80 * time.Second, "Cache-Control: no-cache", "fwd=stale", "fwd=stale"},
 		{"only-if-cached", allowed, 80 * time.Second, "Cache-Control: only-if-cached", "hit; ttl=-2", "hit; ttl=-20"},
 	} {
-		bothModes(t, func(t *testing.T, mode cache.Mode) {
-			t.Run(row.name, func(t *testing.T) {
+		t.Run(row.name, func(t *testing.T) {
+			bothModes(t, func(t *testing.T, mode cache.Mode) {
 				sc := newScript(t, mode, stackOptions{service: staleRules(mode, 30*time.Second, 0)})
 				want := map[cache.Mode]string{cache.ModePolicy: row.policy, cache.ModeRFC9111: row.rfc9111}[mode]
 				if mode == cache.ModePolicy && row.after == 90*time.Second {
@@ -139,8 +139,8 @@ func TestRFC5861_3_ARefreshThatFails(t *testing.T) {
 		{"403", &says{status: 403}},
 		{"no answer", nil},
 	} {
-		bothModes(t, func(t *testing.T, mode cache.Mode) {
-			t.Run(row.name, func(t *testing.T) {
+		t.Run(row.name, func(t *testing.T) {
+			bothModes(t, func(t *testing.T, mode cache.Mode) {
 				refreshed := make(chan error, 100)
 				sc := newScript(t, mode, stackOptions{
 					service: staleRules(mode, time.Hour, 0),

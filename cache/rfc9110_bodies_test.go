@@ -107,8 +107,8 @@ func TestRFC9112_8_IncompleteAnswers(t *testing.T) {
 		{"gzip that is none", gzipped("text"), "text", false, false},
 		{"gzip of another checksum", gzipped(string(broken)), string(broken), false, false},
 	} {
-		bothModes(t, func(t *testing.T, mode cache.Mode) {
-			t.Run(row.name, func(t *testing.T) {
+		t.Run(row.name, func(t *testing.T) {
+			bothModes(t, func(t *testing.T, mode cache.Mode) {
 				host, asked := rawOrigin(t, row.answer)
 				sc := newScript(t, mode, stackOptions{wrap: to(host)})
 				with := append(sc.fields(nil), "Accept-Encoding: gzip")
@@ -190,8 +190,8 @@ func TestRFC9110_15_2_InterimAnswers(t *testing.T) {
 		"five": strings.Repeat(interim, 5) + final,
 		"100":  "HTTP/1.1 100 Continue\r\nX-Interim: yes\r\n\r\n" + final,
 	} {
-		bothModes(t, func(t *testing.T, mode cache.Mode) {
-			t.Run(name, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
+			bothModes(t, func(t *testing.T, mode cache.Mode) {
 				host, asked := rawOrigin(t, answer)
 				sc := newScript(t, mode, stackOptions{wrap: to(host)})
 				none := []string{"Link: ", "Set-Cookie: ", "X-Interim: ", "Vary: ", "Cache-Control: max-age=60", "X-Final: yes"}

@@ -51,8 +51,8 @@ func TestRFC9110_14_RangesFromTheStore(t *testing.T) {
 		{`Range: bytes=90- | If-None-Match: "1"`, 304, "", "Content-Range: "},
 		{`Range: bytes=0-3 | If-Range: "2" | If-None-Match: "1"`, 304, "", "Content-Range: "},
 	} {
-		bothModes(t, func(t *testing.T, mode cache.Mode) {
-			t.Run(row.with, func(t *testing.T) {
+		t.Run(row.with, func(t *testing.T) {
+			bothModes(t, func(t *testing.T, mode cache.Mode) {
 				sc := newScript(t, mode, stackOptions{})
 				ask := step{with: strings.Split(sc.dates(row.with), " | "), status: row.status, body: row.body, cache: "hit", has: []string{row.has, `Etag: "1"`}}
 				sc.run(t, step{says: digits(), body: "0123456789", cache: "fwd=uri-miss"}, ask)
@@ -125,8 +125,8 @@ func TestRFC9110_14_2_PartsOfWhatIsStale(t *testing.T) {
 		{"gone", &says{status: 404, body: "gone"}, 404, "gone", "fwd=stale; fwd-status=404"},
 		{"a failure", &says{status: 500, body: "failed"}, 500, "failed", "fwd=stale; fwd-status=500"},
 	} {
-		bothModes(t, func(t *testing.T, mode cache.Mode) {
-			t.Run(row.name, func(t *testing.T) {
+		t.Run(row.name, func(t *testing.T) {
+			bothModes(t, func(t *testing.T, mode cache.Mode) {
 				sc := newScript(t, mode, stackOptions{service: cache.Service{MaxObject: 20}})
 				sc.run(t,
 					step{says: digits(), body: "0123456789", cache: "fwd=uri-miss"},

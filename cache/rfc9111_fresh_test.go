@@ -92,8 +92,8 @@ func TestRFC9111_4_2_3_AgeOverTheWire(t *testing.T) {
 		{"fractions", nil, 1600 * time.Millisecond, 1600 * time.Millisecond, "3"},
 		{"just below", nil, 900 * time.Millisecond, 1050 * time.Millisecond, "1"},
 	} {
-		bothModes(t, func(t *testing.T, mode cache.Mode) {
-			t.Run(row.name, func(t *testing.T) {
+		t.Run(row.name, func(t *testing.T) {
+			bothModes(t, func(t *testing.T, mode cache.Mode) {
 				sc := newScript(t, mode, stackOptions{})
 				a := &says{fields: append([]string{"Cache-Control: max-age=600"}, row.fields...), takes: row.takes}
 				sc.run(t,

@@ -32,8 +32,8 @@ func TestRFC9111_4_3_3_WhatIsNotStoredReplacesToo(t *testing.T) {
 		{"too many requests", &says{status: 429, fields: []string{noStore}}, false},
 		{"a failure", &says{status: 500, fields: []string{noStore}}, false},
 	} {
-		bothModes(t, func(t *testing.T, mode cache.Mode) {
-			t.Run(row.name, func(t *testing.T) {
+		t.Run(row.name, func(t *testing.T) {
+			bothModes(t, func(t *testing.T, mode cache.Mode) {
 				service := staleRules(mode, time.Hour, time.Hour)
 				service.MaxObject = 50
 				sc := newScript(t, mode, stackOptions{service: service})

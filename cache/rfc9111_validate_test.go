@@ -26,8 +26,8 @@ func TestRFC9111_4_3_1_OurValidators(t *testing.T) {
 		{"both", []string{modified, `Etag: "1"`}, []string{`If-None-Match: "1"`, "If-Modified-Since: {-9070}"}},
 		{"none", nil, []string{"If-None-Match: ", "If-Modified-Since: "}},
 	} {
-		bothModes(t, func(t *testing.T, mode cache.Mode) {
-			t.Run(row.name, func(t *testing.T) {
+		t.Run(row.name, func(t *testing.T) {
+			bothModes(t, func(t *testing.T, mode cache.Mode) {
 				sc := newScript(t, mode, stackOptions{})
 				sc.run(t,
 					step{says: &says{fields: append(row.stored, fresh60), body: "text"}, body: "text", cache: "fwd=uri-miss"},
@@ -65,8 +65,8 @@ func TestRFC9111_4_3_2_TheCallersConditions(t *testing.T) {
 			{"another tag, but the date", []string{`If-None-Match: "2"`, "If-Modified-Since: {-50}"}, 200},
 			{"the tag, but an earlier date", []string{`If-None-Match: "1"`, "If-Modified-Since: {-500}"}, 304},
 		} {
-			bothModes(t, func(t *testing.T, mode cache.Mode) {
-				t.Run(row.name+" as "+tag, func(t *testing.T) {
+			t.Run(row.name+" as "+tag, func(t *testing.T) {
+				bothModes(t, func(t *testing.T, mode cache.Mode) {
 					sc := newScript(t, mode, stackOptions{})
 					var with []string
 					for _, f := range row.with {
@@ -180,8 +180,8 @@ func TestRFC9111_4_3_5_FresheningByHEAD(t *testing.T) {
 		{"a failure", head(503), "fwd=stale"},
 		{"forbidden", head(403), "fwd=stale"},
 	} {
-		bothModes(t, func(t *testing.T, mode cache.Mode) {
-			t.Run(row.name, func(t *testing.T) {
+		t.Run(row.name, func(t *testing.T) {
+			bothModes(t, func(t *testing.T, mode cache.Mode) {
 				sc := newScript(t, mode, stackOptions{})
 				next := step{says: get.says, body: "text", cache: row.next}
 				if row.next == "hit" {

@@ -45,8 +45,8 @@ func TestRFC9211_2_WhatHappened(t *testing.T) {
 		{name: "a method", says: noStore, do: "FROB /v1/a", with: "X-Reads: yes", want: of("fwd=bypass; detail=method", "")},
 		{name: "a caller that brings its token", says: noStore, with: "X-Credential: passthrough", want: of("fwd=bypass; detail=account", "fwd=uri-miss; fwd-status=200")},
 	} {
-		bothModes(t, func(t *testing.T, mode cache.Mode) {
-			t.Run(row.name, func(t *testing.T) {
+		t.Run(row.name, func(t *testing.T) {
+			bothModes(t, func(t *testing.T, mode cache.Mode) {
 				sc := newScript(t, mode, stackOptions{})
 				if row.before != nil {
 					sc.run(t, step{says: row.before, body: "*", cache: "fwd=uri-miss"})

@@ -197,12 +197,12 @@ type again struct {
 func runAgain(t *testing.T, service cache.Service, rows []again) {
 	t.Helper()
 	for _, row := range rows {
-		bothModes(t, func(t *testing.T, mode cache.Mode) {
-			want := map[cache.Mode]string{cache.ModePolicy: row.policy, cache.ModeRFC9111: row.rfc9111}[mode]
-			if want == "" && !row.refused {
-				return
-			}
-			t.Run(row.name, func(t *testing.T) {
+		t.Run(row.name, func(t *testing.T) {
+			bothModes(t, func(t *testing.T, mode cache.Mode) {
+				want := map[cache.Mode]string{cache.ModePolicy: row.policy, cache.ModeRFC9111: row.rfc9111}[mode]
+				if want == "" && !row.refused {
+					return
+				}
 				sc := newScript(t, mode, stackOptions{service: service})
 				second := step{pass: row.after, with: row.second, status: row.status, body: "*", cache: want}
 				if row.refused {
