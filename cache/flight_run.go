@@ -39,6 +39,7 @@ type run struct {
 	ctx      context.Context    //nolint:containedctx // the flight's own; ends with it
 	cancel   context.CancelFunc
 	expiry   *time.Timer // ends ctx
+	expired  atomic.Bool // it has
 
 	claim claim
 	ended bool // the followers know
@@ -60,7 +61,10 @@ func (s *store) start(fl *flight, req *http.Request, ex *exchange.Exchange, q *q
 	ctx, cancel := context.WithCancel(context.WithoutCancel(req.Context()))
 	stop := context.AfterFunc(s.cache.ctx, cancel) //nolint:contextcheck // the cache's own, on purpose: it ends what no request ends
 	r := &run{store: s, flight: fl, question: q, exchange: own, request: req}
-	r.expiry = time.AfterFunc(timeout, cancel)
+	r.expiry = time.AfterFunc(timeout, func() {
+		r.expired.Store(true)
+		cancel()
+	})
 	r.cancel = sync.OnceFunc(func() {
 		stop()
 		r.expiry.Stop()
@@ -111,9 +115,10 @@ func (r *run) ask(validators http.Header) {
 	}
 }
 
-// late names the flight's own deadline.
+// late names the flight's own deadline: the stages below take its end for a
+// caller that has left.
 func (r *run) late(err error) error {
-	if r.ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	if r.expired.Load() {
 		return exchange.Refuse(exchange.UpstreamTimeout, "the upstream did not answer in time").Because(err)
 	}
 	return err
