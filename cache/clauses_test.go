@@ -25,12 +25,12 @@ func clauses() []clause {
 		{"the key holds everything that an answer may depend on", `
 			TestKeyKeepsEveryPart TestKeyIsInjective TestKeyDiffersInEachField TestKeyNeedsEveryPart
 			TestAnswersBelongToACredential TestUnkeyedFieldsChangeNothing TestUnkeyedFieldsAreNotSent TestPathsAreNotGuessed
-			TestAnAccountThatChangesMeanwhile`},
+			TestAnAccountThatChangesMeanwhile TestAnotherRuleIsAnotherKey`},
 		{"authorization comes before the lookup", `../cmd/gateway.TestStoredAnswerNeedsTheRight`},
 		{"what is never stored", `
 			TestRFC9111_3_StoredAnswers TestRFC9111_4_1_VaryThatMatchesNothing TestRFC9112_8_IncompleteAnswers
-			TestRFC9113_8_6_ResetAnswers TestATruncatedAnswer TestALargeAnswerIsStreamed TestPathsAreNotGuessed`},
-		{"reading POSTs", `TestReadingPosts TestCanonicalBodyOfEqualBodies TestCanonicalBodyOfDifferentBodies`},
+			TestRFC9113_8_6_ResetAnswers TestATruncatedAnswer TestALargeAnswerIsStreamed TestPathsAreNotGuessed TestRulesThatForbid`},
+		{"reading POSTs", `TestReadingPosts TestRFC9110_9_3_3_PostsThatRead TestBodiesWithoutAKey TestPostsAreRefreshedAsTheyWere TestCanonicalBodyOfEqualBodies TestCanonicalBodyOfDifferentBodies`},
 		{"negative answers have a time of their own, errors none", `TestRFC9111_3_NegativeAnswers TestErrorsAreNotStored`},
 		{"what is not stored of an answer", `
 			TestRFC9111_3_1_FieldsOfOneExchange TestRFC9111_3_1_FieldsThatAreNotStored TestRFC9111_3_1_FieldsNamedByConnection
