@@ -87,7 +87,7 @@ func clauses() []clause {
 			../proxy.TestUnsafeRequestsAreNeverRepeated`},
 		{"coalescing", `
 			TestOneFetchForAll TestRFC9111_4_CollapsedOnlyWhereShared TestOneFetchForTheFleet TestWhatCannotBeShared TestALargeAnswerIsStreamed
-			TestALeaderThatLeavesALargeAnswer TestAPanicReleasesAll TestUrgentRequestsDoNotWaitForOthers TestASlowCallerSlowsNobody`},
+			TestALeaderThatLeavesALargeAnswer TestAPanicReleasesAll TestAPanicInsideABody TestUrgentRequestsDoNotWaitForOthers TestASlowCallerSlowsNobody`},
 		{"two tiers", `
 			TestMemoryStaysInBounds TestMemoryHitAllocatesNothing TestAccountedBytesOfAll TestTheTierServesOthers
 			TestTheTierKnowsOfWrites TestASickTierCostsNothing redisstore.TestTierKeepsTheContract

@@ -40,9 +40,9 @@ func newFill(limit, length int64) *fill {
 // pumpSize is one read of an upstream's body, in bytes.
 const pumpSize = 32 << 10
 
-// pump reads body to its end. It returns nil if all of it is in data: the
-// reader then waits for close. Otherwise it is the error of reading, or
-// errTooLarge if what follows was left to the reader.
+// pump reads body to its end. It returns nil if all of it is in data, or the
+// error of reading: the reader then waits for close. Or it is errTooLarge, if
+// what follows was left to the reader.
 func (f *fill) pump(body io.ReadCloser) error {
 	buffer := make([]byte, pumpSize)
 	for {
@@ -57,7 +57,6 @@ func (f *fill) pump(body io.ReadCloser) error {
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		f.close(err)
 		return err
 	}
 }
@@ -110,12 +109,14 @@ func (f *fill) readable() []byte {
 	return f.data
 }
 
-// close lets the reader come to the end.
+// close lets the reader come to the end; the first one counts.
 func (f *fill) close(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.end = err
-	f.changed()
+	if f.end == nil {
+		f.end = err
+		f.changed()
+	}
 }
 
 // whole returns the body; call it after pump has returned nil.

@@ -181,6 +181,7 @@ func (r *run) take(resp *http.Response, requested, received time.Time) {
 	given := *resp // trailers are written while the body is read, which is not the leader's doing
 	given.Body, given.Trailer = &stream{fill: f, ctx: r.ctx}, nil
 	r.flight.lead <- leadAnswer{response: &given, stored: resp.ContentLength >= 0, spent: r.spent()}
+	defer f.close(errPanicked) // nothing comes after it otherwise
 	switch err := f.pump(&watched{ReadCloser: resp.Body, run: r}); {
 	case errors.Is(err, errTooLarge):
 		r.alone("too-large")
@@ -192,10 +193,11 @@ func (r *run) take(resp *http.Response, requested, received time.Time) {
 		return
 	case err != nil:
 		r.finishWith(nil, fetched, fmt.Errorf("%w: %w", errUpstreamFailed, err))
+		f.close(err)
 	default:
 		if o.Body = f.whole(); !intact(o) {
-			f.close(io.EOF)
 			r.finishWith(nil, fetched, fmt.Errorf("%w: its encoding is broken", errNotShared))
+			f.close(io.EOF)
 			break
 		}
 		r.keep(o)
@@ -247,8 +249,8 @@ func (r *run) single(resp *http.Response, why string) {
 	}
 	r.expiry.Stop()
 	resp.Body = &watched{ReadCloser: resp.Body, run: r}
+	r.finishWith(nil, fetched, fmt.Errorf("%w: %s", err, why)) // who asks after the leader has its answer takes no part
 	r.flight.lead <- leadAnswer{response: resp, spent: r.spent()}
-	r.finishWith(nil, fetched, fmt.Errorf("%w: %s", err, why))
 }
 
 // isLasting reports whether the next answer will most likely be as unfit as this
@@ -327,11 +329,11 @@ func (r *run) finish(o *Object, from flightResult) {
 // fail ends the flight with an error.
 func (r *run) fail(err error) {
 	r.release(0)
+	r.finishWith(nil, fetched, err)
 	select {
 	case r.flight.lead <- leadAnswer{err: err, spent: r.spent()}:
 	default: // the leader has its answer already
 	}
-	r.finishWith(nil, fetched, err)
 	r.cancel()
 }
 

@@ -260,3 +260,43 @@ func TestRFC9110_9_2_2_OneRequestIsOneRequest(t *testing.T) {
 		})
 	}
 }
+
+// brokenBody panics after what it has.
+type brokenBody struct{ io.Reader }
+
+// Read implements [io.Reader].
+func (b brokenBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if err != nil {
+		panic("a defect")
+	}
+	return n, nil
+}
+
+// Close implements [io.Closer].
+func (brokenBody) Close() error { return nil }
+
+// TestAPanicInsideABody ends the answer that has begun, too.
+func TestAPanicInsideABody(t *testing.T) {
+	panics := atomic.Int64{}
+	s := newStack(t, stackOptions{
+		origin: counting(),
+		options: func(int) cache.Options {
+			return cache.Options{Hooks: cache.Hooks{Panicked: func(cache.ServiceName, any, []byte) { panics.Add(1) }}}
+		},
+		wrap: func(http.RoundTripper) http.RoundTripper {
+			return tripper(func(r *http.Request) (*http.Response, error) {
+				return &http.Response{
+					StatusCode: http.StatusOK, ProtoMajor: 1, Header: http.Header{}, ContentLength: 9,
+					Body: brokenBody{strings.NewReader("some")}, Request: r,
+				}, nil
+			})
+		},
+	})
+	for i := range int64(2) {
+		if a := s.get("/v1/a"); a.err == nil {
+			t.Errorf("got %d %q", a.status, a.body)
+		}
+		eventually(t, "the panic is told", func() bool { return panics.Load() == i+1 && s.flights() == 0 })
+	}
+}
