@@ -123,7 +123,7 @@ func (l *lookup) write(w http.ResponseWriter, r *http.Request, ex *exchange.Exch
 	reply := evaluate(r.Header, o, q.method).fill(h, o)
 	line := cacheStatus{hit: true, hasTTL: true, ttl: o.Lifetime - age, detail: q.reason}
 	ex.Cache = exchange.CacheView{
-		Result: as, Reason: q.reason, Saved: 1, Time: now.Sub(begin), Status: reply.stamp(h, line, age),
+		Result: as, Reason: q.reason, Saved: 1, Time: now.Sub(begin), Status: q.stamp(h, reply, line, age),
 	}
 	if _, ok := h["Content-Type"]; !ok {
 		h["Content-Type"] = nil // an answer without one gets none made up by net/http
@@ -139,7 +139,7 @@ func (l *lookup) write(w http.ResponseWriter, r *http.Request, ex *exchange.Exch
 
 // stamp sets the fields that are of the moment, and returns the member of
 // Cache-Status. All of them are parts of one text.
-func (r reply) stamp(h http.Header, line cacheStatus, age time.Duration) (status string) {
+func (q *question) stamp(h http.Header, r reply, line cacheStatus, age time.Duration) (status string) {
 	var buffer [96]byte
 	b := line.append(buffer[:0])
 	statusEnd := len(b)
@@ -147,10 +147,10 @@ func (r reply) stamp(h http.Header, line cacheStatus, age time.Duration) (status
 	ageEnd := len(b)
 	b = strconv.AppendInt(b, r.length, 10)
 	text := string(b)
-	values := []string{text[statusEnd:ageEnd], text[ageEnd:]}
-	h["Age"] = values[:1:1]
+	q.stamps = [...]string{text[statusEnd:ageEnd], text[ageEnd:]}
+	h["Age"] = q.stamps[:1:1]
 	if r.sized {
-		h["Content-Length"] = values[1:]
+		h["Content-Length"] = q.stamps[1:]
 	}
 	return text[:statusEnd]
 }

@@ -48,6 +48,8 @@ type question struct {
 	stored  *Object // what there is, if it may be used at all
 	reason  string  // why it is no fresh hit
 	refresh bool    // in the background: the upstream is to be asked
+
+	stamps [2]string // values of Age and Content-Length
 }
 
 func (q *question) flight() flightKey { return flightKey{q.key, q.selection.text} }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"iqgateway/internal/exchange"
@@ -14,24 +15,55 @@ import (
 // most; those that tell of failures come on top.
 const usualFields = 22
 
-// writeAccessLine leaves the access line of an exchange that ended at end. It
-// has no place in the code, which the logger would look for, and is one group
-// without a name, which the record need not copy.
-func (s *observation) writeAccessLine(r *http.Request, end time.Time, duration time.Duration) {
-	log, ctx := s.options.Logger.Handler(), r.Context()
-	if !log.Enabled(ctx, slog.LevelInfo) {
-		return
-	}
-	record := slog.NewRecord(end, slog.LevelInfo, "request", 0)
-	record.AddAttrs(slog.Attr{Value: slog.GroupValue(s.accessLine(r, duration)...)})
-	_ = log.Handle(ctx, record) // there is no other place to say that the log fails
+// accessLog writes the access lines.
+type accessLog struct {
+	handler slog.Handler
+	// kept are the slices of lines that were written. A handler may keep what it
+	// is given; only of our own is it known that it does not.
+	kept *sync.Pool // of *[]slog.Attr; nil = none is used again
 }
 
-// accessLine returns the fields of the one access line of an exchange. The
-// path is not among them: the route pattern stands for it.
-func (s *observation) accessLine(r *http.Request, duration time.Duration) []slog.Attr {
-	ex := s.ex
+func newAccessLog(log *slog.Logger) *accessLog {
+	l := &accessLog{handler: log.Handler()}
+	if _, ours := l.handler.(*lineHandler); ours {
+		l.kept = new(sync.Pool)
+	}
+	return l
+}
+
+// write leaves the access line of an exchange that ended at end. The line has
+// no place in the code, which a Logger would look for, and is one group without
+// a name, which the record need not copy.
+func (l *accessLog) write(s *observation, r *http.Request, end time.Time, duration time.Duration) {
+	ctx := r.Context()
+	if !l.handler.Enabled(ctx, slog.LevelInfo) {
+		return
+	}
+	attrs := l.begin()
+	*attrs = s.accessLine((*attrs)[:0], r, duration)
+	record := slog.NewRecord(end, slog.LevelInfo, "request", 0)
+	record.AddAttrs(slog.Attr{Value: slog.GroupValue(*attrs...)})
+	_ = l.handler.Handle(ctx, record) // there is no other place to say that the log fails
+	if l.kept != nil {
+		clear(*attrs)
+		l.kept.Put(attrs)
+	}
+}
+
+func (l *accessLog) begin() *[]slog.Attr {
+	if l.kept != nil {
+		if attrs, ok := l.kept.Get().(*[]slog.Attr); ok {
+			return attrs
+		}
+	}
 	attrs := make([]slog.Attr, 0, usualFields)
+	return &attrs
+}
+
+// accessLine appends the fields of the one access line of an exchange. The
+// path is not among them: the route pattern stands for it.
+func (s *observation) accessLine(attrs []slog.Attr, r *http.Request, duration time.Duration) []slog.Attr {
+	ex := s.ex
 	attrs = append(attrs, slog.String("request_id", ex.ID))
 	attrs = appendText(attrs, "caller_request_id", ex.CallerRequestID)
 	if ex.Caller != nil {

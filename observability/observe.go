@@ -41,17 +41,14 @@ func Observe(o ObserveOptions) func(http.Handler) http.Handler {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	logged := newQueryFilter(o.QueryParameters)
+	logged, lines := newQueryFilter(o.QueryParameters), newAccessLog(o.Logger)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			ex := &exchange.Exchange{
-				ID:              newRequestID(o.Replica),
-				CallerRequestID: callerRequestID(r.Header),
-				Start:           o.Now(),
-			}
-			s := &observation{options: &o, ex: ex, out: recorder{ResponseWriter: w}, query: logged, id: [1]string{ex.ID}}
+			ctx, ex := exchange.Begin(r.Context())
+			ex.ID, ex.CallerRequestID, ex.Start = newRequestID(o.Replica), callerRequestID(r.Header), o.Now()
+			s := &observation{options: &o, log: lines, ex: ex, out: recorder{ResponseWriter: w}, query: logged, id: [1]string{ex.ID}}
 			w.Header()["X-Request-Id"] = s.id[:]
-			in := r.WithContext(exchange.With(r.Context(), ex))
+			in := r.WithContext(ctx)
 			if r.Body != nil && r.Body != http.NoBody {
 				s.in = &meter{ReadCloser: r.Body}
 				in.Body = s.in
@@ -65,6 +62,7 @@ func Observe(o ObserveOptions) func(http.Handler) http.Handler {
 // observation is one request while it is being served.
 type observation struct {
 	options *ObserveOptions
+	log     *accessLog
 	ex      *exchange.Exchange
 	out     recorder
 	in      *meter // nil when there is no body
@@ -139,5 +137,5 @@ func (s *observation) finish(r *http.Request) {
 	end := s.options.Now()
 	duration := end.Sub(s.ex.Start)
 	s.options.Metrics.exchangeEnds(r, s.ex, s.status(r), s.outcome(r), duration)
-	s.writeAccessLine(r, end, duration)
+	s.log.write(s, r, end, duration)
 }

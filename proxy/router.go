@@ -63,7 +63,7 @@ func (r *Router) Route(next http.Handler) http.Handler {
 			r.refuse(w, req, problem)
 			return
 		}
-		ex.Target = &target
+		ex.SetTarget(target)
 		next.ServeHTTP(w, req)
 	})
 }

@@ -68,6 +68,15 @@ type Exchange struct {
 	QuotaView   func() QuotaView // the bucket at the moment of the call; nil = none counts the request
 
 	Cache CacheView // what the cache decided
+
+	routed Target // where SetTarget keeps it
+}
+
+// SetTarget sets Target to a copy of t, which lies in the exchange itself: a
+// target of its own would be one more allocation for each request.
+func (ex *Exchange) SetTarget(t Target) {
+	ex.routed = t
+	ex.Target = &ex.routed
 }
 
 // Caller is an internal application whose credentials were verified.
@@ -122,6 +131,27 @@ func AccountOf(a Authorizer) string {
 type exchangeKey struct{}
 
 type authorizerKey struct{}
+
+// carrier is a context and its exchange in one allocation.
+type carrier struct {
+	context.Context
+
+	exchange Exchange
+}
+
+// Value implements [context.Context].
+func (c *carrier) Value(key any) any {
+	if _, ok := key.(exchangeKey); ok {
+		return &c.exchange
+	}
+	return c.Context.Value(key)
+}
+
+// Begin returns an empty exchange and a context that carries it.
+func Begin(ctx context.Context) (context.Context, *Exchange) {
+	c := &carrier{Context: ctx}
+	return c, &c.exchange
+}
 
 // With returns a context that carries ex.
 func With(ctx context.Context, ex *Exchange) context.Context {
