@@ -122,8 +122,8 @@ func TestRFC9111_4_3_3_WhatComesInstead(t *testing.T) {
 		one, two := &says{fields: []string{fresh60, `Etag: "1"`}}, &says{fields: []string{fresh60, `Etag: "2"`}}
 		sc.run(t,
 			step{says: one, body: "answer 1", cache: "fwd=uri-miss; fwd-status=200; stored"},
-			step{pass: 70 * time.Second, says: &says{status: 503}, status: 503, body: "answer 2", cache: "fwd=stale; fwd-status=503", sent: []string{`If-None-Match: "1"`}},
-			step{says: one, body: "answer 1", cache: "fwd=stale; fwd-status=304"},
+			step{pass: 70 * time.Second, says: &says{status: 503}, status: 503, body: "answer 2", cache: "fwd=stale; fwd-status=503", sent: []string{`If-None-Match: "1"`}, has: []string{"X-Spent: 1 503"}},
+			step{says: one, body: "answer 1", cache: "fwd=stale; fwd-status=304", has: []string{"X-Spent: 1 304"}},
 			step{pass: 70 * time.Second, says: two, body: "answer 3", cache: "fwd=stale; fwd-status=200; stored", sent: []string{`If-None-Match: "1"`}},
 			step{body: "answer 3", cache: "hit", has: []string{`Etag: "2"`}},
 			step{pass: 70 * time.Second, body: "answer 3", cache: "fwd=stale; fwd-status=304", sent: []string{`If-None-Match: "2"`}},

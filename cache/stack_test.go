@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -188,7 +189,9 @@ func (s *stack) forward(store http.RoundTripper) http.Handler {
 			maps.DeleteFunc(pr.Out.Header, func(name string, _ []string) bool { return strings.HasPrefix(name, "X-") })
 		},
 		ModifyResponse: func(res *http.Response) error {
-			res.Header["Cache-Status"] = []string{"iqgateway; " + exchange.From(res.Request.Context()).Cache.Status}
+			ex := exchange.From(res.Request.Context())
+			res.Header["Cache-Status"] = []string{"iqgateway; " + ex.Cache.Status}
+			res.Header.Set("X-Spent", fmt.Sprint(ex.Attempts, " ", ex.UpstreamStatus)) // what is booked to the exchange
 			return nil
 		},
 		ErrorHandler: refuse,
