@@ -41,6 +41,7 @@ type dayShop struct {
 	seen  sync.Map // caller and location -> when its last fulfilment began, a time.Time
 
 	writing   [6]sync.Mutex // of the locations: each has one manager
+	changed   [6]time.Time  // when its last change was answered
 	written   atomic.Int64  // changes of locations
 	conflicts atomic.Int64  // 409s
 }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"iqgateway/internal/iqsim"
 )
 
 // nodeWay is one way to change a location: where its Version is read, and where
@@ -106,13 +108,21 @@ func findNode(in any, id string) map[string]any {
 const heardWithin = 100 * time.Millisecond
 
 // changeLocation is a manager's change. The next one of the same location comes
-// when all replicas know of it.
+// when all replicas know of it, also on a machine that is busy with the replay:
+// TestFleetCacheVersions is about the 100 ms.
 func (s *dayShop) changeLocation(ctx context.Context, e dayEvent) error {
 	n := e.first % len(s.writing)
 	s.writing[n].Lock()
 	defer s.writing[n].Unlock()
-	_, err := s.rewrite(ctx, nodeWrite{caller: e.caller, node: dayLocation(n), way: nodeWays()[e.way]})
-	wait := time.NewTimer(heardWithin)
+	w := nodeWrite{caller: e.caller, node: dayLocation(n), way: nodeWays()[e.way], read: s.all[e.first/6%2], write: s.all[e.first/12%2]}
+	begun := time.Now()
+	done, err := s.rewrite(ctx, w)
+	if done.write.status == http.StatusConflict {
+		err = fmt.Errorf("%s of %s on replica %d, %s since the last change: Version %v, Cache-Status %s; written on replica %d: 409",
+			w.way.read, w.node, e.first/6%2, begun.Sub(s.changed[n]), done.version, done.read.cache, e.first/12%2)
+	}
+	s.changed[n] = time.Now()
+	wait := time.NewTimer(5 * heardWithin)
 	defer wait.Stop()
 	<-wait.C
 	return err
@@ -167,6 +177,16 @@ func (f *foreign) tryWrite(t *testing.T, node string) {
 	default:
 		t.Errorf("past the gateway: %d %s", status, text)
 	}
+}
+
+// recent are the last calls of the service as the upstream saw them.
+func (f *foreign) recent() string {
+	all := f.Ledger(iqsim.LedgerQuery{Service: "entitymanager"})
+	var b strings.Builder
+	for _, e := range all[max(0, len(all)-25):] {
+		fmt.Fprintf(&b, "%s %s %s %d %s\n", e.Time.Format("05.000000"), e.Method, e.Target, e.Status, e.Header.Get("X-Request-Id"))
+	}
+	return b.String()
 }
 
 // changes returns how many there have been, all of them: none is half done.

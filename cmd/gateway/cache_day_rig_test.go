@@ -47,10 +47,12 @@ func newDayShop(t *testing.T, topology redistest.Topology, o dayRig) *dayShop {
 	s := &dayShop{dayClient: &dayClient{keys: map[string]string{}, asked: map[string]*dayCount{}, times: map[string][]time.Time{}}}
 	var text strings.Builder
 	text.WriteString(fleetHead + "services:\n")
-	limits := map[string]int{}
+	profiles := map[string]iqsim.Profile{}
 	for _, name := range dayServices() {
-		fmt.Fprintf(&text, "  %s:\n    quota: {assume: 1000000/1s}\n    cache:\n%s", name, o.rules(t, name))
-		limits[name] = 1_000_000
+		fmt.Fprintf(&text, "  %s:\n    quota: {assume: 1000000/60s}\n    cache:\n%s", name, o.rules(t, name))
+		p := iqsim.BuiltinProfile(name)
+		p.Limit, p.APIMLimit = 1_000_000, "" // it tells of a limit of its own
+		profiles[name] = p
 	}
 	text.WriteString(fleetConfig[len(fleetHead):strings.Index(fleetConfig, "callers:")] + "callers:\n")
 	for _, name := range dayCallers() {
@@ -60,7 +62,7 @@ func newDayShop(t *testing.T, topology redistest.Topology, o dayRig) *dayShop {
 	}
 	s.replicas = newFleet(t, topology, fleetOptions{
 		replicas: 2, config: text.String(),
-		sim: iqsim.Options{CatalogItems: o.items, Limits: limits, LedgerSize: 200_000},
+		sim: iqsim.Options{CatalogItems: o.items, Profiles: profiles, LedgerSize: 200_000},
 	})
 	s.stock(t)
 	return s

@@ -19,15 +19,16 @@ import (
 const compressed = 300
 
 // A day of the calls that real clients make, replayed against two gateways with
-// the cache and two without it: the upstream sees far fewer, each write arrives
+// the cache and two without it: the upstream sees fewer of them, each write arrives
 // once, and no stored Version costs a writer a 409.
 //
 // Events and lifetimes are compressed by the same factor. What is not: the time
 // that a call takes, so that the items of a poll are asked for over more of the
-// day than in reality, and the 100 ms until all replicas know of a write, which
-// are half a minute of that day. Shorter lifetimes than a second cannot be set:
-// negative_ttl and stale_while_revalidate are left out. All of it makes the
-// cache look worse. Prices and stock are not kept, as in the catalogue.
+// day than in reality, and the time until all replicas know of a write: managers
+// leave half a second between changes of one location, 150 s of that day.
+// Shorter lifetimes than a second cannot be set: negative_ttl and
+// stale_while_revalidate are left out. All of it makes the cache look worse.
+// Prices and stock are not kept, as in the catalogue.
 func TestFleetCacheDay(t *testing.T) {
 	o := dayOptions{seed: 5, callers: dayCallers(), from: 10 * time.Hour, to: 10*time.Hour + 30*time.Minute}
 	rig := dayRig{factor: compressed, items: 3000}

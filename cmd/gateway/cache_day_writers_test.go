@@ -169,7 +169,7 @@ func TestFleetCacheForeignWriterNeverStops(t *testing.T) {
 	node := dayLocation(0)
 	changes := 20
 	if *long {
-		changes *= 30
+		changes *= 15
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var writing sync.WaitGroup
@@ -205,7 +205,8 @@ func (f *foreign) outlast(t *testing.T, w nodeWrite) {
 		}
 		now := f.changes()
 		if now == refused {
-			t.Fatalf("%s: a second 409 without a foreign write between: Version %v, Cache-Status %s", w.way.read, done.version, done.read.cache)
+			t.Fatalf("%s, then %s: a second 409 without a foreign write between: Version %v, is %v, Cache-Status %s\n%s",
+				w.way.read, w.way.write, done.version, f.ask(t, http.MethodGet, w.node, "")["Version"], done.read.cache, f.recent())
 		}
 		refused = now
 	}
