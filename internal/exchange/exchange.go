@@ -134,7 +134,7 @@ type authorizerKey struct{}
 
 // carrier is a context and its exchange in one allocation.
 type carrier struct {
-	context.Context
+	context.Context //nolint:containedctx // it is a context
 
 	exchange Exchange
 }
