@@ -57,6 +57,15 @@ func (r *run) fromTier() *Object {
 	return nil
 }
 
+// behind is how long ago the log may have been heard of for a value of the tier
+// to be believed: another replica may have dropped it since.
+const behind = 150 * time.Millisecond
+
+// current reports whether what others have dropped is known as it is now.
+func (c *Cache) current(s *Service) bool {
+	return !s.Writable || time.Since(c.feed.heard()) <= behind
+}
+
 // adopt makes a value of the tier this process's own, if it may be used. One
 // that is stale serves to be confirmed.
 func (r *run) adopt(entry Entry) *Object {
@@ -70,7 +79,7 @@ func (r *run) adopt(entry Entry) *Object {
 		return nil
 	}
 	o.Route, o.Tags = q.route, r.flight.tags
-	if !c.index.adopt(o) || !c.usable(q.service, o, now) {
+	if !c.index.adopt(o) || !c.usable(q.service, o, now) || !c.current(q.service) {
 		return nil
 	}
 	known := q.refresh && q.stored != nil && !o.Received.After(q.stored.Received)

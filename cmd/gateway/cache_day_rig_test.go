@@ -97,7 +97,11 @@ func (o dayRig) rules(t *testing.T, service string) string {
 				fmt.Fprintf(&b, ", %s: %s", name, o.compress(d))
 			}
 		}
-		if list := changedToo(service, r); len(list) > 0 {
+		if len(r.Invalidates) > 0 {
+			list := make([]string, len(r.Invalidates))
+			for i, p := range r.Invalidates {
+				list[i] = fmt.Sprintf("%q", p)
+			}
 			fmt.Fprintf(&b, ", invalidates: [%s]", strings.Join(list, ", "))
 		}
 		b.WriteString("}\n")
@@ -112,21 +116,6 @@ func (o dayRig) compress(d time.Duration) string {
 		return "none"
 	}
 	return d.String()
-}
-
-// changedToo is what a write to a rule's path changes elsewhere. The tree shows
-// the Version of each location: whoever writes a location by what the tree says
-// needs the tree dropped by that write, and by its 409 above all.
-func changedToo(service string, r config.CacheRule) []string {
-	var list []string
-	for _, p := range r.Invalidates {
-		list = append(list, fmt.Sprintf("%q", p))
-	}
-	const tree = `"/v1/Companies({company})/Tree"`
-	if service == "entitymanager" && strings.Contains(r.Path.String(), "/Locations") && !slices.Contains(list, tree) {
-		list = append(list, tree)
-	}
-	return list
 }
 
 // stock learns what there is, past the gateways.
