@@ -366,3 +366,22 @@ func TestSeparateRequests(t *testing.T) {
 	s.wantAsked(10)
 	s.get("/v1/a").want(t, 200, "one", "hit")
 }
+
+// TestAFlightThatHasJustEnded: who has looked before an answer was stored, and
+// asks after its fetch has ended, gets that answer.
+func TestAFlightThatHasJustEnded(t *testing.T) {
+	looked, ended := make(chan struct{}), make(chan struct{})
+	s := newStack(t, stackOptions{origin: counting(), between: func(r *http.Request) {
+		if r.Header.Get("X-Caller") == "late" {
+			close(looked)
+			<-ended
+		}
+	}})
+	var late sync.WaitGroup
+	late.Go(func() { s.get("/v1/a", "X-Caller: late").want(t, 200, "answer 1", "hit") })
+	<-looked
+	s.get("/v1/a").want(t, 200, "answer 1", "fwd=uri-miss")
+	close(ended)
+	late.Wait()
+	s.wantAsked(1)
+}

@@ -82,6 +82,10 @@ func (r *run) fly() {
 			r.fail(exchange.Refuse(exchange.UpstreamProtocol, "the gateway failed while it fetched the answer for several requests").Because(errPanicked))
 		}
 	}()
+	if o := r.fromMemory(); o != nil {
+		r.finish(o, shared)
+		return
+	}
 	if o := r.fromTier(); o != nil {
 		r.finish(o, shared)
 		return
@@ -91,6 +95,28 @@ func (r *run) fly() {
 		validators = conditions(q.stored)
 	}
 	r.ask(validators)
+}
+
+// fromMemory returns what has been stored since the leader looked: the flight
+// that brought it has just ended.
+func (r *run) fromMemory() *Object {
+	c, q := r.cache, r.question
+	o := c.memory.get(q.key, q.selection.text)
+	if o == nil || o == q.stored || !q.selection.matches(o) || !r.news(o) {
+		return nil
+	}
+	return o
+}
+
+// news reports whether a stored answer is what the flight was to bring.
+func (r *run) news(o *Object) bool {
+	c, q := r.cache, r.question
+	now := c.now()
+	if !c.usable(q.service, o, now) || q.refresh && q.stored != nil && !o.Received.After(q.stored.Received) {
+		return false
+	}
+	v, _ := reuse(o, q.want, now)
+	return v == verdictFresh
 }
 
 // ask sends the request upstream, with the validators of the stored answer.

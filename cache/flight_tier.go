@@ -82,8 +82,7 @@ func (r *run) adopt(entry Entry) *Object {
 	if !c.index.adopt(o) || !c.usable(q.service, o, now) || !c.current(q.service) {
 		return nil
 	}
-	known := q.refresh && q.stored != nil && !o.Received.After(q.stored.Received)
-	if v, _ := reuse(o, q.want, now); v == verdictFresh && !known {
+	if r.news(o) {
 		c.memory.put(o)
 		return o
 	}
@@ -146,7 +145,7 @@ func (r *run) release(alone time.Duration) {
 // toTier gives an answer to the fleet, and ends the claim.
 func (r *run) toTier(o *Object) {
 	c := r.cache
-	if c.o.Tier == nil || c.index.position().Log == "" || o.Born.Log == "" {
+	if c.o.Tier == nil || c.index.position().Log == "" || o.Born.Log == "" || c.index.dropped(o) || c.memory.outdone(o) {
 		r.release(0)
 		return
 	}

@@ -55,6 +55,7 @@ type stackOptions struct {
 	options func(i int) cache.Options
 	wrap    func(next http.RoundTripper) http.RoundTripper // between store and upstream
 	stage   func(*cache.StageOptions)
+	between func(*http.Request) // after the lookup, before all that follows
 }
 
 var crm = cache.ServiceName{"sim", "crm"}
@@ -137,7 +138,7 @@ func (s *stack) add(o stackOptions, i int) {
 		o.stage(&so)
 	}
 	stages := n.cache.Stages(so)
-	n.server = httptest.NewServer(n.route(stages.Lookup(s.forward(stages.Store(n)))))
+	n.server = httptest.NewServer(n.route(stages.Lookup(preceded(o.between, s.forward(stages.Store(n))))))
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { n.cache.Run(ctx) })
@@ -149,6 +150,16 @@ func (s *stack) add(o stackOptions, i int) {
 		transport.CloseIdleConnections()
 	})
 	s.nodes = append(s.nodes, n)
+}
+
+func preceded(first func(*http.Request), next http.Handler) http.Handler {
+	if first == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		first(r)
+		next.ServeHTTP(w, r)
+	})
 }
 
 // RoundTrip implements [http.RoundTripper].

@@ -182,6 +182,7 @@ func TestRevalidation(t *testing.T) {
 	s.pass(2 * time.Minute)
 	changed.Store(true)
 	s.get("/v1/a", `If-None-Match: "2"`).want(t, 304, "", "fwd=stale; fwd-status=200")
+	eventually(t, "the rest of the answer", func() bool { return s.flights() == 0 })
 	s.get("/v1/a", "Range: bytes=-3").want(t, 206, `"2"`, "hit")
 	s.pass(2 * time.Minute)
 	s.get("/v1/a", "Range: bytes=0-3").want(t, 206, "body", "fwd=stale; fwd-status=304")
