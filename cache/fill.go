@@ -119,10 +119,14 @@ func (f *fill) close(err error) {
 	}
 }
 
-// whole returns the body; call it after pump has returned nil.
+// whole returns the body; call it after pump has returned nil. One that grew
+// piece by piece has room left over, which nobody weighs: it is copied once.
 func (f *fill) whole() []byte {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if spare := cap(f.data) - len(f.data); spare > len(f.data)/16 {
+		f.data = append(make([]byte, 0, len(f.data)), f.data...)
+	}
 	return slices.Clip(f.data)
 }
 

@@ -140,7 +140,7 @@ func (s *store) conditional(req *http.Request, q *question, resp *http.Response)
 // follow gives what a flight brought to those who did not lead it.
 func (s *store) follow(req *http.Request, ex *exchange.Exchange, q *question, fl *flight) (*http.Response, error) {
 	switch {
-	case fl.object != nil && (fl.result != shared || s.suits(fl.object, q)):
+	case fl.object != nil && isForAll(fl.object) && (fl.result != shared || s.suits(fl.object, q)):
 		ex.Cache = exchange.CacheView{
 			Result: exchange.CacheCoalesced, Reason: q.reason, Saved: 1, Time: ex.Cache.Time,
 			Status: cacheStatus{fwd: q.reason, fwdStatus: fl.object.Status, collapsed: true}.String(),
@@ -153,13 +153,25 @@ func (s *store) follow(req *http.Request, ex *exchange.Exchange, q *question, fl
 	if err != nil {
 		return nil, err
 	}
+	held := false
+	defer func() {
+		if !held { // an error, or a panic of the stages below
+			leave()
+		}
+	}()
 	resp, err := s.pass(req, ex, q)
 	if err != nil {
-		leave()
 		return nil, err
 	}
-	resp.Body = &heldBody{ReadCloser: resp.Body, leave: leave}
+	resp.Body, held = &heldBody{ReadCloser: resp.Body, leave: leave}, true
 	return resp, nil
+}
+
+// isForAll reports whether an answer may be given to those who waited for it. One
+// that may be reused only after it was confirmed may not (RFC 9111, sections
+// 5.2.2.2, 5.2.2.4 and 5.2.2.10).
+func isForAll(o *Object) bool {
+	return !o.Revalidate && (o.AllowStale || o.Age < o.Lifetime)
 }
 
 // suits reports whether what another replica has stored, and nobody has asked
