@@ -101,7 +101,7 @@ func (m *memory) variants(key Key) []*Object {
 
 // put stores o in place of the answer to the same request. The memory keeps a
 // shallow copy: o may be shared already, and stays as it is. False = it is too
-// big, or of no use any more.
+// big, of no use any more, or older than what is there.
 func (m *memory) put(o *Object) bool {
 	now := time.Now()
 	weight := weigh(o)
@@ -111,11 +111,15 @@ func (m *memory) put(o *Object) bool {
 	}
 	mine := *o
 	mine.checked = &checkedMark{owner: &mine}
-	added := &variant{Object: &mine, weight: weight}
+	added, stored := &variant{Object: &mine, weight: weight}, true
 	service := m.service(o.Route.Service)
 	m.store.Compute(o.Key, func(old *resource, found bool) (*resource, otter.ComputeOp) {
 		if !found {
 			old = &resource{clock: &atomic.Uint64{}}
+		}
+		if old.outdoes(o) {
+			stored = false
+			return old, otter.CancelOp
 		}
 		r := old.with(added, maximum/2, now)
 		r.service = service
@@ -126,7 +130,7 @@ func (m *memory) put(o *Object) bool {
 	if m.used.Load() > maximum+maximum/32 {
 		m.store.CleanUp() // those who evict in the background do not keep pace
 	}
-	return true
+	return stored
 }
 
 // with returns a resource that has v too, in at most so many bytes.
