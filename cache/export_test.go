@@ -3,7 +3,7 @@ package cache
 import "flag"
 
 // Long asks for the long forms: a million URLs, ten thousand variants.
-var Long = flag.Bool("long", false, "run the long forms of the tests") //nolint:gochecknoglobals // a flag of the test program
+var Long = flag.Bool("long", false, "run the long forms of the tests")
 
 // AlonePerKey is how many requests of one key are upstream at once when they
 // cannot be answered together.
