@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -43,11 +44,8 @@ type cacheTier struct {
 
 // purged is the answer to a purge.
 type purged struct {
-	Purged   []string `json:"purged"` // what was dropped, by service
-	Replicas int      `json:"replicas"`
-	Followed int      `json:"followed"`
-	Reason   string   `json:"reason,omitempty"`
-	Behind   []string `json:"behind,omitempty"`
+	Purged []string `json:"purged"` // what was dropped, by service
+	fleet.Result
 }
 
 func (c cacheAdmin) endpoints() []observability.Endpoint {
@@ -68,7 +66,7 @@ func (c cacheAdmin) doPurge(w http.ResponseWriter, r *http.Request) {
 	events, err := asked.events(c.known())
 	if err != nil {
 		status := http.StatusBadRequest
-		if _, unknown := err.(unknownServiceError); unknown { //nolint:errorlint // made by events itself, never wrapped
+		if _, unknown := errors.AsType[unknownServiceError](err); unknown {
 			status = http.StatusNotFound
 		}
 		observability.WriteProblem(w, status, err.Error())
@@ -82,7 +80,5 @@ func (c cacheAdmin) doPurge(w http.ResponseWriter, r *http.Request) {
 			fmt.Sprintf("replica %s did not follow: %v; of %d replicas %d followed", c.replica, err, result.Replicas, result.Followed))
 		return
 	}
-	observability.WriteJSON(w, http.StatusOK, purged{
-		Purged: purgeTexts(events), Replicas: result.Replicas, Followed: result.Followed, Reason: result.Reason, Behind: result.Behind,
-	})
+	observability.WriteJSON(w, http.StatusOK, purged{purgeTexts(events), result})
 }

@@ -34,6 +34,11 @@ type purgeService struct {
 	upstream *url.URL
 }
 
+// isCalled reports whether a purge may name the service so.
+func (s purgeService) isCalled(name string) bool {
+	return s.Service == name || slices.Contains(s.aliases, name)
+}
+
 // unknownServiceError is a purge of what is not configured.
 type unknownServiceError struct{ text string }
 
@@ -68,7 +73,8 @@ func (p purgeRequest) events(known []purgeService) ([]cache.Event, error) {
 	return events, nil
 }
 
-// check refuses what says nothing, or two things.
+// check refuses what says nothing, or two things, or names no path or pattern:
+// all that can be told without the configuration.
 func (p purgeRequest) check() error {
 	given := 0
 	for _, is := range []bool{p.Path != "", p.Pattern != "", p.URL != "", p.Tag != "", p.All} {
@@ -86,7 +92,8 @@ func (p purgeRequest) check() error {
 	case p.Service == "" && (p.Path != "" || p.Pattern != "" || p.URL != ""):
 		return errors.New(`name the service too, as {"service": "crm", "path": "/v1/Companies(1)"}`)
 	}
-	return nil
+	_, err := p.event()
+	return err
 }
 
 // event is what to drop, without a service.
@@ -100,7 +107,7 @@ func (p purgeRequest) event() (cache.Event, error) {
 		return cache.Event{Kind: cache.DropTag, Tag: p.Tag}, nil
 	case p.Pattern != "":
 		if _, err := pathpattern.Parse(p.Pattern); err != nil {
-			return cache.Event{}, fmt.Errorf("pattern %q: %w", p.Pattern, err)
+			return cache.Event{}, err // it names the pattern
 		}
 		return cache.Event{Kind: cache.DropPattern, Path: p.Pattern}, nil
 	case p.Path != "":
@@ -132,8 +139,7 @@ func foldedPath(path string) (string, error) {
 func (p purgeRequest) services(known []purgeService) ([]purgeService, error) {
 	var found []purgeService
 	for _, s := range known {
-		named := p.Service == "" || s.Service == p.Service || slices.Contains(s.aliases, p.Service)
-		if named && (p.Environment == "" || s.Environment == p.Environment) {
+		if (p.Service == "" || s.isCalled(p.Service)) && (p.Environment == "" || s.Environment == p.Environment) {
 			found = append(found, s)
 		}
 	}
@@ -145,11 +151,16 @@ func (p purgeRequest) services(known []purgeService) ([]purgeService, error) {
 		switch {
 		case s.Environment == p.Environment:
 			choices = append(choices, s.Service)
-		case p.Service != "" && (s.Service == p.Service || slices.Contains(s.aliases, p.Service)):
+		case p.Service == "":
+			choices = append(choices, s.Environment)
+		case s.isCalled(p.Service):
 			choices = append(choices, s.Environment+"/"+s.Service)
 		}
 	}
 	what := strings.Trim(p.Environment+"/"+p.Service, "/")
+	if p.Service == "" {
+		return nil, unknownServiceError{fmt.Sprintf("no environment %q is configured; there is %s", what, strings.Join(slices.Compact(choices), ", "))}
+	}
 	if len(choices) == 0 {
 		return nil, unknownServiceError{fmt.Sprintf("no service %q is configured: `gateway explain` shows what a request's service is called", what)}
 	}
@@ -164,7 +175,7 @@ func (p purgeRequest) absolute(known []purgeService) ([]cache.Event, error) {
 	}
 	best, below := -1, ""
 	for i, s := range known {
-		if !strings.EqualFold(u.Host, s.upstream.Host) || p.Service != "" && s.Service != p.Service || p.Environment != "" && s.Environment != p.Environment {
+		if !strings.EqualFold(u.Host, s.upstream.Host) || p.Service != "" && !s.isCalled(p.Service) || p.Environment != "" && s.Environment != p.Environment {
 			continue
 		}
 		rest, ok := strings.CutPrefix(u.EscapedPath(), strings.TrimSuffix(s.upstream.EscapedPath(), "/"))

@@ -48,6 +48,10 @@ func TestPurgeEvents(t *testing.T) {
 			purgeRequest{URL: "https://CRMdemo.iqmetrix.net/v1/x?a=b"},
 			[]cache.Event{{Kind: cache.DropKey, Service: demo, Path: "/v1/x", Query: "a=b"}},
 		},
+		"a URL of an upstream beside an alias": {
+			purgeRequest{Service: "customers", URL: "https://crmdemo.iqmetrix.net/v1/x"},
+			[]cache.Event{{Kind: cache.DropKey, Service: demo, Path: "/v1/x"}},
+		},
 		"services that share a host": {
 			purgeRequest{URL: "https://api.iqmetrix.net/covaorderintake/v1/x"},
 			[]cache.Event{{Kind: cache.DropKey, Service: cova, Path: "/v1/x"}},
@@ -91,10 +95,11 @@ func TestPurgeRefusesWhatCannotBeMeant(t *testing.T) {
 		"a path with a query":         {purgeRequest{Service: "crm", Path: "/v1?a=b"}, "name a url"},
 		"a path without a slash":      {purgeRequest{Service: "crm", Path: "v1"}, "begins with /"},
 		"a path that has no reading":  {purgeRequest{Service: "crm", Path: "/v1/%zz"}, "%zz"},
-		"a pattern that is none":      {purgeRequest{Service: "crm", Pattern: "/v1/{a"}, "pattern"},
+		"a pattern that is none":      {purgeRequest{Service: "crm", Pattern: "/v1/{a"}, `pattern "/v1/{a"`},
 		"an essay":                    {purgeRequest{Service: "crm", Path: "/" + strings.Repeat("x", maxPurgeText)}, "longer than"},
 		"an unknown service":          {purgeRequest{Service: "crn", All: true}, `no service "crn"`},
 		"a service of another place":  {purgeRequest{Environment: "sandbox", Service: "order", All: true}, "there is crm, production/order"},
+		"an unknown environment":      {purgeRequest{Environment: "prod", All: true}, `no environment "prod" is configured; there is production, sandbox`},
 		"a URL of nobody":             {purgeRequest{URL: "https://example.com/v1"}, "on no upstream"},
 		"a URL beside its prefix":     {purgeRequest{URL: "https://api.iqmetrix.net/covaorderintakes/v1"}, "on no upstream"},
 		"a URL of another than named": {purgeRequest{Service: "order", URL: "https://crm.iqmetrix.net/v1"}, "on no upstream"},

@@ -43,7 +43,7 @@ line. Other replicas have counts of their own: iqgw_cache_requests_total in
   STALE        stored answers past their time, where a rule allows that
   JOINED       answers to the same question of another caller at the same time
   CONFIRMED    stored answers that the upstream confirmed with 304
-  MISSES       the upstream was asked
+  MISSES       the upstream was asked, or would have been (only-if-cached)
   BYPASS       nothing may be stored or used for the request
   SAVED        upstream calls that were not made, and quota tokens not spent
   SUGGESTED    what a rule that only counts (catalogue: suggest) would have hit
@@ -95,8 +95,8 @@ Paths are those behind the service's own part: /v1/Companies(1)/Tree. They are
 compared as the upstream does, without regard to case. --tag and --all may stand
 without --service: then they mean every service. The answer says how many replicas
 have followed; those that are cut off from Redis follow when they are back, and use
-nothing for longer than five seconds meanwhile that callers can write. The gateway
-needs an admin.token for this.`,
+nothing for longer than five seconds meanwhile that callers can write; the exit code
+is 1 then. The gateway needs an admin.token for this.`,
 		Example: `  gateway cache purge --service entitymanager --path '/v1/Companies(1)/Tree'
   gateway cache purge --service catalogs --pattern '/v1/Companies({company})/Catalog/**'
   gateway cache purge --service crm --url '/v1/Companies(1)/Customers?$top=5'
@@ -129,7 +129,10 @@ func (p program) purgeCache(cmd *cobra.Command, flags adminFlags, output outputF
 	if err := client.post(cmd.Context(), pathCachePurge, ask, &done); err != nil {
 		return err
 	}
-	return output.write(p.stdout, done, func() error { return writePurged(p.stdout, done) })
+	if err := output.write(p.stdout, done, func() error { return writePurged(p.stdout, done) }); err != nil {
+		return err
+	}
+	return notFollowed(done.Result)
 }
 
 // followedText is how many replicas have followed, and who has not.

@@ -105,19 +105,25 @@ func TestCacheCommands(t *testing.T) {
 			want: []string{"purged everything\nthis replica has followed (no Redis is configured)"}, done: []string{"all / ", audited},
 		},
 		"somebody is behind": {
-			args: []string{"purge", "--tag", "prices"}, rig: &cacheRig{after: fleet.Result{Replicas: 3, Followed: 2, Behind: []string{"b2x"}}},
-			want: []string{"purged tag prices\n2 of 3 replicas have followed; behind: b2x"}, done: []string{"tag / prices", audited},
+			args: []string{"purge", "--tag", "prices"}, rig: &cacheRig{after: fleet.Result{Replicas: 3, Followed: 2, Behind: []string{"b2x"}}}, code: exitFailure,
+			want: []string{"purged tag prices\n2 of 3 replicas have followed; behind: b2x", "not every replica has followed yet"}, done: []string{"tag / prices", audited},
+		},
+		"Redis is away": {
+			args: []string{"purge", "--all"}, rig: &cacheRig{after: fleet.Result{Replicas: 3, Followed: 1, Alone: true, Reason: "redis is away"}}, code: exitFailure,
+			want: []string{"1 of 3 replicas have followed (redis is away)", "only the replica that was asked has followed"}, done: []string{"all / ", audited},
 		},
 		"purge as JSON": {args: []string{"purge", "--all", "-o", "json"}, rig: &cacheRig{after: all}, want: []string{`"followed": 3`}, done: []string{"all / ", audited}},
 		"it fails here": {
 			args: []string{"purge", "--all"}, rig: &cacheRig{err: storeError("no memory")}, code: exitFailure,
 			want: []string{"replica q7x did not follow: no memory"}, done: []string{"all / ", audited},
 		},
-		"purge nothing":           {args: []string{"purge", "--service", "crm"}, code: exitUsage, want: []string{"exactly one of path, pattern, url, tag and all"}},
-		"purge a path of nobody":  {args: []string{"purge", "--path", "/v1"}, code: exitUsage, want: []string{"name the service too, as --service crm"}},
-		"purge what is not there": {args: []string{"purge", "--service", "crn", "--all"}, code: exitFailure, want: []string{`no service "crn" is configured`}},
-		"purge with an argument":  {args: []string{"purge", "--all", "crm"}, code: exitUsage, want: []string{"no argument"}},
-		"unknown command":         {args: []string{"stat"}, code: exitUsage, want: []string{"stats"}},
+		"purge nothing":            {args: []string{"purge", "--service", "crm"}, code: exitUsage, want: []string{"exactly one of path, pattern, url, tag and all"}},
+		"purge a path of nobody":   {args: []string{"purge", "--path", "/v1"}, code: exitUsage, want: []string{"name the service too, as --service crm"}},
+		"purge what is no path":    {args: []string{"purge", "--service", "crm", "--path", "v1"}, code: exitUsage, want: []string{`"v1" is no path`}},
+		"purge with a bad pattern": {args: []string{"purge", "--service", "crm", "--pattern", "/v1/{x"}, code: exitUsage, want: []string{"is not closed"}},
+		"purge what is not there":  {args: []string{"purge", "--service", "crn", "--all"}, code: exitFailure, want: []string{`no service "crn" is configured`}},
+		"purge with an argument":   {args: []string{"purge", "--all", "crm"}, code: exitUsage, want: []string{"no argument"}},
+		"unknown command":          {args: []string{"stat"}, code: exitUsage, want: []string{"stats"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
