@@ -86,7 +86,7 @@ func clauses() []clause {
 			TestRFC9110_9_2_2_OneRequestIsOneRequest TestRFC9110_14_2_PartsOfWhatIsStale ../proxy.TestRepeatedSafeRequestsAreCounted
 			../proxy.TestUnsafeRequestsAreNeverRepeated`},
 		{"coalescing", `
-			TestOneFetchForAll TestRFC9111_4_CollapsedOnlyWhereShared TestOneFetchForTheFleet TestWhatCannotBeShared TestALargeAnswerIsStreamed
+			TestOneFetchForAll TestRFC9111_4_CollapsedOnlyWhereShared TestRFC9111_4_CollapsedOnlyIfReusable TestOneFetchForTheFleet TestWhatCannotBeShared TestALargeAnswerIsStreamed
 			TestALeaderThatLeavesALargeAnswer TestAPanicReleasesAll TestAPanicInsideABody TestUrgentRequestsDoNotWaitForOthers TestASlowCallerSlowsNobody`},
 		{"two tiers", `
 			TestMemoryStaysInBounds TestMemoryHitAllocatesNothing TestAccountedBytesOfAll TestTheTierServesOthers

@@ -31,7 +31,8 @@ type flight struct {
 	route Route
 	tags  []string
 	born  Position
-	class int // how urgent its leader is; 0 is most
+	class int  // how urgent its leader is; 0 is most
+	apart bool // another flight of the key is under way, and must not be waited for
 
 	answered atomic.Bool     // the upstream has begun to answer
 	lead     chan leadAnswer // for the leader; one
@@ -92,8 +93,11 @@ func (f *flights) join(k flightKey, q *question, class string, c *Cache) (fl *fl
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if there := f.all[k]; there != nil && there.serves(q, mine.class, c.index) {
-		return there, false
+	if there := f.all[k]; there != nil {
+		if there.serves(q, mine.class, c.index) {
+			return there, false
+		}
+		mine.apart = true
 	}
 	f.all[k] = mine
 	return mine, true

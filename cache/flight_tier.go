@@ -49,6 +49,9 @@ func (r *run) fromTier() *Object {
 				return nil
 			}
 		}
+		if r.flight.apart || r.question.want.NoCache && !r.question.want.Limited {
+			return nil // what the other one brings would not do
+		}
 		select {
 		case <-time.After(lookEvery):
 		case <-r.ctx.Done():

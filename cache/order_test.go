@@ -54,9 +54,9 @@ func TestAnOlderAnswerDoesNotReplaceANewerOne(t *testing.T) {
 	s.wantAsked(2)
 }
 
-// TestRFC9111_5_2_2_4_NoCacheIsNotCollapsed: what may be reused only after it was
+// TestRFC9111_4_CollapsedOnlyIfReusable: what may be reused only after it was
 // confirmed is given to nobody but the one who asked.
-func TestRFC9111_5_2_2_4_NoCacheIsNotCollapsed(t *testing.T) {
+func TestRFC9111_4_CollapsedOnlyIfReusable(t *testing.T) {
 	const callers = 20
 	for directives, want := range map[string]int{
 		"public, no-cache":                    callers,
