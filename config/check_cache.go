@@ -19,7 +19,7 @@ func (c *checker) rules(s *EffectiveService, fail func(setting, format string, a
 			}
 		}
 		if a.TTL == 0 && (a.NegativeTTL != 0 || a.StaleIfError != 0 || a.StaleWhileRevalidate != 0) {
-			fail(at+".ttl", `"none" stores nothing, so no other duration has a meaning beside it`)
+			fail(at+".ttl", `"none" stores nothing, so no other duration has a meaning beside it: remove one of them`)
 		}
 		for _, text := range badTags(a.Tags) {
 			fail(at+".tags", "%s", text)
@@ -39,7 +39,7 @@ func badTags(tags []string) (wrong []string) {
 		case !isName(tag):
 			wrong = append(wrong, fmt.Sprintf("%q is no tag: use a-z, 0-9 and -", tag))
 		case slices.Contains(tags[:i], tag):
-			wrong = append(wrong, fmt.Sprintf("%q stands twice", tag))
+			wrong = append(wrong, fmt.Sprintf("%q stands twice: remove one", tag))
 		}
 	}
 	return wrong

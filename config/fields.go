@@ -24,7 +24,7 @@ type rule struct {
 	hasDef   bool     //
 	enum     []string // the only texts allowed
 	min, max string   // bounds, in the type's own notation
-	none     bool     // none is allowed
+	none     string   // none is allowed, and means that there is none of this
 	literal  bool     // of a secret: a literal is nothing to warn of
 	empty    bool     // of a host:port: empty means absent
 }
@@ -87,7 +87,7 @@ func ruleOf(tag reflect.StructTag) rule {
 		r.enum = strings.Split(enum, "|")
 	}
 	r.min, r.max, _ = strings.Cut(tag.Get("range"), "..")
-	r.none = tag.Get("none") != ""
+	r.none = tag.Get("none")
 	r.literal = tag.Get("literal") != ""
 	r.empty = tag.Get("empty") != ""
 	return r

@@ -150,7 +150,7 @@ func (g *schemaWriter) reference(t reflect.Type) object {
 
 func scalarSchema(t reflect.Type, r rule) object {
 	o := plainSchema(t, r)
-	if r.none {
+	if r.none != "" {
 		return object{"anyOf": []any{o, object{"const": none}}}
 	}
 	return o

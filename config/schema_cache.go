@@ -23,15 +23,15 @@ type CacheRule struct {
 	// Path pattern, matched on the raw path.
 	Path Pattern `yaml:"path" required:"true"`
 	// TTL is how long an answer is fresh; none = not stored.
-	TTL Duration `yaml:"ttl" required:"true" none:"limit" range:"1s..8760h"`
+	TTL Duration `yaml:"ttl" required:"true" none:"storing" range:"1s..8760h"`
 	// NegativeTTL is how long a 404 or 410 is fresh; none = not stored.
-	NegativeTTL Duration `yaml:"negative_ttl" default:"none" none:"limit" range:"1s..24h"`
+	NegativeTTL Duration `yaml:"negative_ttl" default:"none" none:"storing" range:"1s..24h"`
 	// StaleWhileRevalidate is how long a stale answer is served while a new one
 	// is fetched.
-	StaleWhileRevalidate Duration `yaml:"stale_while_revalidate" default:"none" none:"limit" range:"1s..8760h"`
+	StaleWhileRevalidate Duration `yaml:"stale_while_revalidate" default:"none" none:"stale answers" range:"1s..8760h"`
 	// StaleIfError is how long a stale answer is served while the upstream
 	// fails, its breaker is open or its quota is spent.
-	StaleIfError Duration `yaml:"stale_if_error" default:"none" none:"limit" range:"1s..8760h"`
+	StaleIfError Duration `yaml:"stale_if_error" default:"none" none:"stale answers" range:"1s..8760h"`
 	// Share is who may be given the answer: every caller of the credential, or
 	// the caller only.
 	Share string `yaml:"share" default:"credential" enum:"credential|caller"`

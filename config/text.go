@@ -16,7 +16,7 @@ import (
 // parseText reads the text of a scalar of type t other than a secret. Its
 // errors follow the quoted text: they begin with "is" or "must".
 func parseText(t reflect.Type, text string, r rule) (any, error) {
-	if text == none && r.none || text == "" && mayBeEmpty(t, r) {
+	if text == none && r.none != "" || text == "" && mayBeEmpty(t, r) {
 		return reflect.Zero(t).Interface(), nil
 	}
 	if text == none && isQuantity(t) {
@@ -110,10 +110,10 @@ func notation(t reflect.Type) string {
 	}
 }
 
-// noneWay ends a message about a limit that was written as 0.
+// noneWay ends a message about what was perhaps written as 0.
 func noneWay(r rule) string {
-	if r.none {
-		return "; the word for no limit is none"
+	if r.none != "" {
+		return "; the word for no " + r.none + " is none"
 	}
 	return ""
 }

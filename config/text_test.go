@@ -10,7 +10,7 @@ import (
 )
 
 func TestParseText(t *testing.T) {
-	none := rule{none: true}
+	none := rule{none: "limit"}
 	tests := []struct {
 		typ  reflect.Type
 		rule rule
