@@ -29,6 +29,9 @@ type Options struct {
 	Tier Tier
 	// Log carries invalidations to the fleet; nil = this process is alone.
 	Log Log
+	// Hidden reports fields, by canonical name, that no caller may see: hits come
+	// without them. nil = none, beyond those that are never stored.
+	Hidden func(name string) bool
 	// Now is the clock; nil = time.Now.
 	Now func() time.Time
 	// Hooks report what happens; zero = silent.
@@ -71,6 +74,7 @@ func New(o Options) *Cache {
 		c.stats.evicted(bytes)
 		o.Hooks.evicted(bytes)
 	})
+	c.memory.hidden = o.Hidden
 	c.feed = newFeed(feedOptions{Index: c.index, Log: o.Log, OnError: o.Hooks.logFailed})
 	c.flights.all = map[flightKey]*flight{}
 	c.ctx, c.cancel = context.WithCancel(context.Background())

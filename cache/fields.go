@@ -20,12 +20,12 @@ const (
 // counts.
 func storedHeader(h http.Header) http.Header {
 	named := connectionNames(h)
-	fields, lines, size := 0, 0, 0
+	dropped := func(name string) bool { return neverStored(name) || named[name] }
+	lines, size := 0, 0
 	for name, values := range h {
-		if neverStored(name) || named[name] {
+		if dropped(name) {
 			continue
 		}
-		fields++
 		for _, value := range values {
 			lines++
 			size += len(name) + len(value)
@@ -34,17 +34,28 @@ func storedHeader(h http.Header) http.Header {
 	if size > maxStoredHeader || lines > maxStoredFields {
 		return nil
 	}
-	stored := make(http.Header, fields+1)
+	return fieldsBut(h, dropped)
+}
+
+// fieldsBut returns a copy of a header without some fields.
+func fieldsBut(h http.Header, dropped func(name string) bool) http.Header {
+	fields, lines := 0, 0
+	for name, values := range h {
+		if !dropped(name) {
+			fields, lines = fields+1, lines+len(values)
+		}
+	}
+	kept := make(http.Header, fields+1)
 	all := make([]string, 0, lines) // one array: h's own would keep what is dropped
 	for name, values := range h {
-		if neverStored(name) || named[name] {
+		if dropped(name) {
 			continue
 		}
 		begin := len(all)
 		all = append(all, values...)
-		stored[name] = all[begin:len(all):len(all)]
+		kept[name] = all[begin:len(all):len(all)]
 	}
-	return stored
+	return kept
 }
 
 // connectionNames are the fields that Connection makes hop-by-hop.

@@ -27,6 +27,7 @@ const (
 type memory struct {
 	store    *otter.Cache[Key, *resource]
 	onEvict  func(bytes int64)
+	hidden   func(name string) bool // nil = nothing is
 	maximum  atomic.Int64
 	used     atomic.Int64
 	services sync.Map // ServiceName -> *atomic.Int64, bytes
@@ -100,16 +101,18 @@ func (m *memory) variants(key Key) []*Object {
 }
 
 // put stores o in place of the answer to the same request. The memory keeps a
-// shallow copy: o may be shared already, and stays as it is. False = it is too
-// big, of no use any more, or older than what is there.
+// shallow copy without the hidden fields: o may be shared already, and stays as
+// it is. False = it is too big, of no use any more, or older than what is there.
 func (m *memory) put(o *Object) bool {
-	now := time.Now()
-	weight := weigh(o)
+	now, mine := time.Now(), *o
+	if m.hidden != nil {
+		mine.Header = fieldsBut(o.Header, m.hidden)
+	}
+	weight := weigh(&mine)
 	maximum := m.maximum.Load()
 	if weight > maximum/largestPart || !usefulUntil(o).After(now) {
 		return false
 	}
-	mine := *o
 	mine.checked = &checkedMark{owner: &mine}
 	added, stored := &variant{Object: &mine, weight: weight}, true
 	service := m.service(o.Route.Service)

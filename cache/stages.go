@@ -22,7 +22,8 @@ type StageOptions struct {
 	// exchange; nil = none does.
 	Counted func(*exchange.Exchange) bool
 	// Decorate makes a stored header the gateway's answer to r: live quota
-	// fields, rewritten references, Via. nil = it stays as it is.
+	// fields, rewritten references, Via. What [Options.Hidden] names is not in it.
+	// nil = it stays as it is.
 	Decorate func(h http.Header, r *http.Request, status int)
 	// Refuse renders a problem; required.
 	Refuse func(http.ResponseWriter, *http.Request, error)

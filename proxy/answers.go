@@ -21,17 +21,16 @@ func NewAnswers(l *Locations, m HeaderMode) *Answers {
 
 // Decorate changes the header of a stored answer into that of an answer to r,
 // whose exchange is routed and has its Cache and, where a bucket counts the
-// request, its QuotaView: fields that stay inside the gateway go, references to
-// the upstream lead back to the gateway, Via, Cache-Status, the live quota
-// fields and Server-Timing come. The map is changed, the values in it are not:
-// they may be shared with the store.
+// request, its QuotaView: references to the upstream lead back to the gateway,
+// Via, Cache-Status, the live quota fields and Server-Timing come. The map is
+// changed, the values in it are not: they may be shared with the store.
 //
-// A status that no upstream may give a caller (401 about our own credential,
-// 407) must not be stored in the first place.
+// What [UpstreamOnly] names must not be stored in the first place: here nobody
+// looks for it. Nor must a status that no upstream may give a caller (401 about
+// our own credential, 407).
 func (a *Answers) Decorate(h http.Header, r *http.Request, status int) {
 	ex := exchange.From(r.Context())
 	id := h["X-Request-Id"] // the observe stage has set it
-	cleanHeader(h)
 	if a.locations != nil && ex.Target != nil {
 		a.locations.rewriteHeader(h, ex, r)
 	}

@@ -29,7 +29,7 @@ func hit(change func(*exchange.Exchange)) *exchange.Exchange {
 func TestStoredAnswerBecomesTheGateways(t *testing.T) {
 	stored := http.Header{
 		"Content-Type": {"application/json"}, "Etag": {`"5"`},
-		"Location": {"https://crm.iqmetrix.net/v1/Companies(1)"}, "Server": {"Kestrel"}, "X-Request-Id": {"theirs"},
+		"Location": {"https://crm.iqmetrix.net/v1/Companies(1)"}, "X-Request-Id": {"theirs"},
 		"X-Ratelimit-Remaining": {"3"}, "Via": {"1.1 arr"}, "Cache-Status": {"cdn; hit"},
 	}
 	base := http.Header{

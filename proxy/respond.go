@@ -74,16 +74,17 @@ func credentialRejected(t *exchange.Target) *exchange.Problem {
 // gone. Every other field of the upstream passes untouched.
 func cleanHeader(h http.Header) {
 	for name := range h {
-		if isUpstreamOnly(name) {
+		if UpstreamOnly(name) {
 			delete(h, name)
 		}
 	}
 }
 
-// isUpstreamOnly reports whether an answer's field stays inside the gateway:
-// the upstream's session and fingerprints, how it knows the gateway, what it says to browsers about its
-// own origin (which is not the gateway's), and what only the gateway may say.
-func isUpstreamOnly(name string) bool {
+// UpstreamOnly reports whether a field of an answer, by its canonical name, stays
+// inside the gateway: the upstream's session and fingerprints, how it knows the
+// gateway, what it says to browsers about its own origin (which is not the
+// gateway's), and what only the gateway may say.
+func UpstreamOnly(name string) bool {
 	switch name {
 	case "Set-Cookie", "Set-Cookie2",
 		"Server", "X-Powered-By", "X-Aspnet-Version", "X-Aspnetmvc-Version",

@@ -8,13 +8,16 @@ import (
 	cachestore "iqgateway/cache/redisstore"
 	"iqgateway/config"
 	"iqgateway/internal/redisconn"
+	"iqgateway/proxy"
 )
 
 // openCache builds the store of answers. The log of invalidations stands in the
 // server that evicts nothing; answers may have one of their own, which is told
 // to.
 func (s *stores) openCache(cfg *config.Config) error {
-	o := cache.Options{Memory: int64(cfg.Cache.Memory), Separate: !cfg.Cache.Coalesce, Hooks: s.cacheHooks()}
+	o := cache.Options{
+		Memory: int64(cfg.Cache.Memory), Separate: !cfg.Cache.Coalesce, Hidden: proxy.UpstreamOnly, Hooks: s.cacheHooks(),
+	}
 	if s.redis != nil {
 		o.Log = cachestore.NewLog(s.redis, cachestore.LogOptions{Hooks: s.cacheStoreHooks(storeName)})
 	}
