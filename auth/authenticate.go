@@ -20,7 +20,8 @@ type AuthenticateOptions struct {
 	// Refuse answers a request with the problem err. Required.
 	Refuse func(w http.ResponseWriter, r *http.Request, err error)
 
-	// Now is the clock against which keys expire; nil = time.Now.
+	// Now is the clock against which keys expire; nil = the exchange's Start,
+	// or time.Now where that is not set.
 	Now func() time.Time
 
 	Hooks Hooks
@@ -49,9 +50,6 @@ func (h Hooks) refused(ctx context.Context, reason Reason) {
 // 401 always is about the caller's own credentials. Clients that send
 // Proxy-Authorization only when asked for it have to send a key header.
 func Authenticate(o AuthenticateOptions) func(http.Handler) http.Handler {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
 	if o.KeyHeaders == nil {
 		o.KeyHeaders = []string{"X-Api-Key"}
 	}
@@ -62,7 +60,7 @@ func Authenticate(o AuthenticateOptions) func(http.Handler) http.Handler {
 	ring := newKeyring(o.Callers)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			caller, reason := authenticate(r, ring, headers, o.Now())
+			caller, reason := authenticate(r, ring, headers, instant(o.Now, r))
 			removeCredentials(r, headers)
 			if reason != "" {
 				o.Hooks.refused(r.Context(), reason)
@@ -73,6 +71,18 @@ func Authenticate(o AuthenticateOptions) func(http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		})
 	}
+}
+
+// instant is the time at which a request is judged: that of its beginning, which
+// the observe stage has read, where there is no clock.
+func instant(now func() time.Time, r *http.Request) time.Time {
+	if now != nil {
+		return now()
+	}
+	if start := exchange.From(r.Context()).Start; !start.IsZero() {
+		return start
+	}
+	return time.Now()
 }
 
 func authenticate(r *http.Request, ring *keyring, headers []string, now time.Time) (*exchange.Caller, Reason) {

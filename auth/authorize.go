@@ -21,7 +21,8 @@ type AuthorizeOptions struct {
 	// Refuse answers a request with the problem err. Required.
 	Refuse func(w http.ResponseWriter, r *http.Request, err error)
 
-	// Now is the clock against which access ends; nil = time.Now.
+	// Now is the clock against which access ends; nil = the exchange's Start,
+	// or time.Now where that is not set.
 	Now func() time.Time
 
 	Hooks Hooks
@@ -33,13 +34,10 @@ type AuthorizeOptions struct {
 // caller may not use and a word that is no class are refused, a class that the
 // caller may not have is ignored.
 func Authorize(o AuthorizeOptions) func(http.Handler) http.Handler {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			ex := exchange.From(r.Context())
-			decision, problem := authorize(r, ex, o.Policy, o.Now())
+			decision, problem := authorize(r, ex, o.Policy, instant(o.Now, r))
 			if problem != nil {
 				reason := ReasonNotAllowed
 				if problem.Type == exchange.MalformedRequest {

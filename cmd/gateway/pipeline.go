@@ -319,12 +319,12 @@ func (s stack) authenticate() auth.AuthenticateOptions {
 		headers[i] = string(name)
 	}
 	return auth.AuthenticateOptions{
-		Callers: s.generation.callers, KeyHeaders: headers, Refuse: s.errors.Refuse, Now: s.options.now,
+		Callers: s.generation.callers, KeyHeaders: headers, Refuse: s.errors.Refuse,
 	}
 }
 
 func (s stack) authorize() auth.AuthorizeOptions {
-	return auth.AuthorizeOptions{Policy: s.generation.policy, Refuse: s.errors.Refuse, Now: s.options.now}
+	return auth.AuthorizeOptions{Policy: s.generation.policy, Refuse: s.errors.Refuse}
 }
 
 // originOf returns scheme://host of an absolute URL that was checked before.
