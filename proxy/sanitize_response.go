@@ -61,6 +61,10 @@ func (g *responseGuard) WriteHeader(status int) {
 	if status >= http.StatusOK && g.http1 && (g.closeAfter || g.body.unread()) {
 		g.Header().Set("Connection", "close")
 	}
+	if g.http1 && status >= http.StatusOK { // net/http sends it with what is written next
+		g.ResponseWriter.WriteHeader(status)
+		return
+	}
 	g.start()
 	defer g.stop()
 	g.ResponseWriter.WriteHeader(status)

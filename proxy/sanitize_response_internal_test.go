@@ -36,12 +36,19 @@ func TestWriteDeadlines(t *testing.T) {
 			write func()
 			moved int
 		}{
-			{0, func() { g.WriteHeader(http.StatusOK) }, 1},
-			{0, func() { _, _ = g.Write([]byte("a")) }, 1},
-			{time.Second, func() { _, _ = g.Write([]byte("b")) }, 1},
-			{time.Nanosecond, func() { _, _ = g.Write([]byte("c")) }, 2},
-			{time.Hour, func() { _ = g.FlushError() }, 3},
-			{time.Hour, g.finish, 4},
+			{0, func() { g.WriteHeader(http.StatusEarlyHints) }, 1}, // sent at once
+			{time.Hour, func() {
+				g.WriteHeader(http.StatusOK)
+				if w.moved != 1 {
+					t.Errorf("a header that waits for the body has moved the deadline")
+				}
+				_, _ = g.Write([]byte("0"))
+			}, 2},
+			{0, func() { _, _ = g.Write([]byte("a")) }, 2},
+			{time.Second, func() { _, _ = g.Write([]byte("b")) }, 2},
+			{time.Nanosecond, func() { _, _ = g.Write([]byte("c")) }, 3},
+			{time.Hour, func() { _ = g.FlushError() }, 4},
+			{time.Hour, g.finish, 5},
 		} {
 			<-time.After(step.wait)
 			step.write()
