@@ -79,9 +79,14 @@ func WriteProblem(w http.ResponseWriter, status int, detail string) {
 func ReadJSON(r *http.Request, v any) error {
 	dec := json.NewDecoder(r.Body)
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); errors.Is(err, io.EOF) {
+	err := dec.Decode(v)
+	mistyped, is := errors.AsType[*json.UnmarshalTypeError](err)
+	switch {
+	case errors.Is(err, io.EOF):
 		return errors.New("the body is empty, want a JSON object")
-	} else if err != nil {
+	case is && mistyped.Field != "": // encoding/json would name types of this program
+		return fmt.Errorf("the body is not what is wanted: %s cannot be a JSON %s", mistyped.Field, mistyped.Value)
+	case err != nil:
 		return fmt.Errorf("the body is not what is wanted: %w", err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {

@@ -154,6 +154,7 @@ func TestQuotaAPIRefuses(t *testing.T) {
 		{"POST", pathQuotaBlock, `{"bucket":"x","for":"9999h","reason":"x"}`, "1s to 168h", 400},
 		{"POST", pathQuotaBlock, `{"bucket":"x","for":"1m","reason":"  "}`, "give a reason", 400},
 		{"POST", pathQuotaBlock, `{"bucket":"x","for":"1m","reason":"x","by":"me"}`, "not what is wanted", 400},
+		{"POST", pathQuotaBlock, `{"bucket":5,"for":"1m","reason":"x"}`, "bucket cannot be a JSON number", 400},
 		{"POST", pathQuotaUnblock, `{}`, "name a bucket", 400},
 		{"POST", pathQuotaUnblock, `[`, "not what is wanted", 400},
 	} {

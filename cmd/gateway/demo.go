@@ -204,11 +204,12 @@ The caller "storefront" has a key of its own and no iQmetrix secret.
 	_, err = fmt.Fprintf(p.stdout, `
 What reached iQmetrix, with whose token:   curl '%s/_sim/ledger'
 Who has used which quota:                  gateway quota top --admin-address %s
+What the cache has saved:                  gateway cache stats --admin-address %s
 What the gateway measured:                 curl 'http://%s/metrics'
 Is it ready:                               curl 'http://%s/readyz?verbose'
 
 Press Ctrl-C to end.
-`, d.url, a.Admin, a.Admin, a.Admin)
+`, d.url, a.Admin, a.Admin, a.Admin, a.Admin)
 	return err
 }
 
