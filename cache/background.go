@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"runtime/debug"
 
 	"iqgateway/internal/exchange"
 )
@@ -44,7 +45,7 @@ func (l *lookup) startRefresh(r *http.Request, ex *exchange.Exchange, q *questio
 			<-c.refreshes
 			c.fresh.Delete(key)
 		}()
-		c.o.Hooks.refreshed(q.route.Service, l.runRefresh(in, own))
+		c.o.Hooks.refreshed(q.route.Service, l.runRefresh(q.route.Service, in, own))
 		if c.memory.get(q.key, q.selection.text) == q.stored { // it brought nothing
 			c.failing.set(key, c.now().Add(restAfterFailed))
 		}
@@ -70,10 +71,15 @@ func refreshRequest(ctx context.Context, r *http.Request, q *question) *http.Req
 	return in
 }
 
-func (l *lookup) runRefresh(in *http.Request, own *exchange.Exchange) (err error) {
+func (l *lookup) runRefresh(of ServiceName, in *http.Request, own *exchange.Exchange) (err error) {
 	defer func() {
-		if v := recover(); v != nil { // how the stages cut an answer
-			err = errRefresh
+		v := recover()
+		if v == nil {
+			return
+		}
+		err = errRefresh
+		if v != http.ErrAbortHandler { //nolint:errorlint // a value: how the stages cut an answer
+			l.cache.o.Hooks.panicked(of, v, debug.Stack())
 		}
 	}()
 	l.next.ServeHTTP(nowhere{}, in)

@@ -25,7 +25,8 @@ type Hooks struct {
 	// LogFailed and TierFailed are told why a shared store did not help.
 	LogFailed  func(operation string, err error)
 	TierFailed func(operation string, err error)
-	// Panicked is told of a panic in a shared fetch, whose callers got an error.
+	// Panicked is told of a panic in a shared fetch, whose callers got an error,
+	// or in a background refresh.
 	Panicked func(s ServiceName, value any, stack []byte)
 }
 

@@ -14,14 +14,29 @@ import (
 // changed before its answer goes on. Who reads afterwards through this replica
 // reads what was written.
 func (s *store) write(req *http.Request, ex *exchange.Exchange) (*http.Response, error) {
+	returned := false
+	defer func() {
+		if !returned { // a panic: nobody knows how far it came
+			s.drop(req, ex, nil)
+		}
+	}()
 	resp, err := s.next.RoundTrip(req)
-	service := s.o.Services[ServiceName{ex.Target.Environment, ex.Target.Service}]
-	if service == nil || !service.stores() || !mayHaveChanged(resp, err) {
-		return resp, err
+	returned = true
+	switch {
+	case !mayHaveChanged(resp, err):
+	case resp == nil:
+		s.drop(req, ex, nil)
+	default:
+		s.drop(req, ex, resp.Header)
 	}
-	var header http.Header
-	if resp != nil {
-		header = resp.Header
+	return resp, err
+}
+
+// drop drops what a write may have changed; header is that of its answer.
+func (s *store) drop(req *http.Request, ex *exchange.Exchange, header http.Header) {
+	service := s.o.Services[ServiceName{ex.Target.Environment, ex.Target.Service}]
+	if service == nil || !service.stores() {
+		return
 	}
 	events := writeEvents(service, write{
 		service: ServiceName{ex.Target.Environment, ex.Target.Service}, path: ex.Target.Path, upstreams: s.upstreams(ex),
@@ -30,7 +45,6 @@ func (s *store) write(req *http.Request, ex *exchange.Exchange) (*http.Response,
 		s.cache.o.Hooks.invalidated(events[i].Kind, 1)
 	}
 	s.cache.feed.publish(req.Context(), events)
-	return resp, err
 }
 
 // stores reports whether any answer of the service can be stored. Elsewhere the
