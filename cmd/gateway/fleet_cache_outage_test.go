@@ -139,7 +139,7 @@ func TestFleetCacheWithoutRedis(t *testing.T) {
 	await(t, "the replicas know each other", func() bool { return f.metric(t, f.all[2], "iqgw_store_replicas") == 3 })
 	f.settle(t, companyTree)
 	w, stop := f.watch(t)
-	lasting, between := 2*time.Second, time.Second
+	lasting, between := 1200*time.Millisecond, 600*time.Millisecond
 	if *long {
 		lasting, between = 12*time.Second, 5*time.Second
 	}
