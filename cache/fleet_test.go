@@ -229,12 +229,14 @@ func TestReadingPosts(t *testing.T) {
 		t.Errorf("the upstream got %q", got)
 	}
 	post(`{ "ids" : [1, 2] }`).want(t, 200, `{"ids":[1,2]}`, "hit")
+	s.askNode(0, "POST", "/v1/Bulk", `{"ids":[1,2]}`, "X-Reads: yes", "Content-Type: application/json", `If-None-Match: "1"`).
+		want(t, 200, `{"ids":[1,2]}`, "fwd=bypass; detail=condition")
 	post(`{"ids":[2,1]}`).want(t, 200, `{"ids":[2,1]}`, "fwd=uri-miss")
 	post(`not json`).want(t, 200, `not json`, "fwd=bypass; detail=body")
 	large := `{"ids":"` + strings.Repeat("x", 2<<20) + `"}`
 	post(large).want(t, 200, large, "fwd=bypass; detail=body")
 	s.get("/v1/Bulk").want(t, 200, "", "fwd=uri-miss") // is another thing
-	s.wantAsked(5)
+	s.wantAsked(6)
 	s.ask("POST", "/v1/Bulk")
 	post(`{"ids":[1,2]}`).want(t, 200, `{"ids":[1,2]}`, "fwd=uri-miss")
 }

@@ -210,7 +210,8 @@ func (r *run) take(resp *http.Response, requested, received time.Time) {
 	defer f.close(errPanicked) // nothing comes after it otherwise
 	switch err := f.pump(&watched{ReadCloser: resp.Body, run: r}); {
 	case errors.Is(err, errTooLarge):
-		r.alone("too-large")
+		r.remember()
+		r.release(notSharedFor)
 		if r.question.stored != nil {
 			r.cache.outdate(r.ctx, r.question)
 		}
@@ -265,18 +266,19 @@ func (r *run) single(resp *http.Response, why string) {
 	if isFailed(resp.StatusCode) {
 		err = errUpstreamFailed
 	}
+	apart := time.Duration(0)
 	if isLasting(why) && resp.StatusCode < http.StatusBadRequest { // an error passes
-		r.alone(why)
-	} else {
-		r.release(0)
+		apart = notSharedFor
+		r.remember()
 	}
 	if why != "account" && r.question.stored != nil && replaces(resp.StatusCode) {
 		r.cache.outdate(r.ctx, r.question)
 	}
 	r.expiry.Stop()
 	resp.Body = &watched{ReadCloser: resp.Body, run: r}
-	r.finishWith(nil, fetched, fmt.Errorf("%w: %s", err, why)) // who asks after the leader has its answer takes no part
+	r.settle(nil, fetched, fmt.Errorf("%w: %s", err, why)) // who asks after the leader has its answer takes no part
 	r.flight.lead <- leadAnswer{response: resp, spent: r.spent()}
+	r.release(apart)
 }
 
 // isLasting reports whether the next answer will most likely be as unfit as this
@@ -289,10 +291,9 @@ func isLasting(why string) bool {
 	return true
 }
 
-// alone remembers that answers to the question cannot be shared.
-func (r *run) alone(string) {
+// remember that answers to the question cannot be shared.
+func (r *run) remember() {
 	r.cache.notShared.set(r.flight.key, r.cache.now().Add(notSharedFor))
-	r.release(notSharedFor)
 }
 
 // watched is an upstream's body; the flight's context ends with it.
@@ -354,12 +355,12 @@ func (r *run) finish(o *Object, from flightResult) {
 
 // fail ends the flight with an error.
 func (r *run) fail(err error) {
-	r.release(0)
-	r.finishWith(nil, fetched, err)
+	r.settle(nil, fetched, err)
 	select {
 	case r.flight.lead <- leadAnswer{err: err, spent: r.spent()}:
 	default: // the leader has its answer already
 	}
+	r.release(0) // nobody waits for the store
 	r.cancel()
 }
 
@@ -408,6 +409,10 @@ func intact(o *Object) bool {
 	if err != nil {
 		return false
 	}
-	_, err = io.Copy(io.Discard, z)
-	return err == nil
+	_, err = io.CopyN(io.Discard, z, maxDecoded+1)
+	return errors.Is(err, io.EOF)
 }
+
+// maxDecoded bounds what is decoded to look whether an answer is whole: more of
+// it is work that somebody else has planned.
+const maxDecoded = 64 << 20

@@ -60,7 +60,7 @@ func (l *lookup) suggest(ex *exchange.Exchange, q *question, now time.Time) {
 // answer answers a question from memory, or has it asked upstream.
 func (l *lookup) answer(w http.ResponseWriter, r *http.Request, ex *exchange.Exchange, q *question, begin time.Time) {
 	o, other := l.find(q, begin)
-	if asksOrigin(r.Header) || o == nil && len(r.Header["Range"]) > 0 { // what would come is not what is stored
+	if q.asksOrigin(r.Header) || o == nil && len(r.Header["Range"]) > 0 { // what would come is not what is stored
 		if q.want.OnlyIfCached {
 			l.unavailable(w, r, ex)
 			return

@@ -143,6 +143,12 @@ func (s *Service) rule(path, folded string) *Rule {
 // errBody wraps what went wrong with a caller's body.
 var errBody = errors.New("reading the request body")
 
+// asksOrigin reports whether only the origin can judge the conditions of a
+// request; of a POST that is so for all of them (RFC 9110, section 13.1.2).
+func (q *question) asksOrigin(h http.Header) bool {
+	return asksOrigin(h) || q.method == http.MethodPost && len(h["If-None-Match"]) > 0
+}
+
 // keyBody reads the body of a reading POST into the key, and gives the request
 // one that can be read again.
 func (q *question) keyBody(r *http.Request, parts *keyParts) (why string, err error) {

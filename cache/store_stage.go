@@ -146,7 +146,9 @@ func (s *store) follow(req *http.Request, ex *exchange.Exchange, q *question, fl
 			Status: cacheStatus{fwd: q.reason, fwdStatus: fl.object.Status, collapsed: true}.String(),
 		}
 		return s.respond(req, q, fl.object), nil
-	case isFailure(fl.err) && mayServeOnError(q.stored, q.want, s.cache.now()) && !q.refresh:
+	case q.refresh && fl.err != nil: // nobody waits for it
+		return nil, fl.err
+	case isFailure(fl.err) && mayServeOnError(q.stored, q.want, s.cache.now()):
 		return s.stale(req, ex, q, "coalesced", 0), nil
 	}
 	leave, err := s.cache.alone.enter(req.Context(), fl.key)
