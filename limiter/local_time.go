@@ -55,7 +55,7 @@ func (l *Local) limit() int64 {
 	s := &l.o.Settings
 	limit := s.Assume
 	switch {
-	case l.heard && l.last.Limit > 0:
+	case l.heard && l.last.Limit > 0 && l.last.Mode != ModeCold: // that would be what may be tried
 		limit = l.last.Limit
 	case len(l.seen) > 0:
 		limit = l.seen[len(l.seen)-1].limit
