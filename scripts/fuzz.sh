@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the module for FUZZTIME, one after the other. A
-# package's test program is built once for all of its targets.
+# Runs every fuzz target of the given packages (default: all of the module) for
+# FUZZTIME, one after the other. A package's test program is built once for all
+# of its targets.
 set -euo pipefail
 go=${GO:-go}
 time=${FUZZTIME:-5s}
@@ -21,6 +22,6 @@ while read -r pkg dir; do
     fi
     targets=$((targets + 1))
   done
-done < <("$go" list -f '{{.ImportPath}} {{.Dir}}' ./...)
+done < <("$go" list -f '{{.ImportPath}} {{.Dir}}' "${@:-./...}")
 [ "$targets" -gt 0 ] || { echo "no fuzz target found"; exit 1; }
 echo "$targets fuzz targets passed"
