@@ -104,11 +104,7 @@ func (nowhere) WriteHeader(int) {}
 // detach returns a context with the values of a request's, that ends with the
 // cache, and not with the request.
 func (c *Cache) detach(ctx context.Context, s *Service) (context.Context, context.CancelFunc) {
-	timeout := s.FetchTimeout
-	if timeout <= 0 {
-		timeout = defaultFetch
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.fetchTimeout())
 	stop := context.AfterFunc(c.ctx, cancel)
 	return ctx, func() {
 		stop()

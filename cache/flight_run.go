@@ -54,14 +54,10 @@ func (s *store) start(fl *flight, req *http.Request, ex *exchange.Exchange, q *q
 	if !q.refresh && mayServeOnError(q.stored, q.want, s.cache.now()) {
 		own.NoWait = true // there is something to answer with: quota is not waited for
 	}
-	timeout := q.service.FetchTimeout
-	if timeout <= 0 {
-		timeout = defaultFetch
-	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(req.Context()))
 	stop := context.AfterFunc(s.cache.ctx, cancel) //nolint:contextcheck // the cache's own, on purpose: it ends what no request ends
 	r := &run{store: s, flight: fl, question: q, exchange: own, request: req}
-	r.expiry = time.AfterFunc(timeout, func() {
+	r.expiry = time.AfterFunc(q.service.fetchTimeout(), func() {
 		r.expired.Store(true)
 		cancel()
 	})

@@ -1,23 +1,23 @@
 package cache
 
+import "strings"
+
 // maxCuts is how deep a path may be for its ancestors to be looked up one by
 // one. Real paths have less than 20; a made-up one must not cost thousands of
 // lookups, so deeper ones count as matched.
 const maxCuts = 64
 
-// cutAbove returns the path above a folded one: it is cut at its last "/" or
-// "(". Only "/" and texts that are no path have none.
+// cutAbove returns the path above a folded one, folded too: it is cut at its
+// last "/" or "(". Only "/" and texts that are no path have none.
 func cutAbove(path string) (above string, ok bool) {
-	for i := len(path) - 1; i >= 0; i-- {
-		if path[i] != '/' && path[i] != '(' {
-			continue
-		}
-		if i > 0 {
-			return path[:i], true
-		}
-		return "/", path != "/" && path[0] == '/'
+	i := strings.LastIndexAny(path, "/(")
+	if i < 0 {
+		return "", false
 	}
-	return "", false
+	if above = strings.TrimRight(path[:i], "/"); above != "" {
+		return above, true
+	}
+	return "/", path != "/" && path[0] == '/'
 }
 
 // standsAbove reports whether cutting path often enough gives above, or path is

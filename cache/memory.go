@@ -187,9 +187,6 @@ func (m *memory) gone(e otter.DeletionEvent[Key, *resource]) {
 	}
 }
 
-// drop removes all answers under a key.
-func (m *memory) drop(key Key) { m.store.Invalidate(key) }
-
 // tidy lets go of what is of no use any more. Without it that happens when
 // something is stored; it is to be called every second or so.
 func (m *memory) tidy() { m.store.CleanUp() }

@@ -60,7 +60,7 @@ func TestMemoryGivesWhatWasPut(t *testing.T) {
 			t.Errorf("%s: %+v", name, miss)
 		}
 	}
-	m.drop(o.Key)
+	m.store.Invalidate(o.Key)
 	if m.get(o.Key, o.Selected) != nil || m.bytes() != 0 || m.bytesOf(o.Route.Service) != 0 {
 		t.Errorf("%d bytes after the drop", m.bytes())
 	}
@@ -291,7 +291,7 @@ func TestMemoryIsConcurrent(t *testing.T) {
 				key, selected := Key(fmt.Sprint(r.IntN(200))), fmt.Sprint(r.IntN(20))
 				switch r.IntN(20) {
 				case 0:
-					m.drop(key)
+					m.store.Invalidate(key)
 				case 1, 2, 3:
 					m.put(base.with(func(o *Object) { o.Key, o.Selected = key, selected }))
 				default:

@@ -89,3 +89,10 @@ type Service struct {
 	// invalidations by more than five seconds.
 	Writable bool
 }
+
+func (s *Service) fetchTimeout() time.Duration {
+	if s.FetchTimeout <= 0 {
+		return defaultFetch
+	}
+	return s.FetchTimeout
+}

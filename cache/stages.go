@@ -3,7 +3,6 @@ package cache
 import (
 	"context"
 	"net/http"
-	"net/url"
 
 	"iqgateway/internal/exchange"
 )
@@ -27,9 +26,6 @@ type StageOptions struct {
 	Decorate func(h http.Header, r *http.Request, status int)
 	// Refuse renders a problem; required.
 	Refuse func(http.ResponseWriter, *http.Request, error)
-	// Upstreams are the URLs of a target besides its own: the host that a
-	// session prefers. nil = none.
-	Upstreams func(*exchange.Exchange) []*url.URL
 }
 
 // Stages are the two stages of one generation.

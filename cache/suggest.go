@@ -70,13 +70,3 @@ func (s *ghostShard) would(id uint64, ttl time.Duration, now int64) bool {
 	s.young[id] = now + int64(ttl)
 	return false
 }
-
-func (g *ghost) len() (n int) {
-	for i := range g.shards {
-		s := &g.shards[i]
-		s.mu.Lock()
-		n += len(s.young) + len(s.old)
-		s.mu.Unlock()
-	}
-	return n
-}

@@ -80,3 +80,14 @@ func BenchmarkGhost(b *testing.B) {
 		g.would(key, "application/json", time.Hour, now)
 	}
 }
+
+// len is how many answers are remembered.
+func (g *ghost) len() (n int) {
+	for i := range g.shards {
+		s := &g.shards[i]
+		s.mu.Lock()
+		n += len(s.young) + len(s.old)
+		s.mu.Unlock()
+	}
+	return n
+}

@@ -155,24 +155,3 @@ func cutPrefixFolded(path, prefix string) (string, bool) {
 		return below, true
 	}
 }
-
-// ancestors returns the paths that stand above a folded one: itself cut at each
-// "/" and "(", the longest first and each once, without itself.
-func ancestors(folded string) []string {
-	var above []string
-	last := folded
-	for i := len(folded) - 1; i >= 0; i-- {
-		if folded[i] != '/' && folded[i] != '(' {
-			continue
-		}
-		path := strings.TrimRight(folded[:i], "/")
-		if path == "" && folded[0] == '/' {
-			path = "/"
-		}
-		if path != last && path != "" {
-			above = append(above, path)
-			last = path
-		}
-	}
-	return above
-}

@@ -160,6 +160,14 @@ func TestEventsOfAWriteAreBounded(t *testing.T) {
 	}
 }
 
+// ancestors are all paths above a folded one, the longest first.
+func ancestors(folded string) (above []string) {
+	for p, ok := cutAbove(folded); ok; p, ok = cutAbove(p) {
+		above = append(above, p)
+	}
+	return above
+}
+
 func TestAncestors(t *testing.T) {
 	tests := map[string][]string{
 		"/v1/companies(1)/customers(2)/x": {

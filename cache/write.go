@@ -39,7 +39,7 @@ func (s *store) drop(req *http.Request, ex *exchange.Exchange, header http.Heade
 		return
 	}
 	events := writeEvents(service, write{
-		service: ServiceName{ex.Target.Environment, ex.Target.Service}, path: ex.Target.Path, upstreams: s.upstreams(ex),
+		service: ServiceName{ex.Target.Environment, ex.Target.Service}, path: ex.Target.Path, upstreams: []*url.URL{ex.Target.Upstream, ex.Upstream},
 	}, header)
 	for i := range events {
 		s.cache.o.Hooks.invalidated(events[i].Kind, 1)
@@ -53,14 +53,6 @@ func (s *Service) stores() bool {
 	return s.Mode == ModeRFC9111 || s.Mode == ModePolicy && slices.ContainsFunc(s.Rules, func(r Rule) bool {
 		return !r.Never && !r.Suggest && r.TTL > 0
 	})
-}
-
-func (s *store) upstreams(ex *exchange.Exchange) []*url.URL {
-	all := []*url.URL{ex.Target.Upstream, ex.Upstream}
-	if s.o.Upstreams != nil {
-		all = append(all, s.o.Upstreams(ex)...)
-	}
-	return all
 }
 
 // mayHaveChanged reports whether a write may have had an effect, or has shown
