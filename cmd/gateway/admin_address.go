@@ -102,3 +102,8 @@ func (f *adminFlags) tlsConfig() (*tls.Config, error) {
 	}
 	return c, nil
 }
+
+// adminHelp ends the help of the commands that ask a running gateway.
+const adminHelp = `The gateway is asked through its admin server (--admin-address, else
+` + envAdminAddress + `, else ` + defaultAdminAddress + `); the admin token is taken from
+` + envAdminToken + `.`

@@ -19,9 +19,7 @@ answers on every replica of the fleet.
 What is stored is decided by rules: ` + "`gateway explain`" + ` shows the one that counts
 for a request, and the Cache-Status field of each answer what became of it.
 
-The gateway is asked through its admin server (--admin-address, else
-` + envAdminAddress + `, else ` + defaultAdminAddress + `); the admin token is taken from
-` + envAdminToken + `.`,
+` + adminHelp,
 		Args: subcommandRequired,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -22,9 +22,7 @@ A bucket is one quota of an upstream: environment/service/policy, where the
 policy is authenticated or anonymous. It has a fourth part, a credential or a
 quota group, where the upstream counts several of them apart.
 
-The gateway is asked through its admin server (--admin-address, else
-` + envAdminAddress + `, else ` + defaultAdminAddress + `); the admin token is taken from
-` + envAdminToken + `.`,
+` + adminHelp,
 		Args: subcommandRequired,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -22,9 +22,7 @@ func (p program) tokenCommand() *cobra.Command {
 		Long: `Show what a running gateway holds for each credential, and act on it on every
 replica of the fleet. No token is ever shown.
 
-The gateway is asked through its admin server (--admin-address, else
-` + envAdminAddress + `, else ` + defaultAdminAddress + `); the admin token is taken from
-` + envAdminToken + `.`,
+` + adminHelp,
 		Args: subcommandRequired,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
