@@ -31,9 +31,19 @@ func (c *Config) resolveAccess(k *checker) {
 // Writable reports whether some caller may change something in a service, now
 // or later.
 func (c *Config) Writable(s *EffectiveService) bool {
+	return c.grants(s, Grant.writes)
+}
+
+// Reached reports whether some caller has a grant on a service, now or later.
+func (c *Config) Reached(s *EffectiveService) bool {
+	return c.grants(s, func(Grant) bool { return true })
+}
+
+// grants reports whether some caller has a grant on a service that is as asked.
+func (c *Config) grants(s *EffectiveService, is func(Grant) bool) bool {
 	for _, caller := range c.Callers {
 		for _, a := range caller.Access {
-			if a.Environment == s.Environment && a.covers(s) && a.grantOf(s).writes() {
+			if a.Environment == s.Environment && a.covers(s) && is(a.grantOf(s)) {
 				return true
 			}
 		}

@@ -46,8 +46,14 @@ callers:
 				t.Errorf("writable %t", got)
 			}
 			other, _ := c.Environment("sandbox")
+			if !c.Reached(s) { // the reader has all of them
+				t.Error("not reached")
+			}
 			if s, _ := other.Service(tt.service); c.Writable(s) {
 				t.Error("writable in an environment of which no caller has a credential")
+			}
+			if s, _ := other.Service(tt.service); c.Reached(s) {
+				t.Error("reached in an environment of which no caller has a credential")
 			}
 		})
 	}

@@ -105,7 +105,7 @@ func newCacheGauges(meter metric.Meter) (cacheGauges, error) {
 	}
 	gauge(&g.bytes, &errs[0], "stored", "By", "Memory that stored answers of the service take in this process, bookkeeping included.")
 	gauge(&g.maximum, &errs[1], "limit", "By", "What cache.memory allows all of them together.")
-	gauge(&g.objects, &errs[2], "objects", "{object}", "Stored answers in this process; those to the same URL that differ by request fields count as one.")
+	gauge(&g.objects, &errs[2], "objects", "{answer}", "Stored answers in this process; those to the same URL that differ by request fields count as one.")
 	g.heard, errs[3] = meter.Float64ObservableGauge("iqgw.cache.log.age", metric.WithUnit("s"),
 		metric.WithDescription("Time since the fleet's invalidations were last heard. Above 5 s no copy is used of what callers can write."))
 	g.evicted, errs[4] = meter.Int64ObservableCounter("iqgw.cache.evicted", metric.WithUnit("By"),

@@ -57,6 +57,24 @@ func (c cacheAdmin) endpoints() []observability.Endpoint {
 	}
 }
 
+// note writes what has become of a purge, also of one that failed.
+func (c cacheAdmin) note(r *http.Request, events []cache.Event, result fleet.Result, err error) {
+	attrs := []slog.Attr{
+		slog.Any("purge", purgeTexts(events)),
+		slog.Int("replicas", result.Replicas), slog.Int("followed", result.Followed), slog.String("peer", r.RemoteAddr),
+	}
+	message := "an operator has purged the cache"
+	switch {
+	case err != nil:
+		message = "an operator's purge of the cache has failed"
+		attrs = append(attrs, slog.String("error", err.Error()))
+	case result.Followed < result.Replicas:
+		message = "an operator has purged the cache, and not every replica has followed yet"
+		attrs = append(attrs, slog.Any("behind", result.Behind), slog.String("why", result.Reason))
+	}
+	c.audit(r.Context(), message, attrs...)
+}
+
 func (c cacheAdmin) doPurge(w http.ResponseWriter, r *http.Request) {
 	var asked purgeRequest
 	if err := observability.ReadJSON(r, &asked); err != nil {
@@ -66,15 +84,14 @@ func (c cacheAdmin) doPurge(w http.ResponseWriter, r *http.Request) {
 	events, err := asked.events(c.known())
 	if err != nil {
 		status := http.StatusBadRequest
-		if _, unknown := errors.AsType[unknownServiceError](err); unknown {
+		if _, unknown := errors.AsType[unknownNameError](err); unknown {
 			status = http.StatusNotFound
 		}
 		observability.WriteProblem(w, status, err.Error())
 		return
 	}
 	result, err := c.purge(r.Context(), events)
-	c.audit(r.Context(), "an operator has purged the cache", slog.Any("purged", purgeTexts(events)),
-		slog.Int("replicas", result.Replicas), slog.Int("followed", result.Followed), slog.String("peer", r.RemoteAddr))
+	c.note(r, events, result, err)
 	if err != nil {
 		observability.WriteProblem(w, http.StatusInternalServerError,
 			fmt.Sprintf("replica %s did not follow: %v; of %d replicas %d followed", c.replica, err, result.Replicas, result.Followed))

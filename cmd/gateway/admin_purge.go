@@ -19,7 +19,7 @@ const maxPurgeText = 2000
 // others.
 type purgeRequest struct {
 	Service     string `json:"service,omitempty"`     // name or alias
-	Environment string `json:"environment,omitempty"` // "" = all that have the service
+	Environment string `json:"environment,omitempty"` // "" = all in which a caller can reach the service
 	Path        string `json:"path,omitempty"`        // this path, whatever the query
 	Pattern     string `json:"pattern,omitempty"`     // all paths that it matches
 	URL         string `json:"url,omitempty"`         // this path with exactly this query
@@ -32,6 +32,8 @@ type purgeService struct {
 	cache.ServiceName
 	aliases  []string
 	upstream *url.URL
+	reached  bool     // by some caller
+	tags     []string // of its rules
 }
 
 // isCalled reports whether a purge may name the service so.
@@ -39,11 +41,11 @@ func (s purgeService) isCalled(name string) bool {
 	return s.Service == name || slices.Contains(s.aliases, name)
 }
 
-// unknownServiceError is a purge of what is not configured.
-type unknownServiceError struct{ text string }
+// unknownNameError is a purge of what is not configured.
+type unknownNameError struct{ text string }
 
 // Error implements error.
-func (e unknownServiceError) Error() string { return e.text }
+func (e unknownNameError) Error() string { return e.text }
 
 // events turns a purge into what is to be dropped: one event for each service
 // that it names. The error says what to correct.
@@ -58,12 +60,17 @@ func (p purgeRequest) events(known []purgeService) ([]cache.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.Service == "" && p.Environment == "" { // all, or a tag of all services
-		return []cache.Event{event}, nil
-	}
 	services, err := p.services(known)
 	if err != nil {
 		return nil, err
+	}
+	if p.Tag != "" {
+		if services, err = p.tagged(services); err != nil {
+			return nil, err
+		}
+	}
+	if p.Service == "" && p.Environment == "" { // all, or a tag of all services
+		return []cache.Event{event}, nil
 	}
 	events := make([]cache.Event, len(services))
 	for i, s := range services {
@@ -135,17 +142,57 @@ func foldedPath(path string) (string, error) {
 	return folded, nil
 }
 
-// services finds those that the purge names.
+// services finds those that the purge names. Of the environments that it does
+// not name, only those count in which somebody can reach the service: nothing is
+// stored of the others.
 func (p purgeRequest) services(known []purgeService) ([]purgeService, error) {
-	var found []purgeService
+	var found, reached []purgeService
 	for _, s := range known {
-		if (p.Service == "" || s.isCalled(p.Service)) && (p.Environment == "" || s.Environment == p.Environment) {
+		if (p.Service != "" && !s.isCalled(p.Service)) || (p.Environment != "" && s.Environment != p.Environment) {
+			continue
+		}
+		found = append(found, s)
+		if s.reached {
+			reached = append(reached, s)
+		}
+	}
+	switch {
+	case p.Service == "" && p.Environment == "":
+		return found, nil
+	case p.Environment == "" && len(reached) > 0:
+		return reached, nil
+	case len(found) > 0:
+		return found, nil
+	}
+	return nil, p.unknown(known)
+}
+
+// tagged are those of services that have a rule with the tag.
+func (p purgeRequest) tagged(services []purgeService) ([]purgeService, error) {
+	var found []purgeService
+	var tags []string
+	for _, s := range services {
+		tags = append(tags, s.tags...)
+		if slices.Contains(s.tags, p.Tag) {
 			found = append(found, s)
 		}
 	}
 	if len(found) > 0 {
 		return found, nil
 	}
+	of := ""
+	if p.Service != "" || p.Environment != "" {
+		of = " of " + strings.Trim(p.Environment+"/"+p.Service, "/")
+	}
+	if len(tags) == 0 {
+		return nil, unknownNameError{fmt.Sprintf("no cache rule%s has the tag %q, nor any other: write it into services.NAME.cache.rules[].tags, or purge a path", of, p.Tag)}
+	}
+	slices.Sort(tags)
+	return nil, unknownNameError{fmt.Sprintf("no cache rule%s has the tag %q; there is %s", of, p.Tag, strings.Join(slices.Compact(tags), ", "))}
+}
+
+// unknown says what there is in place of what the purge names.
+func (p purgeRequest) unknown(known []purgeService) error {
 	var choices []string
 	for _, s := range known {
 		switch {
@@ -159,12 +206,13 @@ func (p purgeRequest) services(known []purgeService) ([]purgeService, error) {
 	}
 	what := strings.Trim(p.Environment+"/"+p.Service, "/")
 	if p.Service == "" {
-		return nil, unknownServiceError{fmt.Sprintf("no environment %q is configured; there is %s", what, strings.Join(slices.Compact(choices), ", "))}
+		slices.Sort(choices)
+		return unknownNameError{fmt.Sprintf("no environment %q is configured; there is %s", what, strings.Join(slices.Compact(choices), ", "))}
 	}
 	if len(choices) == 0 {
-		return nil, unknownServiceError{fmt.Sprintf("no service %q is configured: `gateway explain` shows what a request's service is called", what)}
+		return unknownNameError{fmt.Sprintf("no service %q is configured: `gateway explain` shows what a request's service is called", what)}
 	}
-	return nil, unknownServiceError{fmt.Sprintf("no service %q is configured; there is %s", what, strings.Join(choices, ", "))}
+	return unknownNameError{fmt.Sprintf("no service %q is configured; there is %s", what, strings.Join(choices, ", "))}
 }
 
 // absolute finds the service of a URL of an upstream.
@@ -184,7 +232,7 @@ func (p purgeRequest) absolute(known []purgeService) ([]cache.Event, error) {
 		}
 	}
 	if best < 0 {
-		return nil, unknownServiceError{fmt.Sprintf("url %q is on no upstream that is configured: name the service, and the url from the path on, as /v1/Companies(1)?$top=5", p.URL)}
+		return nil, unknownNameError{fmt.Sprintf("url %q is on no upstream that is configured: name the service, and the url from the path on, as /v1/Companies(1)?$top=5", p.URL)}
 	}
 	folded, err := foldedPath(below)
 	return []cache.Event{{Kind: cache.DropKey, Service: known[best].ServiceName, Path: folded, Query: u.RawQuery}}, err

@@ -12,19 +12,24 @@ import (
 )
 
 func knownServices() []purgeService {
-	at := func(environment, service, upstream string, aliases ...string) purgeService {
+	at := func(environment, service, upstream string, tags []string, aliases ...string) purgeService {
 		u, err := url.Parse(upstream)
 		if err != nil {
 			panic(err) // a mistake in this table
 		}
-		return purgeService{ServiceName: cache.ServiceName{Environment: environment, Service: service}, aliases: aliases, upstream: u}
+		return purgeService{
+			ServiceName: cache.ServiceName{Environment: environment, Service: service}, aliases: aliases, upstream: u,
+			reached: environment != "rc", tags: tags,
+		}
 	}
 	return []purgeService{
-		at("production", "crm", "https://crm.iqmetrix.net", "customers"),
-		at("sandbox", "crm", "https://crmdemo.iqmetrix.net", "customers"),
-		at("production", "order", "https://order.iqmetrix.net"),
-		at("production", "covaorderintake", "https://api.iqmetrix.net/covaorderintake"),
-		at("production", "vendorinventory", "https://api.iqmetrix.net/vendorinventory"),
+		at("production", "crm", "https://crm.iqmetrix.net", []string{"people", "prices"}, "customers"),
+		at("sandbox", "crm", "https://crmdemo.iqmetrix.net", []string{"people"}, "customers"),
+		at("rc", "crm", "https://crmrc.iqmetrix.net", []string{"people"}, "customers"),
+		at("rc", "taxes", "https://taxesrc.iqmetrix.net", nil),
+		at("production", "order", "https://order.iqmetrix.net", nil),
+		at("production", "covaorderintake", "https://api.iqmetrix.net/covaorderintake", nil),
+		at("production", "vendorinventory", "https://api.iqmetrix.net/vendorinventory", nil),
 	}
 }
 
@@ -36,7 +41,7 @@ func TestPurgeEvents(t *testing.T) {
 		ask  purgeRequest
 		want []cache.Event
 	}{
-		"a path is folded, of every environment": {
+		"a path is folded, of every environment that somebody can reach": {
 			purgeRequest{Service: "customers", Path: "/V1/Companies%281%29/"},
 			[]cache.Event{{Kind: cache.DropPath, Service: crm, Path: "/v1/companies(1)"}, {Kind: cache.DropPath, Service: demo, Path: "/v1/companies(1)"}},
 		},
@@ -60,8 +65,17 @@ func TestPurgeEvents(t *testing.T) {
 			purgeRequest{Service: "crm", Environment: "production", Pattern: "/v1/Companies({company})/**"},
 			[]cache.Event{{Kind: cache.DropPattern, Service: crm, Path: "/v1/Companies({company})/**"}},
 		},
-		"a tag of one service":   {purgeRequest{Service: "crm", Environment: "production", Tag: "people"}, []cache.Event{{Kind: cache.DropTag, Service: crm, Tag: "people"}}},
-		"a tag of all services":  {purgeRequest{Tag: "people"}, []cache.Event{{Kind: cache.DropTag, Tag: "people"}}},
+		"a tag of one service":  {purgeRequest{Service: "crm", Environment: "production", Tag: "people"}, []cache.Event{{Kind: cache.DropTag, Service: crm, Tag: "people"}}},
+		"a tag of all services": {purgeRequest{Tag: "people"}, []cache.Event{{Kind: cache.DropTag, Tag: "people"}}},
+		"a tag where it is":     {purgeRequest{Service: "crm", Tag: "prices"}, []cache.Event{{Kind: cache.DropTag, Service: crm, Tag: "prices"}}},
+		"an environment that is named counts, whoever reaches it": {
+			purgeRequest{Environment: "rc", Service: "taxes", All: true},
+			[]cache.Event{{Kind: cache.DropService, Service: cache.ServiceName{Environment: "rc", Service: "taxes"}}},
+		},
+		"so does a service that nobody reaches": {
+			purgeRequest{Service: "taxes", All: true},
+			[]cache.Event{{Kind: cache.DropService, Service: cache.ServiceName{Environment: "rc", Service: "taxes"}}},
+		},
 		"a service":              {purgeRequest{Service: "crm", Environment: "sandbox", All: true}, []cache.Event{{Kind: cache.DropService, Service: demo}}},
 		"everything":             {purgeRequest{All: true}, []cache.Event{{Kind: cache.DropAll}}},
 		"all of one environment": {purgeRequest{Environment: "sandbox", All: true}, []cache.Event{{Kind: cache.DropService, Service: demo}}},
@@ -99,7 +113,10 @@ func TestPurgeRefusesWhatCannotBeMeant(t *testing.T) {
 		"an essay":                    {purgeRequest{Service: "crm", Path: "/" + strings.Repeat("x", maxPurgeText)}, "longer than"},
 		"an unknown service":          {purgeRequest{Service: "crn", All: true}, `no service "crn"`},
 		"a service of another place":  {purgeRequest{Environment: "sandbox", Service: "order", All: true}, "there is crm, production/order"},
-		"an unknown environment":      {purgeRequest{Environment: "prod", All: true}, `no environment "prod" is configured; there is production, sandbox`},
+		"an unknown environment":      {purgeRequest{Environment: "prod", All: true}, `no environment "prod" is configured; there is production, rc, sandbox`},
+		"a tag of no rule":            {purgeRequest{Tag: "price"}, `no cache rule has the tag "price"; there is people, prices`},
+		"a tag of another service":    {purgeRequest{Environment: "sandbox", Service: "customers", Tag: "prices"}, `no cache rule of sandbox/customers has the tag "prices"; there is people`},
+		"a tag where no rule has any": {purgeRequest{Service: "order", Tag: "prices"}, `no cache rule of order has the tag "prices", nor any other`},
 		"a URL of nobody":             {purgeRequest{URL: "https://example.com/v1"}, "on no upstream"},
 		"a URL beside its prefix":     {purgeRequest{URL: "https://api.iqmetrix.net/covaorderintakes/v1"}, "on no upstream"},
 		"a URL of another than named": {purgeRequest{Service: "order", URL: "https://crm.iqmetrix.net/v1"}, "on no upstream"},

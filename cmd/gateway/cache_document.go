@@ -20,7 +20,7 @@ type cacheDocument struct {
 type cacheMemory struct {
 	Bytes   int64  `json:"bytes"`
 	Limit   int64  `json:"limit_bytes"`
-	Objects int    `json:"objects"`
+	Answers int    `json:"stored_answers"`
 	Evicted uint64 `json:"evicted_bytes"`
 }
 
@@ -40,7 +40,7 @@ func (c cacheAdmin) describe() cacheDocument {
 	stats := c.stats()
 	d := cacheDocument{
 		Replica: c.replica, Tier: c.tier(), Services: append([]cache.ServiceStats{}, stats.Services...), // never null
-		Memory: cacheMemory{Bytes: stats.Bytes, Limit: c.limit(), Objects: stats.Entries, Evicted: stats.Evicted},
+		Memory: cacheMemory{Bytes: stats.Bytes, Limit: c.limit(), Answers: stats.Entries, Evicted: stats.Evicted},
 	}
 	if c.logged {
 		heard := c.heard()

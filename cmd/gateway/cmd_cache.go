@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -86,11 +85,13 @@ Say what to drop, by exactly one of:
   --pattern PATTERN  all paths that a pattern of a cache rule's kind matches:
                      {name} stands for a part without /, ( and ), ** at the end for any rest
   --url URL          this path with exactly this query, or a URL of the upstream
-  --tag TAG          all whose rule has the tag (services.NAME.cache.rules[].tags)
+  --tag TAG          all whose rule has the tag (services.NAME.cache.rules[].tags); one that
+                     no rule has is refused
   --all              all of the service
 
 Paths are those behind the service's own part: /v1/Companies(1)/Tree. They are
-compared as the upstream does, without regard to case. --tag and --all may stand
+compared as the upstream does, without regard to case. Without --environment it is
+every one in which some caller can reach the service. --tag and --all may stand
 without --service: then they mean every service. The answer says how many replicas
 have followed; those that are cut off from Redis follow when they are back, and use
 nothing for longer than five seconds meanwhile that callers can write; the exit code
@@ -105,7 +106,7 @@ is 1 then. The gateway needs an admin.token for this.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&ask.Service, "service", "", "name or alias of the service")
-	f.StringVar(&ask.Environment, "environment", "", "one environment; default: all that have the service")
+	f.StringVar(&ask.Environment, "environment", "", "one environment; default: all in which a caller can reach the service")
 	f.StringVar(&ask.Path, "path", "", "a path, whatever its query")
 	f.StringVar(&ask.Pattern, "pattern", "", "a path pattern")
 	f.StringVar(&ask.URL, "url", "", "a path with its exact query, or an upstream's URL")
@@ -131,19 +132,4 @@ func (p program) purgeCache(cmd *cobra.Command, flags adminFlags, output outputF
 		return err
 	}
 	return notFollowed(done.Result)
-}
-
-// followedText is how many replicas have followed, and who has not.
-func followedText(d purged) string {
-	text := fmt.Sprintf("%d of %d replicas have followed", d.Followed, d.Replicas)
-	if d.Replicas == 1 && d.Followed == 1 {
-		text = "this replica has followed"
-	}
-	if len(d.Behind) > 0 {
-		text += "; behind: " + printable(strings.Join(d.Behind, ", "))
-	}
-	if d.Reason != "" {
-		text += " (" + printable(d.Reason) + ")"
-	}
-	return text
 }

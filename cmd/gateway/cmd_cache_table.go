@@ -51,7 +51,7 @@ func writeCacheState(w io.Writer, d cacheDocument) error {
 	}
 	for _, line := range [][2]string{
 		{"replica", printable(d.Replica)},
-		{"memory", fmt.Sprintf("%s of %s, %d objects", bytesText(d.Memory.Bytes), bytesText(d.Memory.Limit), d.Memory.Objects)},
+		{"memory", fmt.Sprintf("%s of %s, %s", bytesText(d.Memory.Bytes), bytesText(d.Memory.Limit), answersText(d.Memory.Answers))},
 		{"second tier", tier},
 		{"writes of others", log},
 	} {
@@ -79,6 +79,13 @@ func writeCacheReasons(w io.Writer, services []cache.ServiceStats) error {
 		}
 	}
 	return t.Flush()
+}
+
+func answersText(n int) string {
+	if n == 1 {
+		return "1 stored answer"
+	}
+	return fmt.Sprintf("%d stored answers", n)
 }
 
 func savedText(c cache.Counts) string {
@@ -122,6 +129,6 @@ func writePurged(w io.Writer, d purged) error {
 	for _, what := range d.Purged {
 		fmt.Fprintf(w, "purged %s\n", printable(what))
 	}
-	_, err := fmt.Fprintln(w, followedText(d))
+	_, err := fmt.Fprintln(w, followedText(d.Result))
 	return err
 }

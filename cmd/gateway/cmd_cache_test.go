@@ -75,6 +75,7 @@ func someStats() cache.Stats {
 func TestCacheCommands(t *testing.T) {
 	all := fleet.Result{Replicas: 3, Followed: 3}
 	const audited = "audit: an operator has purged the cache"
+	const notYet = audited + ", and not every replica has followed yet"
 	tests := map[string]struct {
 		args []string
 		rig  *cacheRig
@@ -84,17 +85,18 @@ func TestCacheCommands(t *testing.T) {
 	}{
 		"stats": {
 			args: []string{"stats"}, rig: &cacheRig{stats: someStats(), tier: cacheTier{Store: "cache_redis", Up: true}, heard: 40 * time.Millisecond},
-			want: []string{"1.5MiB of 256MiB, 3 objects", "in cache_redis\n", "writes of others  heard\n", "production/crm       90     0       3        1           6        7        93 (90 tokens)   -           1.5MiB", "5 of 7"},
+			want: []string{"1.5MiB of 256MiB, 3 stored answers", "in cache_redis\n", "writes of others  heard\n", "production/crm       90     0       3        1           6        7        93 (90 tokens)   -           1.5MiB", "5 of 7"},
 		},
 		"stats with reasons": {
 			args: []string{"stats", "--reasons"}, rig: &cacheRig{stats: someStats()},
 			want: []string{"none: ", "this replica is alone", "production/crm   miss     uri-miss   4\nproduction/crm   miss     stale      2\nproduction/crm   bypass   write      7"},
 		},
+		"stats of one": {args: []string{"stats"}, rig: &cacheRig{stats: cache.Stats{Entries: 1}}, want: []string{"1 stored answer\n"}},
 		"stats without the log": {
 			args: []string{"stats"}, rig: &cacheRig{heard: 6 * time.Second, tier: cacheTier{Store: "redis", Reason: "dial: refused"}},
 			want: []string{"nothing is used that callers can write", "in redis, not used now: dial: refused", "no request has reached the cache yet"},
 		},
-		"stats as JSON": {args: []string{"stats", "-o", "json"}, rig: &cacheRig{stats: someStats()}, want: []string{`"saved_tokens": 90`, `"storefront": {`, `"limit_bytes": 268435456`}},
+		"stats as JSON": {args: []string{"stats", "-o", "json"}, rig: &cacheRig{stats: someStats()}, want: []string{`"saved_tokens": 90`, `"storefront": {`, `"limit_bytes": 268435456`, `"stored_answers": 3`}},
 		"stats as YAML": {args: []string{"stats", "-o", "yaml"}, rig: &cacheRig{stats: someStats()}, want: []string{"saved_tokens: 90"}},
 		"purge a path": {
 			args: []string{"purge", "--service", "order", "--path", "/v1/Orders(1)"}, rig: &cacheRig{after: all},
@@ -106,22 +108,23 @@ func TestCacheCommands(t *testing.T) {
 		},
 		"somebody is behind": {
 			args: []string{"purge", "--tag", "prices"}, rig: &cacheRig{after: fleet.Result{Replicas: 3, Followed: 2, Behind: []string{"b2x"}}}, code: exitFailure,
-			want: []string{"purged tag prices\n2 of 3 replicas have followed; behind: b2x", "not every replica has followed yet"}, done: []string{"tag / prices", audited},
+			want: []string{"purged tag prices\n2 of 3 replicas have followed; behind: b2x", "not every replica has followed yet"}, done: []string{"tag / prices", notYet},
 		},
 		"Redis is away": {
 			args: []string{"purge", "--all"}, rig: &cacheRig{after: fleet.Result{Replicas: 3, Followed: 1, Alone: true, Reason: "redis is away"}}, code: exitFailure,
-			want: []string{"1 of 3 replicas have followed (redis is away)", "only the replica that was asked has followed"}, done: []string{"all / ", audited},
+			want: []string{"1 of 3 replicas have followed (redis is away)", "only the replica that was asked has followed"}, done: []string{"all / ", notYet},
 		},
 		"purge as JSON": {args: []string{"purge", "--all", "-o", "json"}, rig: &cacheRig{after: all}, want: []string{`"followed": 3`}, done: []string{"all / ", audited}},
 		"it fails here": {
 			args: []string{"purge", "--all"}, rig: &cacheRig{err: storeError("no memory")}, code: exitFailure,
-			want: []string{"replica q7x did not follow: no memory"}, done: []string{"all / ", audited},
+			want: []string{"replica q7x did not follow: no memory"}, done: []string{"all / ", "audit: an operator's purge of the cache has failed"},
 		},
 		"purge nothing":            {args: []string{"purge", "--service", "crm"}, code: exitUsage, want: []string{"exactly one of path, pattern, url, tag and all"}},
 		"purge a path of nobody":   {args: []string{"purge", "--path", "/v1"}, code: exitUsage, want: []string{"name the service too, as --service crm"}},
 		"purge what is no path":    {args: []string{"purge", "--service", "crm", "--path", "v1"}, code: exitUsage, want: []string{`"v1" is no path`}},
 		"purge with a bad pattern": {args: []string{"purge", "--service", "crm", "--pattern", "/v1/{x"}, code: exitUsage, want: []string{"is not closed"}},
 		"purge what is not there":  {args: []string{"purge", "--service", "crn", "--all"}, code: exitFailure, want: []string{`no service "crn" is configured`}},
+		"purge a tag of nothing":   {args: []string{"purge", "--tag", "price"}, code: exitFailure, want: []string{`no cache rule has the tag "price"; there is people, prices`}},
 		"purge with an argument":   {args: []string{"purge", "--all", "crm"}, code: exitUsage, want: []string{"no argument"}},
 		"unknown command":          {args: []string{"stat"}, code: exitUsage, want: []string{"stats"}},
 	}

@@ -92,7 +92,11 @@ func (p program) tokenChangeCommand(flags *adminFlags, path string, cmd *cobra.C
 			return err
 		}
 		verb := cmd.Name()
-		if err := output.write(p.stdout, result, func() error { return writeResult(p.stdout, verb+" "+args[0], result) }); err != nil {
+		table := func() error {
+			_, err := fmt.Fprintf(p.stdout, "%s %s: %s\n", verb, printable(args[0]), followedText(result))
+			return err
+		}
+		if err := output.write(p.stdout, result, table); err != nil {
 			return err
 		}
 		return notFollowed(result)
@@ -149,14 +153,19 @@ func writeAdvice(w io.Writer, refused, stopped []string) error {
 	return nil
 }
 
-// writeResult says how far a change has come in the fleet.
-func writeResult(w io.Writer, what string, r fleet.Result) error {
-	text := fmt.Sprintf("%s: %d of %d replicas followed", printable(what), r.Followed, r.Replicas)
+// followedText says how far a change has come in the fleet.
+func followedText(r fleet.Result) string {
+	text := fmt.Sprintf("%d of %d replicas have followed", r.Followed, r.Replicas)
+	if r.Replicas == 1 && r.Followed == 1 {
+		text = "this replica has followed"
+	}
+	if len(r.Behind) > 0 {
+		text += "; behind: " + printable(strings.Join(r.Behind, ", "))
+	}
 	if r.Reason != "" {
 		text += " (" + printable(r.Reason) + ")"
 	}
-	_, err := fmt.Fprintln(w, text)
-	return err
+	return text
 }
 
 // notFollowed is the failure of a change that some replicas have not made.

@@ -140,16 +140,16 @@ func TestTokenChanges(t *testing.T) {
 		want   []string // in what is printed
 		done   string   // on the server
 	}{
-		"retry":      {args: []string{"retry", "retail"}, result: all, want: []string{"retry retail: 3 of 3 replicas followed"}, done: "retry retail"},
+		"retry":      {args: []string{"retry", "retail"}, result: all, want: []string{"retry retail: 3 of 3 replicas have followed"}, done: "retry retail"},
 		"invalidate": {args: []string{"invalidate", "retail"}, result: all, want: []string{"invalidate retail: 3 of 3"}, done: "invalidate retail"},
 		"as JSON":    {args: []string{"invalidate", "retail", "-o", "json"}, result: all, want: []string{`"followed": 3`, `"alone": false`}, done: "invalidate retail"},
 		"no fleet": {
 			args: []string{"retry", "retail"}, result: fleet.Result{Replicas: 1, Followed: 1, Alone: true, Reason: "no Redis is configured"},
-			want: []string{"1 of 1", "no Redis is configured"}, done: "retry retail",
+			want: []string{"this replica has followed", "no Redis is configured"}, done: "retry retail",
 		},
 		"one is behind": {
 			args: []string{"retry", "retail"}, result: fleet.Result{Replicas: 3, Followed: 2, Behind: []string{"k2m"}}, code: exitFailure,
-			want: []string{"2 of 3", "behind: k2m"}, done: "retry retail",
+			want: []string{"2 of 3 replicas have followed; behind: k2m"}, done: "retry retail",
 		},
 		"Redis is away": {
 			args: []string{"retry", "retail"}, result: fleet.Result{Replicas: 3, Followed: 1, Alone: true, Reason: "redis is away"}, code: exitFailure,

@@ -181,9 +181,18 @@ func purgeServices(cfg *config.Config) []purgeService {
 			}
 			all = append(all, purgeService{
 				ServiceName: cache.ServiceName{Environment: name, Service: s.Name},
-				aliases:     slices.Clone(s.Aliases), upstream: s.Upstream,
+				aliases:     slices.Clone(s.Aliases), upstream: s.Upstream, reached: cfg.Reached(s), tags: cacheTags(s),
 			})
 		}
 	}
 	return all
+}
+
+// cacheTags are the tags of a service's rules.
+func cacheTags(s *config.EffectiveService) []string {
+	var tags []string
+	for _, r := range cacheRules(s) {
+		tags = append(tags, r.Tags...)
+	}
+	return tags
 }
