@@ -51,6 +51,12 @@ type Service struct {
 	Breaker Breaker `yaml:"breaker"`
 	// ThrottleBreaker stops requests after 429s that carry no usable reset.
 	ThrottleBreaker ThrottleBreaker `yaml:"throttle_breaker"`
+	// ClientMistakes are failures of requests that were wrong, as the upstream
+	// words them: the breaker does not count them, and nothing repeats them.
+	ClientMistakes []ClientMistake `yaml:"client_mistakes"`
+	// Replayable are writes that may be sent again when nobody knows whether
+	// they were executed.
+	Replayable []ReplayableWrite `yaml:"replayable"`
 	// Quota is the upstream's limit and who may use how much of it.
 	Quota Quota `yaml:"quota"`
 	// Limits protect the gateway and the upstream.
@@ -83,6 +89,26 @@ type ReadingPost struct {
 	// WithoutBody grants it only to requests without a body, where a body could
 	// carry parameters that write.
 	WithoutBody bool `yaml:"without_body" default:"false"`
+}
+
+// ClientMistake is an answer that looks like a failure of the upstream and is
+// one of the request.
+type ClientMistake struct {
+	// Path pattern of the requests, matched on the raw path.
+	Path Pattern `yaml:"path" required:"true"`
+	// Status of the answer.
+	Status int `yaml:"status" default:"500" range:"400..599"`
+	// Body is a text within its first 4 KiB, in any case; empty = any body.
+	Body string `yaml:"body"`
+}
+
+// ReplayableWrite is a write whose repetition changes nothing more, because the
+// caller has chosen the identifier of what it writes.
+type ReplayableWrite struct {
+	// Path pattern of the requests, matched on the raw path: it grants.
+	Path Pattern `yaml:"path" required:"true"`
+	// Method of the requests.
+	Method string `yaml:"method" default:"PUT" enum:"POST|PUT|PATCH|DELETE"`
 }
 
 // Timeouts bound one request to the upstream.

@@ -65,7 +65,7 @@ func TestViolationsAreFound(t *testing.T) {
 		{sourceFile{path: "observability/x_test.go", imports: []string{"go.opentelemetry.io/otel/metric"}}, ""},
 		{sourceFile{path: "auth/x.go", imports: []string{"math/rand"}}, ""},
 		{sourceFile{path: "auth/x_test.go", imports: []string{module + "internal/iqsim", module + "auth"}}, ""},
-		{sourceFile{path: "breaker/redisstore/x.go", imports: []string{"github.com/redis/go-redis/v9"}}, "not listed"},
+		{sourceFile{path: "sundial/redisstore/x.go", imports: []string{"github.com/redis/go-redis/v9"}}, "not listed"},
 	}
 	for _, p := range planted {
 		got := strings.Join(violations(p.file), "\n")

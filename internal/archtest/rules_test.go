@@ -15,18 +15,22 @@ var imports = map[string][]string{
 	"internal/secret":      nil,
 
 	"auth":          nil,
+	"breaker":       nil,
+	"bulkhead":      nil,
 	"cache":         nil,
 	"certs":         nil,
 	"config":        nil,
 	"limiter":       nil,
 	"observability": nil,
 	"proxy":         nil,
+	"retry":         nil,
 	"tokencache":    nil,
 
 	"internal/fleet":            nil,
 	"internal/redisconn":        nil,
 	"internal/redistest":        nil,
 	"internal/fleet/redisstore": {"internal/fleet", "internal/redisconn"},
+	"breaker/redisstore":        {"breaker", "internal/redisconn"},
 	"cache/redisstore":          {"cache", "internal/redisconn"},
 	"limiter/redisstore":        {"limiter", "internal/redisconn"},
 	"proxy/redisstore":          {"proxy", "internal/redisconn"},
@@ -36,6 +40,7 @@ var imports = map[string][]string{
 	"internal/iqsim":         nil,
 	"internal/iqsim/simtest": {"internal/iqsim"}, // starts it for tests
 	"internal/rawcase":       nil,
+	"breaker/storetest":      {"breaker"},    // the acceptance suite of its stores
 	"cache/storetest":        {"cache"},      // the acceptance suite of its stores
 	"limiter/quotasim":       {"limiter"},    // simulates it
 	"limiter/storetest":      {"limiter"},    // the acceptance suite of its stores
@@ -48,7 +53,7 @@ var imports = map[string][]string{
 // testImports may be imported by the tests of every package.
 var testImports = []string{
 	"internal/iqsim", "internal/iqsim/simtest", "internal/rawcase", "internal/redistest",
-	"cache/storetest", "limiter/storetest", "tokencache/storetest",
+	"breaker/storetest", "cache/storetest", "limiter/storetest", "tokencache/storetest",
 }
 
 // testLibraries may be imported by the tests of every package. Beside them,
@@ -96,6 +101,11 @@ var libraries = []library{
 		prefix: "github.com/maypok86/otter",
 		places: []string{"cache"},
 		reason: "one bounded store in memory",
+	},
+	{
+		prefix: "github.com/sony/gobreaker",
+		places: []string{"breaker"},
+		reason: "one way to count failures",
 	},
 	{
 		prefix: "golang.org/x/oauth2",

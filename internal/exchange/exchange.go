@@ -53,6 +53,9 @@ type Exchange struct {
 	UpstreamStatus int      // of the last attempt; 0 when it gave no answer
 	Account        string   // whose token the last attempt carried, as [AccountOf] names it; "" = none
 	Replays        int      // attempts repeated with a new token after a 401
+	Retries        int      // attempts repeated by the retry stage
+	RetryResult    string   // why the retry stage stopped, as it names it; "" = nothing was to be repeated
+	Breaker        string   // state of the breaker that the last attempt met: BreakerClosed and the others; "" = none was asked
 	Dropped        []string // names of request fields that did not go upstream
 
 	Problem *Problem // what the gateway itself answered, nil when it did not
@@ -127,6 +130,13 @@ func AccountOf(a Authorizer) string {
 	}
 	return ""
 }
+
+// States of a circuit breaker, as in [Exchange.Breaker].
+const (
+	BreakerClosed   = "closed"
+	BreakerOpened   = "open"
+	BreakerHalfOpen = "half-open"
+)
 
 type exchangeKey struct{}
 

@@ -29,7 +29,11 @@ const (
 	RequestTimeout             ProblemType = "request-timeout"
 	QuotaExceeded              ProblemType = "quota-exceeded"
 	QuotaUnavailable           ProblemType = "temporary-reduced-capacity"
+	CallerBusy                 ProblemType = "caller-concurrency-exceeded"
 	NotCached                  ProblemType = "not-cached"
+	UpstreamBusy               ProblemType = "upstream-concurrency-exceeded"
+	BreakerOpen                ProblemType = "breaker-open"
+	GatewayOverloaded          ProblemType = "gateway-overloaded"
 	TokenUnavailable           ProblemType = "token-unavailable"
 	UpstreamCredentialRejected ProblemType = "upstream-credential-rejected"
 	UpstreamUnreachable        ProblemType = "upstream-unreachable"
@@ -75,7 +79,7 @@ func (t ProblemType) Spec() ProblemSpec {
 
 // Specs returns every problem type, in the order of docs/errors.md.
 func Specs() []ProblemSpec {
-	return slices.Concat(requestProblems(), callerProblems(), quotaProblems(), cacheProblems(), upstreamProblems())
+	return slices.Concat(requestProblems(), callerProblems(), quotaProblems(), loadProblems(), cacheProblems(), upstreamProblems())
 }
 
 // requestProblems are about the message itself, whoever sent it.
@@ -187,13 +191,39 @@ func quotaProblems() []ProblemSpec {
 	}
 }
 
+// loadProblems are refusals that keep the gateway and the upstream alive.
+func loadProblems() []ProblemSpec {
+	return []ProblemSpec{
+		{
+			CallerBusy, http.StatusTooManyRequests, "Too many requests at once", "http_request_denied",
+			"The caller has as many requests under way as it may (callers.NAME.rate_limit.concurrency).",
+			"Wait for answers before sending more, or ask the platform team for a higher number. Nothing was sent upstream.",
+		},
+		{
+			UpstreamBusy, http.StatusServiceUnavailable, "Too many requests to the upstream", "connection_limit_reached",
+			"As many requests to the upstream are under way as this replica sends at once (services.NAME.limits.max_in_flight), and none ended in time.",
+			"Retry after the given time. Operators: the upstream is slower than usual, or the limit too low for it.",
+		},
+		{
+			BreakerOpen, http.StatusServiceUnavailable, "Circuit breaker open", "destination_unavailable",
+			"The upstream has failed too often lately, or an operator has stopped it: requests to it are refused at once until a probe succeeds.",
+			"Retry after the given time. `gateway breaker list` tells why it opened and when the next probe goes out.",
+		},
+		{
+			GatewayOverloaded, http.StatusServiceUnavailable, "Gateway overloaded", "connection_limit_reached",
+			"This replica is short of memory, and takes no new work before it has finished some.",
+			"Retry after the given time. Operators: add replicas or memory (server.limits.max_memory).",
+		},
+	}
+}
+
 // cacheProblems are about what the gateway has in store.
 func cacheProblems() []ProblemSpec {
 	return []ProblemSpec{
 		{
 			NotCached, http.StatusGatewayTimeout, "Not in the cache", "",
 			"The request asks for a stored answer and nothing else (Cache-Control: only-if-cached), and the gateway has none that it may use. The upstream was not asked.",
-			"Send it without only-if-cached. Cache-Status says why nothing fitted.",
+			"Send it without only-if-cached: its answer can then be stored for the next one.",
 		},
 	}
 }
