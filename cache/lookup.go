@@ -62,7 +62,7 @@ func (l *lookup) answer(w http.ResponseWriter, r *http.Request, ex *exchange.Exc
 	o, other := l.find(q, begin)
 	if q.asksOrigin(r.Header) || o == nil && len(r.Header["Range"]) > 0 { // what would come is not what is stored
 		if q.want.OnlyIfCached {
-			l.unavailable(w, r, ex)
+			l.unavailable(w, r, ex, begin)
 			return
 		}
 		bypass(ex, bypassCondition)
@@ -83,7 +83,7 @@ func (l *lookup) answer(w http.ResponseWriter, r *http.Request, ex *exchange.Exc
 		l.startRefresh(r, ex, q)
 		l.write(w, r, ex, q, exchange.CacheStale, begin)
 	case verdictUnavailable:
-		l.unavailable(w, r, ex)
+		l.unavailable(w, r, ex, begin)
 	default:
 		took := l.cache.now().Sub(begin)
 		l.next.ServeHTTP(w, r.WithContext(withQuestion(r.Context(), q)))
@@ -95,10 +95,10 @@ const reasonOnlyIfCached = "only-if-cached"
 
 // unavailable refuses what was to be answered from the store or not at all (RFC
 // 9111, section 5.2.1.7).
-func (l *lookup) unavailable(w http.ResponseWriter, r *http.Request, ex *exchange.Exchange) {
+func (l *lookup) unavailable(w http.ResponseWriter, r *http.Request, ex *exchange.Exchange, begin time.Time) {
 	ex.Cache = exchange.CacheView{
-		Result: exchange.CacheMiss, Reason: reasonOnlyIfCached,
-		Status: cacheStatus{fwd: fwdMiss, detail: reasonOnlyIfCached}.String(),
+		Result: exchange.CacheMiss, Reason: reasonOnlyIfCached, Time: l.cache.now().Sub(begin),
+		Status: cacheStatus{detail: reasonOnlyIfCached}.String(),
 	}
 	l.o.Refuse(w, r, exchange.Refuse(exchange.NotCached,
 		"only-if-cached was asked for, and no stored answer may be used for this request"))

@@ -38,6 +38,8 @@ func TestRFC9211_2_WhatHappened(t *testing.T) {
 		{name: "confirmed", before: stored, pass: minute, want: of("fwd=stale; fwd-status=304; stored", "")},
 		{name: "replaced", before: stored, pass: minute, says: &says{fields: []string{fresh60, `Etag: "2"`}}, want: of("fwd=stale; fwd-status=200; stored", "")},
 		{name: "asked for", before: stored, pass: 5 * second, with: "Cache-Control: no-cache", want: of("fwd=request; fwd-status=304; stored", "")},
+		{name: "nothing is stored, and that was all that would do", says: stored, with: "Cache-Control: only-if-cached", status: 504, want: of("detail=only-if-cached", "")},
+		{name: "stale, and fresh was all that would do", before: stored, pass: minute, with: "Cache-Control: only-if-cached", status: 504, want: of("detail=only-if-cached", "")},
 		{name: "stale, and taken so", before: stored, pass: minute, with: "Cache-Control: max-stale", want: of("hit; ttl=-N; detail=max-stale", "hit; ttl=-10; detail=max-stale")},
 		{name: "a part of nothing", says: noStore, with: "Range: bytes=0-1", want: of("fwd=bypass; detail=condition", "")},
 		{name: "a condition", before: stored, with: `If-Match: "1"`, want: of("fwd=bypass; detail=condition", "")},

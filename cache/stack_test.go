@@ -216,6 +216,9 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 		status, text = p.Status(), string(p.Type)
 		exchange.From(r.Context()).Problem = p
 	}
+	if line := exchange.From(r.Context()).Cache.Status; line != "" {
+		w.Header().Set("Cache-Status", "iqgateway; "+line)
+	}
 	http.Error(w, text, status)
 }
 

@@ -192,7 +192,7 @@ func TestRevalidation(t *testing.T) {
 // TestOnlyIfCached (RFC 9111, section 5.2.1.7).
 func TestOnlyIfCached(t *testing.T) {
 	s := newStack(t, stackOptions{origin: counting()})
-	s.get("/v1/a", "Cache-Control: only-if-cached").want(t, 504, "not-cached\n", "")
+	s.get("/v1/a", "Cache-Control: only-if-cached").want(t, 504, "not-cached\n", "detail=only-if-cached")
 	s.wantAsked(0)
 	s.get("/v1/a")
 	s.get("/v1/a", "Cache-Control: only-if-cached").want(t, 200, "answer 1", "hit")

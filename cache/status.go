@@ -8,17 +8,14 @@ import (
 // Why a request went upstream: values of fwd (RFC 9211, section 2.2).
 const (
 	fwdBypass   = "bypass"
-	fwdMethod   = "method"
 	fwdURIMiss  = "uri-miss"
 	fwdVaryMiss = "vary-miss"
-	fwdMiss     = "miss"
 	fwdRequest  = "request"
 	fwdStale    = "stale"
-	fwdPartial  = "partial"
 )
 
 // cacheStatus is a member of Cache-Status (RFC 9211). Either hit or fwd is set;
-// where neither is, the request bypassed the cache.
+// neither where nothing was stored and nothing was forwarded: detail says why.
 type cacheStatus struct {
 	hit       bool
 	fwd       string
@@ -45,7 +42,7 @@ func (s cacheStatus) append(b []byte) []byte {
 	case s.fwd != "":
 		b = append(append(b, "fwd="...), s.fwd...)
 	default:
-		b = append(b, "fwd="+fwdBypass...)
+		return appendDetail(append(b, "detail="...), s.detail)
 	}
 	if s.fwdStatus != 0 {
 		b = strconv.AppendInt(append(b, "; fwd-status="...), int64(s.fwdStatus), 10)

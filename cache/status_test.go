@@ -10,7 +10,7 @@ func TestRFC9211_2_Parameters(t *testing.T) {
 		status cacheStatus
 		want   string
 	}{
-		{cacheStatus{}, "fwd=bypass"},
+		{cacheStatus{detail: reasonOnlyIfCached}, "detail=only-if-cached"},
 		{cacheStatus{hit: true, hasTTL: true, ttl: 28*time.Second + 900*time.Millisecond}, "hit; ttl=28"},
 		{cacheStatus{hit: true, hasTTL: true}, "hit; ttl=0"},
 		{cacheStatus{hit: true, hasTTL: true, ttl: -500 * time.Millisecond}, "hit; ttl=-1"}, // stale

@@ -113,12 +113,24 @@ func TestStoredLocationInNativeForm(t *testing.T) {
 
 func TestProblemsSayWhatTheCacheDid(t *testing.T) {
 	tests := map[string]struct {
-		cache exchange.CacheView
-		want  []string
+		cache  exchange.CacheView
+		mode   HeaderMode
+		want   []string
+		timing string
 	}{
-		"never asked":           {exchange.CacheView{}, nil},
-		"only-if-cached":        {exchange.CacheView{Result: exchange.CacheMiss, Status: "fwd=uri-miss"}, []string{"iqgateway; fwd=uri-miss"}},
-		"nothing may be stored": {exchange.CacheView{Result: exchange.CacheBypass}, []string{"iqgateway; fwd=bypass"}},
+		"never asked": {},
+		"only-if-cached": {
+			cache: exchange.CacheView{Result: exchange.CacheMiss, Status: "detail=only-if-cached", Time: 300 * time.Microsecond},
+			want:  []string{"iqgateway; detail=only-if-cached"}, timing: "cache;dur=0.3, token;dur=0.0, upstream;dur=0.0",
+		},
+		"nothing may be stored": {
+			cache: exchange.CacheView{Result: exchange.CacheBypass},
+			want:  []string{"iqgateway; fwd=bypass"}, timing: "cache;dur=0.0, token;dur=0.0, upstream;dur=0.0",
+		},
+		"no more than need be": {
+			cache: exchange.CacheView{Result: exchange.CacheBypass}, mode: HeadersMinimal,
+			want: []string{"iqgateway; fwd=bypass"},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -129,7 +141,10 @@ func TestProblemsSayWhatTheCacheDid(t *testing.T) {
 			if tt.want == nil {
 				w.Header().Del("Cache-Status")
 			}
-			NewErrors(ErrorsOptions{}).Refuse(w, r.WithContext(exchange.With(r.Context(), ex)), exchange.Refuse(exchange.NotCached, "x"))
+			NewErrors(ErrorsOptions{Headers: tt.mode}).Refuse(w, r.WithContext(exchange.With(r.Context(), ex)), exchange.Refuse(exchange.NotCached, "x"))
+			if got := w.Result().Header.Get("Server-Timing"); got != tt.timing {
+				t.Errorf("Server-Timing %q, want %q", got, tt.timing)
+			}
 			if diff := cmp.Diff(tt.want, w.Result().Header["Cache-Status"]); diff != "" || w.Code != http.StatusGatewayTimeout {
 				t.Errorf("%d (-want +got):\n%s", w.Code, diff)
 			}

@@ -139,6 +139,9 @@ func (e *Errors) setHeader(h http.Header, p *exchange.Problem, ex *exchange.Exch
 	h.Set("Proxy-Status", e.proxyStatus(p))
 	if ex.Cache.Result != exchange.CacheNone {
 		h["Cache-Status"] = []string{string(appendCacheStatus(nil, ex.Cache))}
+		if e.options.Headers != HeadersMinimal {
+			h["Server-Timing"] = []string{string(e.options.Headers.appendTimings(nil, ex))}
+		}
 	}
 	if ex.ID != "" {
 		h.Set("X-Request-Id", ex.ID)

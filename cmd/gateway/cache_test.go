@@ -46,7 +46,10 @@ func TestCacheThroughTheStack(t *testing.T) {
 	if n := len(r.calls("catalogs")); n != 1 {
 		t.Errorf("%d upstream calls, want 1", n)
 	}
-	r.do(t, http.MethodGet, catalogItems+"?x=1", "", cacheControl("only-if-cached")).want(t, http.StatusGatewayTimeout)
+	none := r.do(t, http.MethodGet, catalogItems+"?x=1", "", cacheControl("only-if-cached")).want(t, http.StatusGatewayTimeout)
+	if status, timing := none.Header.Get("Cache-Status"), none.Header.Get("Server-Timing"); status != "iqgateway; detail=only-if-cached" || !strings.HasPrefix(timing, "cache;dur=") {
+		t.Errorf("only-if-cached: Cache-Status %q, Server-Timing %q", status, timing)
+	}
 	if n := len(r.calls("catalogs")); n != 1 {
 		t.Errorf("only-if-cached went upstream: %d calls", n)
 	}
