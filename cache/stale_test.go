@@ -74,6 +74,8 @@ func TestStaleIfError(t *testing.T) {
 		{"timeout", refused(exchange.UpstreamTimeout), true},
 		{"quota", refused(exchange.QuotaExceeded), true},
 		{"no quota", refused(exchange.QuotaUnavailable), true},
+		{"breaker open", refused(exchange.BreakerOpen), true},
+		{"too many under way", refused(exchange.UpstreamBusy), true},
 		{"no token", refused(exchange.TokenUnavailable), true},
 		{"prohibited", refused(exchange.DestinationProhibited), false},
 		{"a defect", func() (*http.Response, error) { return nil, errors.New("defect") }, false},

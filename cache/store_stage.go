@@ -305,6 +305,7 @@ func takeOver(ex, spent *exchange.Exchange) {
 	ex.TokenWait, ex.UpstreamTime = spent.TokenWait, spent.UpstreamTime
 	ex.QuotaBucket, ex.QuotaWait, ex.QuotaResult = spent.QuotaBucket, spent.QuotaWait, spent.QuotaResult
 	ex.QuotaSource, ex.QuotaView = spent.QuotaSource, spent.QuotaView
+	ex.Retries, ex.RetryResult, ex.Breaker = spent.Retries, spent.RetryResult, spent.Breaker
 }
 
 // isFailed reports the statuses for which a stale answer may stand in (RFC 5861,
@@ -326,6 +327,7 @@ func isFailure(err error) bool {
 	p, ok := errors.AsType[*exchange.Problem](err)
 	return ok && slices.Contains([]exchange.ProblemType{
 		exchange.UpstreamUnreachable, exchange.UpstreamTimeout, exchange.UpstreamProtocol, exchange.UpstreamTLS,
+		exchange.BreakerOpen, exchange.UpstreamBusy,
 		exchange.TokenUnavailable, exchange.QuotaExceeded, exchange.QuotaUnavailable,
 	}, p.Type)
 }
