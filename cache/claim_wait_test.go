@@ -25,13 +25,18 @@ func TestNobodyWaitsForAClaimInVain(t *testing.T) {
 		node   int
 	}{
 		{"after a write", true, "", func(s *stack) { s.ask(http.MethodPut, "/v1/a") }, nil, 0},
+		{"elsewhere after a write", true, "", func(s *stack) { s.ask(http.MethodPut, "/v1/a") }, nil, 1},
+		{"after a write elsewhere", true, "", func(s *stack) { s.askNode(1, http.MethodPut, "/v1/a", "") }, nil, 1},
+		{"after a purge elsewhere", true, "", func(s *stack) {
+			s.nodes[1].cache.Purge(s.t.Context(), cache.Event{Kind: cache.DropTag, Tag: "green"})
+		}, nil, 1},
 		{"more urgent", false, "background", func(*stack) {}, nil, 0},
 		{"no-cache", true, "", func(*stack) {}, []string{"Cache-Control: no-cache"}, 0},
 		{"no-cache elsewhere", true, "", func(*stack) {}, []string{"Cache-Control: no-cache"}, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			rule := everything()
-			rule.NoCache = cache.NoCacheObey
+			rule.NoCache, rule.Tags = cache.NoCacheObey, []string{"green"}
 			var reads atomic.Int64
 			come, open := make(chan struct{}), make(chan struct{})
 			s := newStack(t, stackOptions{
@@ -66,4 +71,77 @@ func TestNobodyWaitsForAClaimInVain(t *testing.T) {
 			s.send(ctx, tt.node, http.MethodGet, "/v1/a", "", tt.fields...).want(t, 200, "answer 2", "fwd=")
 		})
 	}
+}
+
+// claimCounter counts what is done with claims.
+type claimCounter struct {
+	cache.Tier
+	claimed, released, ended atomic.Int64
+}
+
+// Claim implements [cache.Tier].
+func (c *claimCounter) Claim(ctx context.Context, name string, lasting time.Duration) (string, bool, error) {
+	c.claimed.Add(1)
+	return c.Tier.Claim(ctx, name, lasting)
+}
+
+// Release implements [cache.Tier].
+func (c *claimCounter) Release(ctx context.Context, name, token string, alone time.Duration) error {
+	c.released.Add(1)
+	return c.Tier.Release(ctx, name, token, alone)
+}
+
+// Put implements [cache.Tier].
+func (c *claimCounter) Put(ctx context.Context, name string, value []byte, ttl time.Duration, token string) error {
+	if token != "" {
+		c.ended.Add(1)
+	}
+	return c.Tier.Put(ctx, name, value, ttl, token)
+}
+
+func (c *claimCounter) want(t *testing.T, claimed, released, ended int64) {
+	t.Helper()
+	if got := [3]int64{c.claimed.Load(), c.released.Load(), c.ended.Load()}; got != [3]int64{claimed, released, ended} {
+		t.Errorf("claimed, given back, ended by a value: %d, want %d", got, [3]int64{claimed, released, ended})
+	}
+}
+
+// TestAClaimIsLetGoOnce: a fetch whose answer will be dropped gives its claim
+// back once, and goes on for those who wait for it.
+func TestAClaimIsLetGoOnce(t *testing.T) {
+	var reads atomic.Int64
+	come, open := make(chan struct{}, 2), make(chan struct{})
+	tier, log := &claimCounter{Tier: storetest.NewTier()}, storetest.NewLog()
+	s := newStack(t, stackOptions{
+		nodes: 2, options: func(int) cache.Options { return cache.Options{Memory: 1 << 20, Log: log, Tier: tier} },
+		origin: func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPut {
+				return
+			}
+			i := reads.Add(1)
+			come <- struct{}{}
+			<-open
+			_, _ = fmt.Fprintf(w, "answer %d", i)
+		},
+	})
+	s.heard()
+	answer := sync.OnceFunc(func() { close(open) })
+	t.Cleanup(answer)
+	var both sync.WaitGroup
+	both.Go(func() { s.get("/v1/a").want(t, 200, "answer 1", "fwd=") })
+	<-come
+	s.askNode(1, http.MethodPut, "/v1/b", "") // is something else
+	s.heardAgain()
+	tier.want(t, 1, 0, 0)
+	s.askNode(1, http.MethodPut, "/v1/a", "")
+	eventually(t, "it is let go", func() bool { return tier.released.Load() > 0 })
+	both.Go(func() { s.askNode(1, http.MethodGet, "/v1/a", "").want(t, 200, "answer 2", "fwd=") })
+	<-come
+	tier.want(t, 2, 1, 0)
+	answer()
+	both.Wait()
+	eventually(t, "the fetches have ended", func() bool { return s.flights() == 0 && tier.ended.Load() > 0 })
+	tier.want(t, 2, 1, 1)
+	s.get("/v1/a").want(t, 200, "answer 2", "hit")
+	s.wantAsked(4)
 }

@@ -107,8 +107,13 @@ func (fl *flight) serves(q *question, class int, ix *index) bool {
 	if fl.answered.Load() && q.want.NoCache { // the upstream is to be asked now
 		return false
 	}
-	return (fl.class <= class || fl.answered.Load()) &&
-		!ix.dropped(&Object{Route: fl.route, Tags: fl.tags, Born: fl.born})
+	return (fl.class <= class || fl.answered.Load()) && !fl.dropped(ix)
+}
+
+// dropped reports whether what the flight brings has been dropped since it
+// began.
+func (fl *flight) dropped(ix *index) bool {
+	return ix.dropped(&Object{Route: fl.route, Tags: fl.tags, Born: fl.born})
 }
 
 // leave takes a flight out that has ended.

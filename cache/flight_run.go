@@ -41,8 +41,8 @@ type run struct {
 	expiry   *time.Timer // ends ctx
 	expired  atomic.Bool // it has
 
-	claim claim
-	ended bool // the followers know
+	claim atomic.Pointer[claim] // nil = there is none
+	ended bool                  // the followers know
 }
 
 // start begins a flight.

@@ -17,9 +17,8 @@ const (
 
 // claim is the fleet's promise that nobody else fetches the same.
 type claim struct {
-	name  string
-	token string // "" = there is none
-	stop  context.CancelFunc
+	token string
+	ended chan struct{} // closed when it is given back
 }
 
 // name is what the tier knows the flight's answer by.
@@ -107,23 +106,34 @@ func (r *run) claimed() (won bool, err error) {
 	if !ok {
 		return false, nil
 	}
-	ctx, stop := context.WithCancel(r.ctx)
-	r.claim = claim{name: r.flight.key.name(), token: token, stop: stop}
-	r.cache.work.Go(func() { r.renew(ctx, token) })
+	c := &claim{token, make(chan struct{})}
+	r.claim.Store(c)
+	r.cache.work.Go(func() { r.renew(c) })
 	return true, nil
 }
 
-// renew keeps a claim. One that is lost costs the fleet one more fetch.
-func (r *run) renew(ctx context.Context, token string) {
+// renew keeps a claim. One that is lost costs the fleet one more fetch. When
+// what the flight brings is dropped it is let go: who asks now would wait in
+// vain.
+func (r *run) renew(c *claim) {
 	tick := time.NewTicker(renewEvery)
 	defer tick.Stop()
 	for {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
+		moved := r.cache.index.moved()
+		if r.flight.dropped(r.cache.index) {
+			r.release(0)
 			return
 		}
-		ok, err := r.cache.o.Tier.Renew(ctx, r.flight.key.name(), token, claimFor)
+		select {
+		case <-moved:
+			continue
+		case <-tick.C:
+		case <-c.ended:
+			return
+		case <-r.ctx.Done():
+			return
+		}
+		ok, err := r.cache.o.Tier.Renew(r.ctx, r.flight.key.name(), c.token, claimFor)
 		if err == nil && !ok {
 			return
 		}
@@ -133,16 +143,25 @@ func (r *run) renew(ctx context.Context, token string) {
 // release gives the claim back; alone tells others not to wait for shared
 // answers for a while.
 func (r *run) release(alone time.Duration) {
-	if r.claim.token == "" {
+	token := r.unclaim()
+	if token == "" {
 		return
 	}
-	token := r.claim.token
-	r.claim.token = ""
-	r.claim.stop()
 	ctx := context.WithoutCancel(r.ctx)
 	if err := r.cache.o.Tier.Release(ctx, r.flight.key.name(), token, alone); err != nil {
 		r.cache.o.Hooks.tierFailed("release", err)
 	}
+}
+
+// unclaim ends the renewal of the claim and returns its token, once; "" = there
+// is none.
+func (r *run) unclaim() (token string) {
+	c := r.claim.Swap(nil)
+	if c == nil {
+		return ""
+	}
+	close(c.ended)
+	return c.token
 }
 
 // toTier gives an answer to the fleet, and ends the claim.
@@ -152,11 +171,7 @@ func (r *run) toTier(o *Object) {
 		r.release(0)
 		return
 	}
-	token := r.claim.token
-	r.claim.token = ""
-	if r.claim.stop != nil {
-		r.claim.stop()
-	}
+	token := r.unclaim()
 	now := c.now()
 	ttl := o.Lifetime - currentAge(o, now) + max(o.WhileRevalidate, o.IfError)
 	if ttl <= 0 {

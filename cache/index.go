@@ -29,6 +29,7 @@ type index struct {
 	all      *serviceDrops // events without a service
 	services atomic.Pointer[map[ServiceName]*serviceDrops]
 	waiting  atomic.Pointer[[]pendingEvent]
+	change   atomic.Pointer[chan struct{}] // closed when more is dropped
 
 	mu     sync.Mutex // of writers
 	own    ownIDs
@@ -49,6 +50,7 @@ func newIndex() *index {
 	ix.at.Store(&Position{})
 	ix.services.Store(&map[ServiceName]*serviceDrops{})
 	ix.waiting.Store(&[]pendingEvent{})
+	ix.change.Store(new(make(chan struct{})))
 	return ix
 }
 
@@ -149,8 +151,14 @@ func (ix *index) tableOf(e *Event) *serviceDrops {
 // tables.
 func (ix *index) publish(at Position) {
 	ix.at.Store(&at)
-	ix.newest.Store(at.Local)
+	if ix.newest.Swap(at.Local) != at.Local {
+		close(*ix.change.Swap(new(make(chan struct{}))))
+	}
 }
+
+// moved returns a channel that is closed when more is dropped than what
+// [index.dropped] knows from now on.
+func (ix *index) moved() <-chan struct{} { return *ix.change.Load() }
 
 // dropped reports whether an object of this process is not to be used again.
 func (ix *index) dropped(o *Object) bool {
