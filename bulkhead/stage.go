@@ -1,0 +1,134 @@
+package bulkhead
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"iqgateway/internal/exchange"
+)
+
+// Stage returns the outbound stage in which each attempt holds one slot of its
+// upstream until the body of its answer has ended, whoever reads it. An attempt
+// that finds none waits for its turn, at most until its context ends.
+//
+// The errors are *[exchange.Problem] UpstreamBusy with Outcome NotExecuted, and
+// one that wraps the context's cause when the caller left.
+func (s *Set) Stage() func(http.RoundTripper) http.RoundTripper {
+	return func(next http.RoundTripper) http.RoundTripper { return &stage{set: s, next: next} }
+}
+
+type stage struct {
+	set  *Set
+	next http.RoundTripper
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (s *stage) RoundTrip(r *http.Request) (*http.Response, error) {
+	ex := exchange.From(r.Context())
+	if ex.Target == nil {
+		return s.next.RoundTrip(r)
+	}
+	key := Key{ex.Target.Environment, ex.Target.Service}
+	held := s.set.slots[key]
+	if held == nil {
+		return s.next.RoundTrip(r)
+	}
+	if !held.take() {
+		if err := s.wait(r.Context(), ex, key, held); err != nil {
+			if r.Body != nil {
+				_ = r.Body.Close()
+			}
+			return nil, err
+		}
+	}
+	return s.attempt(r, held)
+}
+
+// attempt sends r, which holds a slot.
+func (s *stage) attempt(r *http.Request, held *slots) (*http.Response, error) {
+	kept := false
+	defer func() {
+		if !kept { // an error, or a panic
+			held.free()
+		}
+	}()
+	res, err := s.next.RoundTrip(r)
+	if err == nil {
+		res.Body = &slotBody{ReadCloser: res.Body, slots: held}
+		kept = true
+	}
+	return res, err
+}
+
+// wait returns nil once r's turn has come.
+func (s *stage) wait(ctx context.Context, ex *exchange.Exchange, key Key, held *slots) error {
+	o := &s.set.owner.options
+	if ex.NoWait {
+		o.Hooks.refused(key, ReasonNoWait, 0)
+		return refuse(key, "it must not wait for one of them to end")
+	}
+	since := o.Now()
+	w, queued := held.queue()
+	switch {
+	case !queued:
+		o.Hooks.refused(key, ReasonFull, 0)
+		return refuse(key, "as many wait already")
+	case w == nil:
+		return nil
+	}
+	err := held.wait(ctx, w)
+	waited := o.Now().Sub(since)
+	switch {
+	case err == nil:
+		o.Hooks.waited(key, waited)
+		return nil
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		o.Hooks.refused(key, ReasonDeadline, waited)
+		return refuse(key, fmt.Sprintf("none ended within %s, as long as it may wait", waited.Round(time.Millisecond))).Because(err)
+	default:
+		o.Hooks.refused(key, ReasonLeft, waited)
+		return fmt.Errorf("waiting for a slot of %s: %w", key, err)
+	}
+}
+
+func refuse(key Key, why string) *exchange.Problem {
+	p := exchange.Refuse(exchange.UpstreamBusy,
+		"As many requests to "+key.String()+" are under way as this replica sends at once (limits.max_in_flight), and "+why+". Nothing was sent.")
+	p.RetryAfter = retryAfter
+	p.Outcome = exchange.NotExecuted
+	return p
+}
+
+// slotBody is the body of an answer that holds a slot.
+type slotBody struct {
+	io.ReadCloser
+	slots *slots
+	ended atomic.Bool
+}
+
+// Read implements [io.Reader].
+func (b *slotBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.finish()
+	}
+	return n, err
+}
+
+// Close implements [io.Closer]. It may come from another goroutine than the
+// reads.
+func (b *slotBody) Close() error {
+	defer b.finish() // after it, so that the connection is free before the slot is
+	return b.ReadCloser.Close()
+}
+
+func (b *slotBody) finish() {
+	if !b.ended.Swap(true) {
+		b.slots.free()
+	}
+}
