@@ -63,6 +63,7 @@ func (c *checker) meaning() {
 	c.callers()
 	c.guarantees()
 	c.idleShares()
+	c.idleCaches()
 	c.reach()
 }
 

@@ -55,6 +55,9 @@ func negotiated() []string {
 // may.
 func (c *checker) cannotVary(s *EffectiveService, name HeaderName) string {
 	canonical := http.CanonicalHeaderKey(string(name))
+	if canonical == "*" {
+		return "is no field, and an answer that depends on everything cannot be stored: name the fields, or write ttl: none"
+	}
 	if why := c.neverForwarded(canonical); why != "" {
 		return why + " and is never forwarded, so no answer depends on it: remove it"
 	}

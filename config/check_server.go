@@ -92,11 +92,9 @@ func insecure(u *url.URL) bool {
 }
 
 func (c *checker) stores() {
+	c.idleTier()
 	r := c.Redis
 	if r == nil {
-		if len(c.Cache.Redis.Addresses) > 0 {
-			c.warnf("cache.redis.addresses", "have no effect without a redis section")
-		}
 		return
 	}
 	switch {
