@@ -1,8 +1,9 @@
 package limiter
 
 import (
-	"net/http"
 	"time"
+
+	"iqgateway/internal/exchange"
 )
 
 // RetryAfter is a Retry-After field (RFC 9110 section 10.2.3). The provider
@@ -47,13 +48,6 @@ func (o *Observation) readRetryAfter(values []string, window time.Duration) {
 }
 
 func parseRetryAfter(text string) (RetryAfter, bool) {
-	if n, ok := parseDigits(text); ok {
-		// One more than the bound is enough to be seen as beyond it.
-		return RetryAfter{Given: true, Delay: time.Duration(min(n, maxSeconds+1)) * time.Second}, true
-	}
-	at, err := http.ParseTime(text)
-	if err != nil {
-		return RetryAfter{}, false
-	}
-	return RetryAfter{Given: true, At: at.UTC()}, true
+	r, ok := exchange.ParseRetryAfter(text)
+	return RetryAfter{Given: ok, Delay: r.Delay, At: r.At}, ok
 }

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"hash/fnv"
-	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -252,19 +251,10 @@ func setRetryAfter(h http.Header, v exchange.QuotaView, id string, now time.Time
 	if v.Known && !v.Concurrency && v.Remaining == 0 {
 		wait = max(wait, v.Opens)
 	}
-	if given, ok := retryAfter(h, now); ok && given >= wait {
+	if given, ok := exchange.ParseRetryAfter(h.Get("Retry-After")); ok && given.Wait(now) >= wait {
 		return
 	}
 	h["Retry-After"] = []string{strconv.FormatInt(wholeSeconds(wait+jitter(wait, id)), 10)}
-}
-
-// retryAfter reads the field in both of its forms (RFC 9110, section 10.2.3).
-func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
-	if n, ok := count(h, "Retry-After"); ok {
-		return time.Duration(min(n, int64(math.MaxInt64/time.Second))) * time.Second, true
-	}
-	at, err := http.ParseTime(h.Get("Retry-After"))
-	return at.Sub(now), err == nil
 }
 
 // jitter spreads the callers of one window over a tenth of the wait, 2 s at

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 
+	"iqgateway/internal/exchange"
 	"iqgateway/internal/secret"
 )
 
@@ -144,15 +145,10 @@ func refusalError(r *oauth2.RetrieveError) *FetchError {
 	return e
 }
 
-// askedFor reads a Retry-After (RFC 9110 section 10.2.3), 0 = none or nonsense.
+// askedFor reads a Retry-After, 0 = none or nonsense.
 func askedFor(field string, now time.Time) time.Duration {
-	wait := time.Duration(0)
-	if seconds, err := strconv.Atoi(field); err == nil {
-		wait = time.Duration(min(seconds, 1<<20)) * time.Second
-	} else if at, err := http.ParseTime(field); err == nil {
-		wait = at.Sub(now)
-	}
-	return min(max(wait, 0), maxAskedFor)
+	after, _ := exchange.ParseRetryAfter(field)
+	return min(after.Wait(now), maxAskedFor)
 }
 
 // refusesCredential decides what counts against the account. In doubt it does:
