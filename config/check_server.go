@@ -43,8 +43,18 @@ func (c *checker) listeners() {
 	if t := c.Admin.TLS; t.ClientCAFile != "" && t.CertFile == "" {
 		c.errorf("admin.tls.client_ca_file", "needs cert_file and key_file beside it")
 	}
+	c.memory()
 	c.hostNames("server.hosts", c.Server.Hosts)
 	c.hostNames("admin.hosts", c.Admin.Hosts)
+}
+
+// memory refuses a cache that would leave the requests themselves no room: once
+// it is full, every request would be refused for want of memory.
+func (c *checker) memory() {
+	most := c.Server.Limits.MaxMemory
+	if most != Auto && most > 0 && c.Cache.Memory > Size(most)/2 {
+		c.errorf("server.limits.max_memory", "%s is less than twice cache.memory (%s): a full cache would leave too little for requests; raise it, or lower cache.memory", Size(most), c.Cache.Memory)
+	}
 }
 
 func (c *checker) hostNames(path string, names []string) {

@@ -31,9 +31,9 @@ func TestExamplesLoad(t *testing.T) {
 			"../examples/simulator.yaml:21: credentials.retail.password: a secret stands in the open: write ${env:NAME} or ${file:/path}",
 		},
 		"full": {
-			"../examples/full.yaml:79: environments.staging.services.dataconnect: no caller can reach this service",
-			"../examples/full.yaml:80: environments.staging.services.crm: no caller can reach this service",
-			"../examples/full.yaml:138: services.crm.quota.shares.reporting: has no effect: callers.reporting.access does not have crm",
+			"../examples/full.yaml:80: environments.staging.services.dataconnect: no caller can reach this service",
+			"../examples/full.yaml:81: environments.staging.services.crm: no caller can reach this service",
+			"../examples/full.yaml:139: services.crm.quota.shares.reporting: has no effect: callers.reporting.access does not have crm",
 		},
 	}
 	for _, name := range exampleNames() {

@@ -174,6 +174,8 @@ func plainSchema(t reflect.Type, r rule) object {
 		return pattern(`^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`)
 	case reflect.TypeFor[Size]():
 		return pattern(`^[0-9]+(B|KiB|MiB|GiB|TiB)$`)
+	case reflect.TypeFor[AutoSize]():
+		return pattern(`^(auto|[0-9]+(B|KiB|MiB|GiB|TiB))$`)
 	case reflect.TypeFor[Rate]():
 		return pattern(`^[0-9]+/([0-9].*)?[a-zµ]+$`)
 	case reflect.TypeFor[Ratio]():

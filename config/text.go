@@ -27,6 +27,8 @@ func parseText(t reflect.Type, text string, r rule) (any, error) {
 		return parseDuration(text, r)
 	case reflect.TypeFor[Size]():
 		return parseSize(text, r)
+	case reflect.TypeFor[AutoSize]():
+		return parseAutoSize(text, r)
 	case reflect.TypeFor[Ratio]():
 		return parseRatio(text)
 	case reflect.TypeFor[Rate]():
@@ -67,7 +69,7 @@ func mayBeEmpty(t reflect.Type, r rule) bool {
 // isQuantity tells the types of which none can be a value, where it is allowed.
 func isQuantity(t reflect.Type) bool {
 	switch t {
-	case reflect.TypeFor[Duration](), reflect.TypeFor[Size](), reflect.TypeFor[Rate](), reflect.TypeFor[Amount](), reflect.TypeFor[Date](), reflect.TypeFor[int]():
+	case reflect.TypeFor[Duration](), reflect.TypeFor[Size](), reflect.TypeFor[AutoSize](), reflect.TypeFor[Rate](), reflect.TypeFor[Amount](), reflect.TypeFor[Date](), reflect.TypeFor[int]():
 		return true
 	default:
 		return false
@@ -81,6 +83,8 @@ func notation(t reflect.Type) string {
 		return "a duration such as 30s"
 	case reflect.TypeFor[Size]():
 		return "a size such as 64MiB"
+	case reflect.TypeFor[AutoSize]():
+		return "a size such as 1GiB, or auto"
 	case reflect.TypeFor[Ratio]():
 		return "a percentage such as 10%"
 	case reflect.TypeFor[Rate]():
@@ -156,6 +160,17 @@ func parseSize(text string, r rule) (Size, error) {
 		limit, _ := sizeOf(bound)
 		return limit
 	}, Size.String)
+}
+
+func parseAutoSize(text string, r rule) (AutoSize, error) {
+	if text == auto {
+		return Auto, nil
+	}
+	size, err := parseSize(text, r)
+	if err != nil {
+		return 0, fmt.Errorf("%w; or write auto", err)
+	}
+	return AutoSize(size), nil
 }
 
 type unit struct {

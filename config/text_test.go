@@ -23,6 +23,9 @@ func TestParseText(t *testing.T) {
 		{reflect.TypeFor[Size](), rule{}, "64MiB", Size(64 << 20)},
 		{reflect.TypeFor[Size](), rule{}, "1B", Size(1)},
 		{reflect.TypeFor[Size](), none, "none", Size(0)},
+		{reflect.TypeFor[AutoSize](), rule{}, "64MiB", AutoSize(64 << 20)},
+		{reflect.TypeFor[AutoSize](), rule{}, "auto", Auto},
+		{reflect.TypeFor[AutoSize](), none, "none", AutoSize(0)},
 		{reflect.TypeFor[Ratio](), rule{}, "10%", Ratio(0.1)},
 		{reflect.TypeFor[Ratio](), rule{}, "0.5", Ratio(0.5)},
 		{reflect.TypeFor[Ratio](), rule{}, "100%", Ratio(1)},
@@ -66,6 +69,7 @@ func TestParseTextRefuses(t *testing.T) {
 		texts []string
 	}{
 		{reflect.TypeFor[Duration](), []string{"", "5", "5 s", "none", "1d", "NaNs", "1e3s", "-"}},
+		{reflect.TypeFor[AutoSize](), []string{"", "1", "-1B", "Auto", "none"}},
 		{reflect.TypeFor[Size](), []string{"", "1", "-1B", "1.5GiB", "1 MiB", "MiB", "1mib", "none", "0x10B"}},
 		{reflect.TypeFor[Ratio](), []string{"", "%", "1.1", "1e-3", "Inf", "0x1p-2", "50 %", "-0.1", "none", "1.2.3%"}},
 		{reflect.TypeFor[Rate](), []string{"", "/s", "10/", "10/0s", "-1/s", "10/d", "10/s/s", "1.5/s", "10/48h"}},

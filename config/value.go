@@ -32,6 +32,13 @@ type (
 // 1TiB. Where none is allowed it is 0.
 type Size int64
 
+// AutoSize is a Size, or auto: as much as the gateway finds that it may have.
+// Where none is allowed it is 0.
+type AutoSize int64
+
+// Auto is the AutoSize that is written as auto.
+const Auto AutoSize = -1
+
 // Ratio is a part of a whole from 0 to 1, written as 10% or 0.1.
 type Ratio float64
 
@@ -164,6 +171,9 @@ func decodeKey(text string) ([]byte, error) {
 
 // none is the word for a limit that is absent.
 const none = "none"
+
+// auto is the word for what the gateway finds out by itself.
+const auto = "auto"
 
 // shortDuration prints 1m0s as 1m.
 func shortDuration(d time.Duration) string {
