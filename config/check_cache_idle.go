@@ -103,7 +103,8 @@ func servesHeaders(t tree, rule string) bool {
 
 // idleTier warns of a server for stored answers that get none.
 func (c *checker) idleTier() {
-	tier, why := c.Cache.Redis, ""
+	tier := c.Cache.Redis
+	var why string
 	switch {
 	case len(tier.Addresses) == 0:
 		return

@@ -10,12 +10,35 @@ import (
 // What somebody wrote about the cache and nothing uses is told, with the way
 // out; what some environment uses is not.
 func TestCacheSettingsWithoutEffect(t *testing.T) {
+	for name, tt := range idleCacheCases() {
+		t.Run(name, func(t *testing.T) {
+			text := accounts + tt.text + "\n" + shop("    access: [{credential: retail, services: {\"*\": read}}, {credential: live, services: {\"*\": read}}]\n")
+			_, warnings, err := loadText(t, LoadOptions{Environ: []string{"S=x", "K=" + strings.Repeat("k", 43) + "="}}, text, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, w := range warnings {
+				if got = append(got, w.Key+": "+w.Text); !strings.HasPrefix(w.Origin.String(), "conf/gateway.yaml:") {
+					t.Errorf("it stands at %q", w.Origin)
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+type idleCacheCase struct {
+	text string // of services and environments
+	want []string
+}
+
+func idleCacheCases() map[string]idleCacheCase {
 	const times = "in mode rfc9111 the upstream's own fields give the times: "
 	const policy = ", or set cache.mode: policy"
-	tests := map[string]struct {
-		text string // of services and environments
-		want []string
-	}{
+	return map[string]idleCacheCase{
 		"all that policy uses": {
 			`services: {crm: {cache: {catalogue: suggest, max_object: 1MiB, rules: [
   {path: /v1/a, ttl: 1m, negative_ttl: 1s, stale_while_revalidate: 1s, stale_if_error: 1s, share: caller, vary: [Accept], no_cache: obey, tags: [a], invalidates: [/v1/b]},
@@ -80,23 +103,5 @@ func TestCacheSettingsWithoutEffect(t *testing.T) {
 		"used by one service":  {"defaults: {cache: {max_object: 1MiB}}\nservices: {crm: {cache: {mode: none}}}", nil},
 		"used by none":         {"defaults: {cache: {targeted: true}}", []string{`defaults.cache.targeted: "true" has no effect: in mode policy rules give the times, and no field of the upstream does: remove it, or set cache.mode: rfc9111`}},
 		"an environment's own": {"environments: {sandbox: {services: {crm: {cache: {targeted: true}}}}}", []string{`environments.sandbox.services.crm.cache.targeted: "true" has no effect: in mode policy rules give the times, and no field of the upstream does: remove it, or set cache.mode: rfc9111`}},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			text := accounts + tt.text + "\n" + shop("    access: [{credential: retail, services: {\"*\": read}}, {credential: live, services: {\"*\": read}}]\n")
-			_, warnings, err := loadText(t, LoadOptions{Environ: []string{"S=x", "K=" + strings.Repeat("k", 43) + "="}}, text, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var got []string
-			for _, w := range warnings {
-				if got = append(got, w.Key+": "+w.Text); !strings.HasPrefix(w.Origin.String(), "conf/gateway.yaml:") {
-					t.Errorf("it stands at %q", w.Origin)
-				}
-			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("(-want +got)\n%s", diff)
-			}
-		})
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"iqgateway/auth"
 	"iqgateway/config"
 	"iqgateway/internal/exchange"
-	"iqgateway/internal/pathpattern"
 	"iqgateway/limiter"
 	"iqgateway/proxy"
 )
@@ -61,6 +60,7 @@ func (f facts) all() []fact {
 		list = append(list, f.quota()...)
 	}
 	list = append(list, f.cache())
+	list = append(list, f.cacheRule()...)
 	return append(list, f.limits()...)
 }
 
@@ -255,47 +255,6 @@ func (f facts) countedBy() string {
 	}
 }
 
-// cache says what would be kept of the answer. Whether it is there right now,
-// only a running gateway knows.
-func (f facts) cache() fact {
-	t, mode := f.ex.Target, f.service.Source("cache.mode")
-	rule, found := cacheRuleOf(f.service, t.Path)
-	switch {
-	case f.service.Cache.Mode == "none":
-		return fact{"cache", "off", mode}
-	case t.Session:
-		return fact{"cache", "not stored: the gateway answers it itself", "built in"}
-	case t.Write:
-		return fact{"cache", "not stored: it writes, and drops what it may change", "built in"}
-	case !f.cfg.Callers[f.query.caller].Cache:
-		return fact{"cache", "not used for this caller", f.cfg.Source("callers." + f.query.caller + ".cache")}
-	case found && rule.never():
-		return fact{"cache", "not stored: " + rule.Path.String() + " has ttl none", rule.source}
-	case f.service.Cache.Mode == "rfc9111":
-		return fact{"cache", "as the upstream's own headers say", mode}
-	case !found || rule.ignored:
-		return fact{"cache", "not stored: no rule matches", mode}
-	case rule.suggest:
-		return fact{"cache", fmt.Sprintf("not stored: %s only suggests %s", rule.Path, rule.TTL), rule.source}
-	default:
-		return fact{"cache", fmt.Sprintf("%s for %s, shared by %s", rule.Path, rule.TTL, rule.Share), rule.source}
-	}
-}
-
-// cacheRuleOf returns the rule that counts for a path.
-func cacheRuleOf(s *config.EffectiveService, path string) (placedRule, bool) {
-	folded, err := pathpattern.Fold(path)
-	if err != nil {
-		folded = path
-	}
-	rules := cacheRules(s)
-	i := slices.IndexFunc(rules, func(r placedRule) bool { return r.matches(path, folded) })
-	if i < 0 {
-		return placedRule{}, false
-	}
-	return rules[i], true
-}
-
 func (f facts) limits() []fact {
 	t := f.service.Timeouts
 	text := func(d time.Duration) string {
@@ -340,27 +299,6 @@ func (f facts) consideredAccess(policy *auth.Policy) []considered {
 			c.Reason = "a credential of the caller's own is not active yet"
 		}
 		list = append(list, considered{Rule: c.Rule, Chosen: c.Chosen, Reason: c.Reason})
-	}
-	return list
-}
-
-// consideredCache lists the cache rules that match the path, in the order in
-// which they are tried: the first one counts.
-func consideredCache(s *config.EffectiveService, path string) []considered {
-	folded, err := pathpattern.Fold(path)
-	if err != nil {
-		folded = path
-	}
-	var list []considered
-	for _, r := range cacheRules(s) {
-		if !r.matches(path, folded) {
-			continue
-		}
-		c := considered{Rule: "cache rule " + r.Path.String() + " (" + r.source + ")", Chosen: len(list) == 0}
-		if !c.Chosen {
-			c.Reason = "a rule of the configuration, or a more specific one, comes first"
-		}
-		list = append(list, c)
 	}
 	return list
 }

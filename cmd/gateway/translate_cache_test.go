@@ -213,6 +213,49 @@ func TestExplainCache(t *testing.T) {
 	}
 }
 
+// What else the rules say for a request is a line each, and nothing more.
+func TestExplainCacheRule(t *testing.T) {
+	tests := map[string]struct {
+		mode, request string
+		want          []string
+	}{
+		"all that a rule says": {"policy", "GET /crm/v1/Companies(1)/Customers(2)", []string{
+			"cache.negative_ttl 10s", "cache.stale_while_revalidate 1m0s", "cache.stale_if_error 1h0m0s", "cache.no_cache obey",
+			"cache.vary accept, x-store", "cache.tags people",
+		}},
+		"what it leaves open":     {"policy", "GET /crm/v1/Companies(1)", []string{"cache.no_cache limit", "cache.vary Accept, Accept-Language"}},
+		"the upstream's times":    {"rfc9111", "GET /crm/v1/Companies(1)/Customers(2)", []string{"cache.vary accept, x-store", "cache.tags people"}},
+		"a write, as it is taken": {"policy", "PUT /crm/V1/companies(1)/customers(2)", []string{"cache.invalidates /v1/Companies({company})/Customers**"}},
+		"a write of no rule":      {"policy", "PUT /crm/v1/x", nil},
+		"a rule against it":       {"policy", "GET /crm/v1/Companies(1)/CustomerFull(2)", nil},
+		"no rule":                 {"policy", "GET /pricing/v1/none", nil},
+		"off":                     {"none", "GET /crm/v1/Companies(1)/Customers(2)", nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			method, url, _ := strings.Cut(tt.request, " ")
+			change := `- {path: "/v1/Companies({company})/CustomerFull**", ttl: none}` + "\n        - {path: \"/v1/**\", ttl: 1m}"
+			cfg := loadCache(t, tt.mode, "apply", `- {path: "/v1/**", ttl: 1m}`, change)
+			e, err := explain(cfg, explainQuery{caller: "storefront", method: method, url: url})
+			if err != nil || !e.Allowed {
+				t.Fatalf("%+v, %v", e, err)
+			}
+			var got []string
+			for _, f := range e.Facts {
+				if !strings.HasPrefix(f.Name, "cache.") {
+					continue
+				}
+				if got = append(got, f.Name+" "+f.Value); !strings.HasPrefix(f.Source, "gateway.yaml:") {
+					t.Errorf("%s comes from %q", f.Name, f.Source)
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
 // A path that the upstream takes for one with ttl none is not stored either.
 func TestExplainRestrictionInAnotherSpelling(t *testing.T) {
 	cfg := loadCache(t, "policy", "apply", `- {path: "/v1/**", ttl: 1m}`, `- {path: "/v1/secret**", ttl: none}`)
