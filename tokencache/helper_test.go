@@ -21,6 +21,28 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// body is a request's body that counts its closings.
+type body struct {
+	io.Reader
+	mu     sync.Mutex
+	closed int
+}
+
+func (b *body) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed++
+	return nil
+}
+
+func (b *body) closings() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.closed
+}
+
+func text(s string) *body { return &body{Reader: strings.NewReader(s)} }
+
 // The secrets of the tests; no text that leaves the package may hold one.
 const (
 	canaryPassword = "CAN-PW-6f1c"

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"iqgateway/internal/exchange"
+	"iqgateway/internal/tape"
 )
 
 // maxDrain is how much of a 401 is read, so that its connection can serve the
@@ -75,14 +76,14 @@ func wantsToken(t *exchange.Target) bool {
 
 // attempt sends req, and once more when its token is refused.
 func (s *stage) attempt(req *http.Request, ex *exchange.Exchange, e *entry, t *token) (*http.Response, error) {
-	tape, body := record(req.Body, s.buffer)
+	spare, body := s.spare(req)
 	first := &ticket{entry: e, held: t}
 	resp, err := s.next.RoundTrip(prepare(req, first, body))
 	if err == nil {
 		first.answered(req.Context(), resp.StatusCode)
 	}
 	if err != nil || resp.StatusCode != http.StatusUnauthorized {
-		tape.stop()
+		spare.Stop()
 		return resp, err
 	}
 	discard(resp)
@@ -93,19 +94,42 @@ func (s *stage) attempt(req *http.Request, ex *exchange.Exchange, e *entry, t *t
 		s.set.cache.options.Hooks.rejected(RejectInfo{ID: e.id, Service: ex.Target.Service, Generation: refused.generation(), Replayed: replayed})
 	}()
 	if err != nil {
-		tape.abandon()
+		spare.Abandon()
 		if isKept(err) {
 			return nil, rejectedProblem(e.id, ex, whyKept(e.id, err)).Because(err)
 		}
 		return nil, problemOf(req.Context(), e.id, err)
 	}
-	body, replayed = tape.rewind()
+	body, replayed = again(req, spare)
 	if !replayed {
-		tape.abandon()
+		spare.Abandon()
 		return nil, rejectedProblem(e.id, ex, "the token has been replaced, but this request's body is too large to be sent twice: repeat the request")
 	}
 	ex.Replays++
 	return s.replay(req, ex, &ticket{entry: e, held: t}, body)
+}
+
+// spare returns the body of the first attempt, and where that of a second one
+// comes from: from the request itself where it can tell (GetBody), so that no
+// body is kept twice, or else from a tape.
+func (s *stage) spare(req *http.Request) (*tape.Tape, io.ReadCloser) {
+	if req.GetBody != nil {
+		return nil, req.Body
+	}
+	return tape.Record(req.Body, s.buffer)
+}
+
+// again returns the body of the second and last attempt.
+func again(req *http.Request, spare *tape.Tape) (io.ReadCloser, bool) {
+	if req.GetBody != nil {
+		body, err := req.GetBody()
+		return body, err == nil
+	}
+	body, ok := spare.Rewind()
+	if ok {
+		spare.Stop()
+	}
+	return body, ok
 }
 
 // replay is the second and last attempt.

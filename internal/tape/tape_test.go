@@ -1,4 +1,4 @@
-package tokencache
+package tape
 
 import (
 	"bytes"
@@ -35,13 +35,13 @@ func text(s string) *body { return &body{Reader: strings.NewReader(s)} }
 
 func TestNoBodyCanAlwaysBeReplayed(t *testing.T) {
 	for _, none := range []io.ReadCloser{nil, http.NoBody} {
-		tape, first := record(none, 10)
-		tape.stop()
-		again, ok := tape.rewind()
+		tape, first := Record(none, 10)
+		tape.Stop()
+		again, ok := tape.Rewind()
 		if first != none || !ok || again != http.NoBody {
 			t.Errorf("first %v, again %v, %t", first, again, ok)
 		}
-		tape.abandon()
+		tape.Abandon()
 	}
 }
 
@@ -51,17 +51,19 @@ func TestReplay(t *testing.T) {
 		limit, read int
 		replayable  bool
 	}{
-		"nothing read":        {10, 0, true},
-		"part read":           {10, 4, true},
-		"all read":            {10, 10, true},
-		"all and the end":     {10, 11, true},
-		"more than the limit": {5, 6, false},
-		"up to the limit":     {5, 5, true},
+		"nothing kept, nothing read": {0, 0, true},
+		"nothing kept, a byte read":  {0, 1, false},
+		"nothing read":               {10, 0, true},
+		"part read":                  {10, 4, true},
+		"all read":                   {10, 10, true},
+		"all and the end":            {10, 11, true},
+		"more than the limit":        {5, 6, false},
+		"up to the limit":            {5, 5, true},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			source := text(whole)
-			tape, first := record(source, c.limit)
+			tape, first := Record(source, c.limit)
 			seen := make([]byte, 0, c.read)
 			for len(seen) < min(c.read, len(whole)) {
 				var one [1]byte
@@ -75,18 +77,19 @@ func TestReplay(t *testing.T) {
 					t.Fatalf("at the end: %v", err)
 				}
 			}
-			again, ok := tape.rewind()
+			again, ok := tape.Rewind()
 			if ok != c.replayable {
 				t.Fatalf("replayable %t", ok)
 			}
 			if !ok {
-				tape.abandon()
+				tape.Abandon()
 				if source.closings() != 1 {
 					t.Errorf("source closed %d times", source.closings())
 				}
 				return
 			}
-			if _, err := first.Read(make([]byte, 1)); !errors.Is(err, errDetached) {
+			tape.Stop()
+			if _, err := first.Read(make([]byte, 1)); !errors.Is(err, ErrDetached) {
 				t.Errorf("the first attempt still reads: %v", err)
 			}
 			_ = first.Close()
@@ -108,12 +111,12 @@ func TestReplay(t *testing.T) {
 // Whether the transport closes the body before or after the answer is known,
 // the source is closed with it.
 func TestOnlyAttemptClosesTheSource(t *testing.T) {
-	for name, order := range map[string]func(*tape, io.Closer){
-		"closed before the answer": func(tape *tape, first io.Closer) { _ = first.Close(); tape.stop() },
-		"closed after the answer":  func(tape *tape, first io.Closer) { tape.stop(); _ = first.Close() },
+	for name, order := range map[string]func(*Tape, io.Closer){
+		"closed before the answer": func(tape *Tape, first io.Closer) { _ = first.Close(); tape.Stop() },
+		"closed after the answer":  func(tape *Tape, first io.Closer) { tape.Stop(); _ = first.Close() },
 	} {
 		source := text("x")
-		tape, first := record(source, 10)
+		tape, first := Record(source, 10)
 		order(tape, first)
 		if source.closings() != 1 {
 			t.Errorf("%s: closed %d times", name, source.closings())
@@ -122,9 +125,9 @@ func TestOnlyAttemptClosesTheSource(t *testing.T) {
 }
 
 func TestStopKeepsNothing(t *testing.T) {
-	tape, first := record(text(strings.Repeat("x", 100)), 50)
+	tape, first := Record(text(strings.Repeat("x", 100)), 50)
 	_, _ = io.CopyN(io.Discard, first, 20)
-	tape.stop()
+	tape.Stop()
 	if rest, err := io.ReadAll(first); err != nil || len(rest) != 80 || tape.kept != nil {
 		t.Errorf("read %d more bytes, %v; kept %d", len(rest), err, len(tape.kept))
 	}
@@ -136,7 +139,7 @@ func TestStopKeepsNothing(t *testing.T) {
 func TestReadUnderWayBelongsToTheReplay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source, caller := io.Pipe()
-		tape, first := record(source, 4)
+		tape, first := Record(source, 4)
 		go func() { _, _ = caller.Write([]byte("abc")) }()
 		head := make([]byte, 3)
 		if _, err := io.ReadFull(first, head); err != nil {
@@ -148,7 +151,7 @@ func TestReadUnderWayBelongsToTheReplay(t *testing.T) {
 			underWay <- err
 		}()
 		synctest.Wait()
-		again, ok := tape.rewind()
+		again, ok := tape.Rewind()
 		if !ok {
 			t.Fatal("not replayable")
 		}
@@ -162,7 +165,7 @@ func TestReadUnderWayBelongsToTheReplay(t *testing.T) {
 		_, _ = caller.Write([]byte("defghij"))
 		_, _ = caller.Write([]byte("klm"))
 		_ = caller.Close()
-		if err := <-underWay; !errors.Is(err, errDetached) {
+		if err := <-underWay; !errors.Is(err, ErrDetached) {
 			t.Errorf("the first attempt got %v", err)
 		}
 		if err := <-done; err != nil || replayed.String() != "abcdefghijklm" {
@@ -176,19 +179,89 @@ func TestReadUnderWayBelongsToTheReplay(t *testing.T) {
 func TestAbandonWhileReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source, caller := io.Pipe()
-		tape, first := record(source, 4)
+		tape, first := Record(source, 4)
 		got := make(chan error)
 		go func() {
 			_, err := first.Read(make([]byte, 1))
 			got <- err
 		}()
 		synctest.Wait()
-		tape.abandon()
-		if err := <-got; !errors.Is(err, errDetached) {
+		tape.Abandon()
+		if err := <-got; !errors.Is(err, ErrDetached) {
 			t.Errorf("the first attempt got %v", err)
 		}
 		if _, err := caller.Write([]byte("x")); !errors.Is(err, io.ErrClosedPipe) {
 			t.Errorf("the source is still open: %v", err)
+		}
+	})
+}
+
+// Every attempt gets the whole body, however much of it the ones before read.
+func TestManyAttempts(t *testing.T) {
+	const whole = "0123456789"
+	source := text(whole)
+	tape, body := Record(source, len(whole))
+	for _, read := range []int64{3, 0, 7, 10, 5} {
+		part, err := io.ReadAll(io.LimitReader(body, read))
+		if err != nil || string(part) != whole[:read] {
+			t.Fatalf("read %q, %v, want %d bytes", part, err, read)
+		}
+		_ = body.Close()
+		var ok bool
+		if body, ok = tape.Rewind(); !ok {
+			t.Fatal("cannot be sent again")
+		}
+	}
+	if source.closings() != 0 {
+		t.Error("closed between attempts")
+	}
+	tape.Stop()
+	if got, err := io.ReadAll(body); err != nil || string(got) != whole {
+		t.Errorf("the last attempt read %q, %v", got, err)
+	}
+	if tape.kept != nil {
+		t.Errorf("%d bytes are kept for nobody", len(tape.kept))
+	}
+	if _, ok := tape.Rewind(); ok {
+		t.Error("lent again after the last attempt")
+	}
+	_ = body.Close()
+	if source.closings() != 1 {
+		t.Errorf("closed %d times", source.closings())
+	}
+}
+
+// A read of the first attempt that returns after the last one has caught up.
+func TestLateReadKeepsItsPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source, caller := io.Pipe()
+		tape, first := Record(source, 100)
+		go func() { _, _ = caller.Write([]byte("abc")) }()
+		if _, err := io.ReadFull(first, make([]byte, 3)); err != nil {
+			t.Fatal(err)
+		}
+		underWay := make(chan error)
+		go func() {
+			_, err := first.Read(make([]byte, 100))
+			underWay <- err
+		}()
+		synctest.Wait()
+		last, ok := tape.Rewind()
+		if !ok {
+			t.Fatal("cannot be sent again")
+		}
+		tape.Stop()
+		head := make([]byte, 3)
+		if _, err := io.ReadFull(last, head); err != nil || string(head) != "abc" {
+			t.Fatalf("%q, %v", head, err)
+		}
+		_, _ = caller.Write([]byte("def"))
+		if err := <-underWay; !errors.Is(err, ErrDetached) {
+			t.Errorf("the first attempt got %v", err)
+		}
+		_ = caller.Close()
+		if rest, err := io.ReadAll(last); err != nil || string(rest) != "def" {
+			t.Errorf("then %q, %v", rest, err)
 		}
 	})
 }
