@@ -23,6 +23,16 @@ func (c *Cache) Crowds() int {
 	return len(c.alone.all)
 }
 
+// Crowding is how many requests those are, waiting or upstream.
+func (c *Cache) Crowding() (n int) {
+	c.alone.mu.Lock()
+	defer c.alone.mu.Unlock()
+	for _, one := range c.alone.all {
+		n += one.users
+	}
+	return n
+}
+
 // Flights is how many shared fetches are under way.
 func (c *Cache) Flights() int {
 	c.flights.mu.Lock()

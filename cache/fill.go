@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
 	"sync"
 )
 
@@ -47,7 +46,7 @@ func (f *fill) pump(body io.ReadCloser) error {
 	buffer := make([]byte, pumpSize)
 	for {
 		n, err := body.Read(buffer)
-		if n > 0 && !f.add(buffer[:n]) {
+		if !f.add(buffer[:n]) {
 			return f.overflow(buffer[:n], body, err)
 		}
 		if err == nil {
@@ -64,9 +63,9 @@ func (f *fill) pump(body io.ReadCloser) error {
 // errTooLarge says that a body is larger than what is kept.
 var errTooLarge = errors.New("the answer is larger than max_object")
 
-// overflow hands the rest of a body over to the reader.
+// overflow hands the rest of a body over to the reader, and what was read of it.
 func (f *fill) overflow(read []byte, body io.ReadCloser, err error) error {
-	rest := &remainder{head: append([]byte(nil), read...), body: body, err: err}
+	rest := &remainder{head: read, body: body, err: err}
 	f.mu.Lock()
 	gone := f.left
 	if gone {
@@ -103,7 +102,7 @@ func (f *fill) add(b []byte) bool {
 // readable is what the reader may have. The last byte is kept back until the
 // end: who has the whole answer finds it in the store. f.mu is held.
 func (f *fill) readable() []byte {
-	if n := len(f.data); f.end == nil && f.rest == nil && n > 0 && int64(n) == f.total {
+	if n := len(f.data); f.end == nil && n > 0 && int64(n) == f.total {
 		return f.data[:n-1]
 	}
 	return f.data
@@ -127,7 +126,7 @@ func (f *fill) whole() []byte {
 	if spare := cap(f.data) - len(f.data); spare > len(f.data)/16 {
 		f.data = append(make([]byte, 0, len(f.data)), f.data...)
 	}
-	return slices.Clip(f.data)
+	return f.data
 }
 
 // leave says that nobody reads.
@@ -174,14 +173,10 @@ type stream struct {
 	fill   *fill
 	ctx    context.Context //nolint:containedctx // of the caller that reads; ends with its request
 	offset int
-	closed bool
 }
 
 // Read implements [io.Reader].
 func (s *stream) Read(p []byte) (int, error) {
-	if s.closed {
-		return 0, errLeft
-	}
 	for {
 		s.fill.mu.Lock()
 		n := copy(p, s.fill.readable()[s.offset:])
@@ -207,9 +202,6 @@ func (s *stream) Read(p []byte) (int, error) {
 // Close implements [io.Closer]. What is under way goes on, unless it is too
 // large to be kept.
 func (s *stream) Close() error {
-	if !s.closed {
-		s.closed = true
-		s.fill.leave()
-	}
+	s.fill.leave()
 	return nil
 }

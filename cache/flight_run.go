@@ -98,7 +98,7 @@ func (r *run) fly() {
 func (r *run) fromMemory() *Object {
 	c, q := r.cache, r.question
 	o := c.memory.get(q.key, q.selection.text)
-	if o == nil || o == q.stored || !q.selection.matches(o) || !r.news(o) {
+	if o == nil || !q.selection.matches(o) || !r.news(o) {
 		return nil
 	}
 	return o
@@ -108,11 +108,8 @@ func (r *run) fromMemory() *Object {
 func (r *run) news(o *Object) bool {
 	c, q := r.cache, r.question
 	now := c.now()
-	if !c.usable(q.service, o, now) || q.refresh && q.stored != nil && !o.Received.After(q.stored.Received) {
-		return false
-	}
 	v, _ := reuse(o, q.want, now)
-	return v == verdictFresh
+	return v == verdictFresh && c.usable(q.service, o, now)
 }
 
 // ask sends the request upstream, with the validators of the stored answer.
@@ -295,27 +292,13 @@ func (r *run) remember() {
 // watched is an upstream's body; the flight's context ends with it.
 type watched struct {
 	io.ReadCloser
-	run   *run
-	whole atomic.Bool // its end was seen
-}
-
-// Read implements [io.Reader].
-func (w *watched) Read(p []byte) (int, error) {
-	n, err := w.ReadCloser.Read(p)
-	if errors.Is(err, io.EOF) {
-		w.whole.Store(true)
-	}
-	return n, err
+	run *run
 }
 
 // Close implements [io.Closer].
 func (w *watched) Close() error {
-	if !w.whole.Load() {
-		w.run.cancel() // a read may be under way
-	}
-	err := w.ReadCloser.Close()
-	w.run.cancel()
-	return err
+	w.run.cancel() // a read may be under way
+	return w.ReadCloser.Close()
 }
 
 // spent is what the flight has taken so far, for the leader to book.
@@ -329,7 +312,6 @@ func (r *run) keep(o *Object) {
 	c := r.cache
 	c.failing.forget(r.flight.key)
 	if c.index.dropped(o) {
-		r.release(0)
 		return
 	}
 	if c.memory.put(o) {

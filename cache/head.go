@@ -9,7 +9,7 @@ import (
 // head sends a HEAD upstream, and lets its answer freshen or drop the stored GET
 // (RFC 9111, section 4.3.5).
 func (s *store) head(req *http.Request, ex *exchange.Exchange, q *question) (*http.Response, error) {
-	born, requested := s.cache.index.position(), s.cache.now()
+	requested := s.cache.now()
 	resp, err := s.pass(req, ex, q)
 	if err != nil || q.stored == nil || ex.Cache.Result == exchange.CacheStale {
 		return resp, err
@@ -17,7 +17,7 @@ func (s *store) head(req *http.Request, ex *exchange.Exchange, q *question) (*ht
 	switch o, effect := afterHead(q.stored, resp.StatusCode, resp.Header); effect {
 	case headUpdates:
 		received := s.cache.now()
-		o.Requested, o.Received, o.Born = requested, received, born
+		o.Requested, o.Received = requested, received // and born where it was: a HEAD alone vouches for no body that was dropped
 		o.Age = ageOf(resp.Header, requested, received)
 		freshness(q.service, q.rule, q.key, o.Status, o.Header, o.Age, received).apply(o)
 		if !s.cache.index.dropped(o) {
