@@ -27,5 +27,5 @@ func InUse() int64 {
 			parts[i] = s.Value.Uint64()
 		}
 	}
-	return int64(parts[0] - min(parts[0], parts[1]+parts[2])) //nolint:gosec // far below 2^63 bytes
+	return int64(parts[0] - min(parts[0], parts[1]+parts[2]))
 }

@@ -224,10 +224,11 @@ func TestMemoryLooksAgainAfterAPanic(t *testing.T) {
 func TestInUse(t *testing.T) {
 	const held = 64 << 20
 	before := InUse()
-	block := make([]byte, held)
-	during := InUse()
-	runtime.KeepAlive(block)
-	block = nil
+	during := func() int64 {
+		block := make([]byte, held)
+		defer runtime.KeepAlive(block)
+		return InUse()
+	}()
 	runtime.GC()
 	after := InUse()
 	if grown := during - before; before <= 0 || grown < held/2 {

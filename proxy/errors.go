@@ -158,12 +158,13 @@ func retrySeconds(d time.Duration) int64 {
 	return max(1, wholeSeconds(d))
 }
 
-// mustClose reports whether the connection cannot carry another request. Over
-// HTTP/2 that is so for tunnels alone: everything else ends with its stream, and
-// the requests beside it have done nothing wrong.
+// mustClose reports whether the connection cannot, or should not, carry another
+// request. Over HTTP/2 a refusal ends with its stream, and the requests beside it
+// have done nothing wrong; what ends the connection there is a tunnel, and
+// overload: GOAWAY lets the streams end and takes the next ones elsewhere.
 func mustClose(r *http.Request, p *exchange.Problem) bool {
 	if r.ProtoMajor >= 2 {
-		return p.Close && p.Type == exchange.ConnectNotSupported
+		return p.Close && (p.Type == exchange.ConnectNotSupported || p.Type == exchange.GatewayOverloaded)
 	}
 	if p.Close {
 		return true

@@ -30,9 +30,9 @@ func activeSettings() []string {
 		"services.*.host", "services.*.prefix", "services.*.url", "services.*.aliases", "services.*.apis",
 		"services.*.document", "services.*.proxied", "services.*.reason", "services.*.authentication",
 		"services.*.anonymous", "services.*.denied", "services.*.side_effects", "services.*.reads",
-		"services.*.sensitive", "services.*.timeouts", "services.*.limits.max_body", "services.*.headers", "services.*.session", "services.*.quota", "services.*.cache",
+		"services.*.sensitive", "services.*.timeouts", "services.*.limits", "services.*.headers", "services.*.session", "services.*.quota", "services.*.cache",
 		"auth.key_headers",
-		"callers.*.environment", "callers.*.keys", "callers.*.access", "callers.*.class", "callers.*.classes", "callers.*.share", "callers.*.cache",
+		"callers.*.environment", "callers.*.keys", "callers.*.access", "callers.*.class", "callers.*.classes", "callers.*.share", "callers.*.cache", "callers.*.rate_limit.concurrency",
 		"cache", "telemetry.logs",
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"iqgateway/auth"
+	"iqgateway/bulkhead"
 	"iqgateway/config"
 	"iqgateway/limiter"
 	"iqgateway/observability"
@@ -32,6 +33,8 @@ type generation struct {
 	quotaRoutes map[quotaRoute]limiter.Key
 	shares      map[limiter.Name][]limiter.Share // of callers in each bucket
 	pools       []*proxy.Pool
+	upstreams   *bulkhead.Set       // slots of requests under way
+	callerSlots *bulkhead.CallerSet // of callers with a limit of their own
 }
 
 // newGeneration builds a whole pipeline or nothing.
@@ -52,6 +55,10 @@ func (g *generation) close() {
 	}
 	if g.quotas != nil {
 		g.quotas.Release()
+	}
+	if g.upstreams != nil {
+		g.upstreams.Release()
+		g.callerSlots.Release()
 	}
 	for _, p := range g.pools {
 		p.Close()
@@ -82,6 +89,9 @@ func (g *generation) build(st *stores, o pipelineOptions) error {
 		return err
 	}
 	if err := g.openQuotas(st); err != nil {
+		return err
+	}
+	if err := g.openBulkheads(st); err != nil {
 		return err
 	}
 	parts := stack{
@@ -221,9 +231,11 @@ type stack struct {
 //	caller
 //	  │   1 observe        exchange, request id, access line, metrics
 //	  │   2 sanitize       one meaning per request, or 4xx
+//	  │     shed           503 while memory is short
 //	  │   3 authenticate   who it is, or 401
 //	  │   4 route          environment, service, upstream path, or 404
 //	  │   5 authorize      what it may, with which credential, or 403
+//	  │     caller's slot  one of its requests under way, or 429
 //	  │     session        DataConnect's /session is answered here, its preferred host learned
 //	  │   6 lookup         a fresh stored answer ends here
 //	  ├── 7 forward        httputil.ReverseProxy; errors become problems
@@ -231,6 +243,7 @@ type stack struct {
 //	  │   8 store          one fetch for all who ask the same; stale answers; writes drop what they change
 //	  │  10 token          a valid token; after a 401 a new one and one replay
 //	  │  12 quota          one token of the bucket per attempt, after a wait; or 429
+//	  │     slot           one of the upstream's requests under way, after a wait; or 503
 //	  │  14 attempt        Authorization, session cookie, measurements, idle bodies
 //	  ▼  15 dial           one http.Transport per upstream and credential
 //	upstream
@@ -245,6 +258,7 @@ func (s stack) compose(absolute bool) http.Handler {
 	upstream := chain[http.RoundTripper](
 		s.generation.tokens.Stage(tokencache.StageOptions{}),                                        // 10
 		s.generation.quotas.Stage(limiter.StageOptions{Bucket: bucketOf(s.generation.quotaRoutes)}), // 12
+		s.generation.upstreams.Stage(),                                                              // inside the quota: nobody holds a slot while it waits for a token
 	)(s.attempt()) // 14, 15
 
 	forward := proxy.NewForward(proxy.ForwardOptions{ // 7
@@ -254,9 +268,11 @@ func (s stack) compose(absolute bool) http.Handler {
 	return chain[http.Handler](
 		observability.Observe(s.observe()),   // 1
 		proxy.Sanitize(s.sanitize(absolute)), // 2
-		auth.Authenticate(s.authenticate()),  // 3
-		s.generation.router.Route,            // 4
-		auth.Authorize(s.authorize()),        // 5
+		s.stores.memory.Stage(s.errors.Refuse),
+		auth.Authenticate(s.authenticate()), // 3
+		s.generation.router.Route,           // 4
+		auth.Authorize(s.authorize()),       // 5
+		s.generation.callerSlots.Stage(s.errors.Refuse),
 		proxy.NewSession(proxy.SessionOptions{
 			Transport: upstream, Services: s.services, Sessions: s.stores.sessions, Locations: s.locations,
 			Errors: s.errors, Headers: headers,

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"iqgateway/bulkhead"
 	"iqgateway/cache"
 	"iqgateway/config"
 	"iqgateway/internal/exchange"
@@ -35,6 +36,10 @@ type stores struct {
 	fleet      *fleet.Fleet
 	metrics    *observability.Metrics
 	log        *slog.Logger
+
+	upstreams *bulkhead.Upstreams
+	callers   *bulkhead.Callers
+	memory    *bulkhead.Memory
 
 	cache       *cache.Cache
 	redis       *redisconn.Conn   // nil = everything in memory
@@ -63,6 +68,7 @@ func newStores(cfg *config.Config, log *slog.Logger, replica string) (*stores, e
 	s.sessions = proxy.NewSessions(s.sessionOptions())
 	s.fleet = fleet.New(s.fleetOptions(replica, build.Version))
 	s.quotas = limiter.New(s.quotaOptions(replica))
+	s.openBulkheads(cfg)
 	if err := s.openCache(cfg); err != nil {
 		return nil, configError{err}
 	}
@@ -153,6 +159,7 @@ func (s *stores) run(ctx context.Context) {
 		all.Go(func() { r.run(ctx) })
 	}
 	all.Go(func() { s.cache.Run(ctx) })
+	all.Go(func() { s.memory.Run(ctx) })
 	for _, conn := range s.connections() {
 		all.Go(func() { conn.Run(ctx) })
 	}

@@ -16,7 +16,7 @@ import (
 // to.
 func (s *stores) openCache(cfg *config.Config) error {
 	o := cache.Options{
-		Memory: int64(cfg.Cache.Memory), Separate: !cfg.Cache.Coalesce, Hidden: proxy.UpstreamOnly, Hooks: s.cacheHooks(),
+		Memory: cacheBytes(cfg, s.memory.State().Limit), Separate: !cfg.Cache.Coalesce, Hidden: proxy.UpstreamOnly, Hooks: s.cacheHooks(),
 	}
 	if s.redis != nil {
 		o.Log = cachestore.NewLog(s.redis, cachestore.LogOptions{Hooks: s.cacheStoreHooks(storeName)})

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"io/fs"
+
+	"iqgateway/bulkhead"
+	"iqgateway/config"
+)
+
+// openBulkheads takes the slots of this configuration's upstreams and callers.
+func (g *generation) openBulkheads(st *stores) error {
+	slots, err := st.upstreams.Use(upstreamSlots(g.cfg))
+	if err != nil {
+		return err
+	}
+	g.upstreams, g.callerSlots = slots, st.callers.Use(callerSlots(g.cfg))
+	return nil
+}
+
+// upstreamSlots are the upstreams with the requests that each may have under way.
+func upstreamSlots(cfg *config.Config) []bulkhead.Upstream {
+	var all []bulkhead.Upstream
+	for _, name := range cfg.EnvironmentNames() {
+		env, _ := cfg.Environment(name)
+		for _, s := range env.Services() {
+			if s.Upstream == nil {
+				continue
+			}
+			all = append(all, bulkhead.Upstream{
+				Key:         bulkhead.Key{Environment: name, Service: s.Name},
+				Origin:      s.Upstream.Scheme + "://" + s.Upstream.Host,
+				MaxInFlight: s.Limits.MaxInFlight,
+			})
+		}
+	}
+	return all
+}
+
+// callerSlots are the callers that may have only so many requests under way.
+func callerSlots(cfg *config.Config) map[string]int {
+	limits := map[string]int{}
+	for name, c := range cfg.Callers {
+		if most := c.RateLimit.Concurrency; most > 0 {
+			limits[name] = most
+		}
+	}
+	return limits
+}
+
+// memoryLimit returns what the process may use, in bytes; 0 = no limit. root is
+// that of the file system.
+func memoryLimit(cfg *config.Config, root fs.FS) int64 {
+	if most := cfg.Server.Limits.MaxMemory; most != config.Auto {
+		return int64(most)
+	}
+	return bulkhead.FindLimit(root)
+}
+
+// cacheBytes returns what stored answers may take, in bytes. In a small
+// container a whole cache of the configured size would leave no room for
+// requests, and all would be refused for want of memory.
+func cacheBytes(cfg *config.Config, limit int64) int64 {
+	configured := int64(cfg.Cache.Memory)
+	if limit == 0 {
+		return configured
+	}
+	return min(configured, limit/2)
+}
