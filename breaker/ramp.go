@@ -1,0 +1,47 @@
+package breaker
+
+import "time"
+
+const (
+	// rampStep is how long the load is held at what it was before the failure,
+	// and again at twice as much.
+	rampStep = time.Second
+	// rampBurst is the part of a second's load that may come at once.
+	rampBurst = 0.05
+	// rampLeast is how many requests a second always pass: of so few, none is
+	// worth refusing.
+	rampLeast = 10
+)
+
+// ramp holds back the callers who have waited for a breaker to close, so that
+// they do not all come in its first second.
+type ramp struct {
+	on       bool
+	rate     float64 // a second
+	tokens   float64
+	start    time.Time
+	refilled time.Time
+}
+
+func newRamp(now time.Time, steady float64) ramp {
+	r := ramp{on: true, rate: max(steady, rampLeast), start: now, refilled: now}
+	r.tokens = r.burst()
+	return r
+}
+
+func (r *ramp) burst() float64 { return max(1, r.rate*rampBurst) }
+
+// fill adds what has come in since, and ends the ramp when its time is over.
+func (r *ramp) fill(now time.Time) {
+	age := now.Sub(r.start)
+	if age >= 2*rampStep {
+		r.on = false
+		return
+	}
+	rate := r.rate
+	if age >= rampStep {
+		rate *= 2
+	}
+	r.tokens = min(r.tokens+rate*now.Sub(r.refilled).Seconds(), max(r.burst(), 1))
+	r.refilled = now
+}
