@@ -72,6 +72,16 @@ func (t *Tape) Rewind() (body io.ReadCloser, ok bool) {
 	return next, true
 }
 
+// Gone reports whether too much of the body has gone to lend it again.
+func (t *Tape) Gone() bool {
+	if t == nil {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.full
+}
+
 // Stop ends the recording: the attempt that has the body is the last one, and
 // the source is closed with its body.
 func (t *Tape) Stop() {

@@ -38,7 +38,7 @@ func TestNoBodyCanAlwaysBeReplayed(t *testing.T) {
 		tape, first := Record(none, 10)
 		tape.Stop()
 		again, ok := tape.Rewind()
-		if first != none || !ok || again != http.NoBody {
+		if first != none || !ok || again != http.NoBody || tape.Gone() {
 			t.Errorf("first %v, again %v, %t", first, again, ok)
 		}
 		tape.Abandon()
@@ -77,9 +77,10 @@ func TestReplay(t *testing.T) {
 					t.Fatalf("at the end: %v", err)
 				}
 			}
+			gone := tape.Gone()
 			again, ok := tape.Rewind()
-			if ok != c.replayable {
-				t.Fatalf("replayable %t", ok)
+			if ok != c.replayable || gone == ok {
+				t.Fatalf("replayable %t, gone %t", ok, gone)
 			}
 			if !ok {
 				tape.Abandon()
