@@ -33,7 +33,7 @@ func (p program) demoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "Try it: a gateway in front of a simulated iQmetrix",
 		Long: `Start a simulated iQmetrix, a gateway in front of it and its admin server on
-loopback, make three calls through the gateway and print the curl lines that
+loopback, make five calls through the gateway and print the curl lines that
 repeat them. It needs no file, no Redis and no network, and leaves nothing behind.`,
 		Example: "  gateway demo\n  gateway demo --once   # make the calls and end",
 		Args:    exactArgs(0, "no argument"),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"os/exec"
@@ -34,15 +35,25 @@ func TestDemo(t *testing.T) {
 		t.Errorf("the demo took %s", took)
 	}
 	lines := regexp.MustCompile(`(?m)curl .*$`).FindAllString(out.String(), -1)
-	if len(lines) != 6 {
-		t.Fatalf("%d curl lines, want 6:\n%s", len(lines), out.String())
+	if len(lines) != 8 {
+		t.Fatalf("%d curl lines, want 8:\n%s", len(lines), out.String())
 	}
+	shown := 0
 	for _, line := range lines {
 		cmd := exec.CommandContext(ctx, "bash", "-c", strings.Replace(line, "curl ", "curl -sS --fail-with-body ", 1))
 		answer, err := cmd.CombinedOutput()
 		if err != nil || len(answer) == 0 {
 			t.Errorf("%s\n%v: %.300s", line, err, answer)
 		}
+		if strings.Contains(line, " -i ") {
+			shown++
+			if !bytes.Contains(bytes.ToLower(answer), []byte("\ncache-status: iqgateway; hit; ttl=")) {
+				t.Errorf("%s does not show a hit: %.600s", line, answer)
+			}
+		}
+	}
+	if shown != 1 {
+		t.Errorf("%d lines show a hit, want 1", shown)
 	}
 	stop()
 	if code := <-ended; code != exitOK {
@@ -61,7 +72,7 @@ func TestDemoOnce(t *testing.T) {
 	if code := p.run(t.Context(), []string{"demo", "--once"}); code != exitOK {
 		t.Fatalf("exit %d: %s", code, errs.String())
 	}
-	for _, want := range []string{"→ 200 in", "→ 201 in", "order 8765-", "rows of"} {
+	for _, want := range []string{"→ 200 in", "→ 201 in", "order 8765-", "rows of", "Cache-Status: iqgateway; hit; ttl="} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}

@@ -20,6 +20,7 @@ type tourStep struct {
 	accept string
 	body   string // JSON, "" = none
 	want   int
+	cached bool // the answer must come from the cache, and its header is shown
 	// show sums an answer up in one line.
 	show func(body []byte) (string, error)
 }
@@ -47,6 +48,16 @@ func tour() []tourStep {
 			target: "/dataconnect/lists/stores?Response=Csv",
 			show:   showCSV,
 		},
+		{
+			title: "A catalog is read, which the cache keeps", method: http.MethodGet, accept: "application/json", want: http.StatusOK,
+			target: "/catalogs/v1/Companies(" + demoCompany + ")/Catalog/Items",
+			show:   showItems,
+		},
+		{
+			title: "The same again costs no upstream call", method: http.MethodGet, accept: "application/json", want: http.StatusOK, cached: true,
+			target: "/catalogs/v1/Companies(" + demoCompany + ")/Catalog/Items",
+			show:   showItems,
+		},
 	}
 }
 
@@ -54,6 +65,9 @@ func tour() []tourStep {
 func (s tourStep) curl(base, caFile, key string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "curl --cacert %s -H 'X-Api-Key: %s'", caFile, key)
+	if s.cached {
+		b.WriteString(" -i")
+	}
 	if s.method != http.MethodGet {
 		fmt.Fprintf(&b, " -X %s -H 'Content-Type: application/json' -d '%s'", s.method, s.body)
 	}
@@ -94,7 +108,14 @@ func (s tourStep) take(ctx context.Context, client *http.Client, base, key strin
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", s.target, err)
 	}
-	return fmt.Sprintf("%d in %s: %s", resp.StatusCode, time.Since(begin).Round(time.Millisecond), sum), nil
+	if s.cached {
+		status := resp.Header.Get("Cache-Status")
+		if !strings.HasPrefix(status, "iqgateway; hit") {
+			return "", fmt.Errorf("%s did not come from the cache: %s", s.target, status)
+		}
+		sum += ", Cache-Status: " + status
+	}
+	return fmt.Sprintf("%d in %s: %s", resp.StatusCode, time.Since(begin).Round(100*time.Microsecond), sum), nil
 }
 
 func showCustomer(body []byte) (string, error) {
@@ -117,6 +138,19 @@ func showOrder(body []byte) (string, error) {
 		return "", fmt.Errorf("no PrintableId in %.100s", body)
 	}
 	return "order " + order.PrintableID + " " + strings.ToLower(order.State), nil
+}
+
+func showItems(body []byte) (string, error) {
+	var catalog struct {
+		Items []struct{ CatalogItemID string }
+	}
+	if err := json.Unmarshal(body, &catalog); err != nil {
+		return "", err
+	}
+	if len(catalog.Items) == 0 {
+		return "", fmt.Errorf("no item in %.100s", body)
+	}
+	return fmt.Sprintf("%d items", len(catalog.Items)), nil
 }
 
 func showCSV(body []byte) (string, error) {
