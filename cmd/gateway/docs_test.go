@@ -34,6 +34,7 @@ func TestDocumentsWork(t *testing.T) {
 // The quota's commands ask a running gateway, so they run as those of the README
 // do. Its YAML speaks of callers that stand elsewhere.
 func TestQuotaDocumentWorks(t *testing.T) {
+	t.Parallel()
 	const callers = `
 credentials: {retail: {environment: production, client_id: a, client_secret: "${env:S}", username: u, password: "${env:S}"}}
 callers:
@@ -53,6 +54,7 @@ callers:
 // So do those of the cache. One of its YAML blocks names files, which `loads`
 // does not open.
 func TestCacheDocumentWorks(t *testing.T) {
+	t.Parallel()
 	blocks := codeBlocks(t, filepath.Join("..", "..", "docs", "cache.md"), "yaml")
 	if len(blocks) < 2 {
 		t.Errorf("%d YAML blocks found", len(blocks))

@@ -40,6 +40,7 @@ func (f *replicas) settle(t *testing.T, target string) {
 // What one replica has fetched is there for the others; a write through any of
 // them, and a purge, reach all.
 func TestFleetSharesStoredAnswers(t *testing.T) {
+	t.Parallel()
 	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
 		f := newFleet(t, topology, fleetOptions{})
 		await(t, "the replicas know each other", func() bool { return f.metric(t, f.all[2], "iqgw_store_replicas") == 3 })
@@ -83,6 +84,7 @@ func (f *replicas) upstreamCalls(service string) int {
 
 // A server of the cache's own may end: readiness says so, and nothing fails.
 func TestFleetWithoutTheCachesOwnServer(t *testing.T) {
+	t.Parallel()
 	main, own := redistest.Single(t), redistest.Single(t)
 	f := newFleet(t, main, fleetOptions{replicas: 2, extra: "cache: {redis: {addresses: [\"" + own.Address() + "\"]}}\n"})
 	r := f.all[0]

@@ -16,7 +16,8 @@ import (
 // With the refresh grant a renewal revokes the token that the other replicas
 // still use: they switch to the new one, and no call fails.
 func TestFleetRefreshesWithoutAFailure(t *testing.T) {
-	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
+	t.Parallel()
+	fleetOn(t, "sentinel", func(t *testing.T, topology redistest.Topology) {
 		f := newFleet(t, topology, fleetOptions{
 			sim:    shortLived(4),
 			config: strings.Replace(fleetConfig, "    client_id:", "    grant: refresh_token\n    client_id:", 1),
@@ -48,6 +49,7 @@ callers:
 
 // Two accounts of one environment share nothing: tokens, cookies, connections.
 func TestFleetKeepsAccountsApart(t *testing.T) {
+	t.Parallel()
 	server := redistest.Single(t)
 	f := newFleet(t, server, fleetOptions{config: twoAccounts, sim: iqsim.Options{Accounts: []iqsim.Account{
 		{ClientID: "client-a", ClientSecret: "secret-a", Username: "user-a", Password: "password-a"},

@@ -29,6 +29,7 @@ func (f *replicas) status(t *testing.T, r *replica) int {
 // What an operator tells one replica holds for all, also for one that starts
 // later; any of them shows the bucket alike.
 func TestFleetBlocksAQuota(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, redistest.Single(t), fleetOptions{replicas: 2})
 	for _, r := range f.all {
 		f.wantOK(t, r)

@@ -87,6 +87,18 @@ const fleetRedis = `redis:
   name_key: ${file:DIR/key-names}
 `
 
+// fleetOn runs f on every topology in the long form, and on one of them in the
+// short form: there all three are met by the stores' own tests, and by those of
+// the fleet that do not last.
+func fleetOn(t *testing.T, short string, f func(t *testing.T, topology redistest.Topology), o ...redistest.Option) {
+	t.Helper()
+	if *long {
+		redistest.Each(t, f, o...)
+		return
+	}
+	redistest.On(t, short, f, o...)
+}
+
 // newFleet starts the replicas; topology may be nil.
 func newFleet(t *testing.T, topology redistest.Topology, o fleetOptions) *replicas {
 	t.Helper()
@@ -156,44 +168,48 @@ func (f *replicas) read(t *testing.T, name string) string {
 	return string(text)
 }
 
-// builtGateway is the program as users run it, without the race detector; built
-// once for all tests, and only if one of them asks for it.
+// builtGateway is the programs as users run them, without the race detector;
+// built once for all tests, and only if one of them asks.
 var builtGateway builtProgram
 
 type builtProgram struct {
-	once   sync.Once
-	binary string // "" = not built
-	err    error
+	once sync.Once
+	dir  string // holds the programs; "" = not built
+	err  error
 }
 
 func (b *builtProgram) build() {
-	dir, err := os.MkdirTemp("", "iqgateway-test-")
-	if err != nil {
-		b.err = err
+	if b.dir, b.err = os.MkdirTemp("", "iqgateway-test-"); b.err != nil {
 		return
 	}
-	b.binary = filepath.Join(dir, "gateway")
-	out, err := exec.CommandContext(context.Background(), "go", "build", "-o", b.binary, ".").CombinedOutput()
+	// As make build does: linking without debug information takes half the time.
+	out, err := exec.CommandContext(context.Background(), "go", "build", "-ldflags=-s -w", "-o", b.dir+"/", "iqgateway/cmd/...").CombinedOutput()
 	if err != nil {
-		b.err = fmt.Errorf("building the gateway: %w\n%s", err, out)
+		b.err = fmt.Errorf("building the programs: %w\n%s", err, out)
 	}
 }
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if builtGateway.binary != "" {
-		_ = os.RemoveAll(filepath.Dir(builtGateway.binary))
+	if builtGateway.dir != "" {
+		_ = os.RemoveAll(builtGateway.dir)
 	}
 	os.Exit(code)
 }
 
 func buildGateway(t *testing.T) string {
 	t.Helper()
+	return filepath.Join(buildPrograms(t), "gateway")
+}
+
+// buildPrograms returns the folder that holds gateway and iqsim.
+func buildPrograms(t *testing.T) string {
+	t.Helper()
 	builtGateway.once.Do(builtGateway.build)
 	if builtGateway.err != nil {
 		t.Fatal(builtGateway.err)
 	}
-	return builtGateway.binary
+	return builtGateway.dir
 }
 
 // start runs one more replica until the test ends. Each has a data_dir of its

@@ -27,7 +27,7 @@ func shortLived(life int) iqsim.Options {
 // 1 500 callers on three replicas at the moment of expiry, while the token
 // endpoint takes two seconds: one token call, and nobody fails.
 func TestFleetFetchesOneToken(t *testing.T) {
-	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
+	fleetOn(t, "cluster", func(t *testing.T, topology redistest.Topology) {
 		const life = 6 * time.Second
 		f := newFleet(t, topology, fleetOptions{sim: shortLived(int(life / time.Second))})
 		for _, r := range f.all {
@@ -51,10 +51,13 @@ func TestFleetFetchesOneToken(t *testing.T) {
 		if n := f.tokenCalls(); n != 1 {
 			t.Errorf("%d token calls, want 1", n)
 		}
-		slowest := percentile(samples, 1, time.Time{}, time.Now())
-		t.Logf("1 500 callers: 1 token call of 2 s, the slowest caller took %s", slowest)
-		if slowest > 6*time.Second { // two seconds, and 1 500 connections opened at once on a busy machine
-			t.Errorf("the slowest caller took %s", slowest)
+		f.client.CloseIdleConnections()
+		calm := f.burst(t, 1500) // what so many connections cost this machine
+		wantNoFailure(t, "callers with a valid token", calm)
+		slowest, bare := percentile(samples, 1, time.Time{}, time.Now()), percentile(calm, 1, time.Time{}, time.Now())
+		t.Logf("1 500 callers: 1 token call of 2 s, the slowest caller took %s, with a valid token %s", slowest, bare)
+		if slowest > 4*time.Second+2*bare {
+			t.Errorf("the slowest caller took %s, want at most 4 s and twice the %s of a valid token", slowest, bare)
 		}
 	})
 }
@@ -62,7 +65,8 @@ func TestFleetFetchesOneToken(t *testing.T) {
 // The replica that fetches the token is frozen or killed half way: another one
 // takes over, and its callers get their answers.
 func TestFleetOutlivesTheReplicaThatFetches(t *testing.T) {
-	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
+	t.Parallel()
+	fleetOn(t, "sentinel", func(t *testing.T, topology redistest.Topology) {
 		for _, end := range []func(*replica, *testing.T){(*replica).freeze, (*replica).kill} {
 			f := newFleet(t, topology, fleetOptions{})
 			if _, err := f.AddFault(iqsim.Fault{Service: "accounts", Kind: iqsim.FaultStall, Count: 1}); err != nil {
@@ -113,7 +117,8 @@ func (f *replicas) burst(t *testing.T, n int) []sample {
 // The encryption key is rotated by its files on three replicas under load:
 // nothing fails, no lock and no state splits.
 func TestFleetRotatesItsEncryptionKey(t *testing.T) {
-	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
+	t.Parallel()
+	fleetOn(t, "cluster", func(t *testing.T, topology redistest.Topology) {
 		f := newFleet(t, topology, fleetOptions{sim: shortLived(4)})
 		f.wantOK(t, f.all[0])
 		before := keyTags(topology.Dump(t))
@@ -164,7 +169,7 @@ func pass(t *testing.T, d time.Duration) {
 // A frozen Redis costs no call, and adds at most 20 ms to the slowest
 // hundredth of them. Tokens expire all the while.
 func TestFleetServesWhileRedisIsFrozen(t *testing.T) {
-	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
+	fleetOn(t, "single", func(t *testing.T, topology redistest.Topology) {
 		f := newFleet(t, topology, fleetOptions{sim: shortLived(10)})
 		for _, r := range f.all {
 			f.wantOK(t, r)
@@ -214,7 +219,8 @@ func each(topology redistest.Topology, do func(*redistest.Server)) {
 // Servers that are killed, start empty, are flushed and forget their scripts
 // cost no call.
 func TestFleetServesWhileRedisIsKilled(t *testing.T) {
-	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
+	t.Parallel()
+	fleetOn(t, "cluster", func(t *testing.T, topology redistest.Topology) {
 		f := newFleet(t, topology, fleetOptions{sim: shortLived(4)})
 		f.wantOK(t, f.all[0])
 		load := f.drive(t, 200, customers)
@@ -255,6 +261,7 @@ func (f *replicas) awaitStore(t *testing.T, up float64) {
 
 // Failovers, a killed master and a flushed store cost no call.
 func TestFleetServesThroughFailovers(t *testing.T) {
+	t.Parallel()
 	trio := redistest.Sentinel(t)
 	f := newFleet(t, trio, fleetOptions{sim: shortLived(4)})
 	f.wantOK(t, f.all[0])
@@ -281,6 +288,7 @@ func TestFleetServesThroughFailovers(t *testing.T) {
 
 // A fleet starts and serves without its Redis, and uses it once it is there.
 func TestFleetStartsWithoutRedis(t *testing.T) {
+	t.Parallel()
 	server := redistest.Single(t)
 	server.Kill()
 	begun := time.Now()

@@ -28,6 +28,7 @@ func documentedRights(t *testing.T) []string {
 // With exactly the rights that the document names, everything works that
 // replicas do with Redis: the servers note each command that they refuse.
 func TestDocumentedRightsAreEnough(t *testing.T) {
+	t.Parallel()
 	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
 		f := newFleet(t, topology, fleetOptions{
 			replicas: 2,

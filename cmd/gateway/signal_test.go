@@ -11,11 +11,7 @@ import (
 
 // The first signal drains, a second one ends the process at once.
 func TestSecondSignalEndsAtOnce(t *testing.T) {
-	dir := t.TempDir()
-	binary, file := filepath.Join(dir, "gateway"), filepath.Join(dir, "gateway.yaml")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("building the gateway: %v\n%s", err, out)
-	}
+	binary, file := buildGateway(t), filepath.Join(t.TempDir(), "gateway.yaml")
 	text := "version: 1\nserver: {address: \"127.0.0.1:0\", tls: {mode: none}, lame_duck: 10m}\nadmin: {address: \"127.0.0.1:0\"}\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

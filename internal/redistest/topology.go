@@ -47,9 +47,26 @@ type Contents interface {
 // the other, each against a topology of its own.
 func Each(t *testing.T, f func(t *testing.T, topology Topology), o ...Option) {
 	t.Helper()
-	t.Run("single", func(t *testing.T) { f(t, Single(t, o...)) })
-	t.Run("sentinel", func(t *testing.T) { f(t, Sentinel(t, o...)) })
-	t.Run("cluster", func(t *testing.T) { f(t, Cluster(t, o...)) })
+	for _, mode := range []string{"single", "sentinel", "cluster"} {
+		On(t, mode, f, o...)
+	}
+}
+
+// On runs f as that one of the subtests of [Each] that mode names.
+func On(t *testing.T, mode string, f func(t *testing.T, topology Topology), o ...Option) {
+	t.Helper()
+	t.Run(mode, func(t *testing.T) {
+		switch mode {
+		case "single":
+			f(t, Single(t, o...))
+		case "sentinel":
+			f(t, Sentinel(t, o...))
+		case "cluster":
+			f(t, Cluster(t, o...))
+		default:
+			t.Fatalf("redistest: there is no topology %q", mode)
+		}
+	})
 }
 
 // contents implements [Contents].
