@@ -23,9 +23,7 @@ type cacheInstruments struct {
 func newCacheInstruments(meter metric.Meter) (cacheInstruments, error) {
 	var c cacheInstruments
 	var errs [4]error
-	counter := func(into *metric.Int64Counter, err *error, name, unit, description string) {
-		*into, *err = meter.Int64Counter("iqgw.cache."+name, metric.WithUnit(unit), metric.WithDescription(description))
-	}
+	counter := counters(meter, "iqgw.cache.")
 	counter(&c.invalidations, &errs[0], "invalidations", "{event}", "Invalidations by writes and purges that this replica has seen, by what they drop.")
 	counter(&c.refreshes, &errs[1], "refreshes", "{request}", "Refreshes in the background, while a stale answer was served, by how they ended.")
 	counter(&c.stores, &errs[2], "stores", "{answer}", "Answers that were stored.")
@@ -100,9 +98,7 @@ type cacheGauges struct {
 func newCacheGauges(meter metric.Meter) (cacheGauges, error) {
 	var g cacheGauges
 	var errs [6]error
-	gauge := func(into *metric.Int64ObservableGauge, err *error, name, unit, description string) {
-		*into, *err = meter.Int64ObservableGauge("iqgw.cache."+name, metric.WithUnit(unit), metric.WithDescription(description))
-	}
+	gauge := gauges(meter, "iqgw.cache.")
 	gauge(&g.bytes, &errs[0], "stored", "By", "Memory that stored answers of the service take in this process, bookkeeping included.")
 	gauge(&g.maximum, &errs[1], "limit", "By", "What cache.memory allows all of them together.")
 	gauge(&g.objects, &errs[2], "objects", "{answer}", "Stored answers in this process; those to the same URL that differ by request fields count as one.")

@@ -49,9 +49,7 @@ func usageBuckets() []float64 {
 func newQuotaInstruments(meter metric.Meter) (quotaInstruments, error) {
 	var q quotaInstruments
 	var errs [14]error
-	counter := func(into *metric.Int64Counter, err *error, name, unit, description string) {
-		*into, *err = meter.Int64Counter("iqgw.quota."+name, metric.WithUnit(unit), metric.WithDescription(description))
-	}
+	counter := counters(meter, "iqgw.quota.")
 	counter(&q.tokens, &errs[0], "caller_tokens", "{token}", "Tokens that callers got, by class.")
 	counter(&q.refused, &errs[1], "queue_refused", "{request}", "Requests that got no token, by why.")
 	counter(&q.shadow, &errs[2], "shadow_held", "{request}", "Requests that would have been held or refused, of buckets that are not enforced.")

@@ -23,9 +23,7 @@ type quotaGauges struct {
 func newQuotaGauges(meter metric.Meter) (quotaGauges, error) {
 	var g quotaGauges
 	var errs [12]error
-	gauge := func(into *metric.Int64ObservableGauge, err *error, name, unit, description string) {
-		*into, *err = meter.Int64ObservableGauge("iqgw.quota."+name, metric.WithUnit(unit), metric.WithDescription(description))
-	}
+	gauge := gauges(meter, "iqgw.quota.")
 	gauge(&g.limit, &errs[0], "limit", "{token}", "What the fleet may use of each window, or at once.")
 	gauge(&g.remaining, &errs[1], "remaining_estimate", "{token}", "What is left of the window by the fleet's own count, margin and others' use taken off.")
 	gauge(&g.upstream, &errs[2], "remaining_upstream", "{token}", "What was left of the limit by the upstream's own count, as last seen; absent while it has shown none.")
