@@ -70,7 +70,7 @@ func (ix *index) appended(events []Event, p Position) {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
 	at := ix.position()
-	if p.Log != at.Log || at.Log == "" {
+	if p.Log != at.Log {
 		ix.markSent(events)
 		return
 	}
@@ -156,5 +156,5 @@ func (o *ownIDs) add(id uint64) {
 
 func (o *ownIDs) has(id uint64) bool {
 	_, ok := o.known[id]
-	return ok && id != 0
+	return ok
 }

@@ -70,6 +70,8 @@ func dropCases() map[string]dropCase {
 		"service":                 {event: crmEvent(DropService, ""), drops: []Route{crmRoute("/a")}, leaves: []Route{{ServiceName{"production", "catalogs"}, "/a", ""}}},
 		"all":                     {event: Event{ID: 1, Kind: DropAll, Service: service}, drops: []Route{crmRoute("/a"), {ServiceName{"sandbox", "x"}, "/a", ""}}},
 		"a kind of tomorrow":      {event: crmEvent("moon", "/a"), drops: []Route{crmRoute("/b")}, leaves: []Route{{ServiceName{"production", "catalogs"}, "/a", ""}}},
+		"a tree of no service":    {event: Event{ID: 1, Kind: DropTree, Path: "/a"}, drops: []Route{crmRoute("/b")}},
+		"a pattern of no service": {event: Event{ID: 1, Kind: DropPattern, Path: "/a/{x}"}, drops: []Route{crmRoute("/b")}},
 		"a path of no service":    {event: Event{ID: 1, Kind: DropPath, Path: "/a"}, drops: []Route{crmRoute("/b")}},
 		"a tree that is too deep": {event: crmEvent(DropTree, strings.Repeat("/a", maxCuts+1)), drops: []Route{crmRoute("/b")}},
 	}
@@ -159,6 +161,69 @@ func TestIndexIsBounded(t *testing.T) {
 	}
 	if !ix.dropped(other) {
 		t.Error("beyond the bound of services everything is dropped")
+	}
+}
+
+// Whatever kind of event there is more of than is remembered.
+func TestEachKindIsBounded(t *testing.T) {
+	for _, kind := range []EventKind{DropPath, DropKey, DropTree, DropTag, DropPattern} {
+		t.Run(string(kind), func(t *testing.T) {
+			ix := newIndex()
+			old := &Object{Route: crmRoute("/never/dropped")}
+			for i := range maxDrops + 10 {
+				e := crmEvent(kind, fmt.Sprintf("/v1/%d/{a}", i))
+				e.Tag = e.Path
+				ix.apply([]Event{e}, false)
+			}
+			s := (*ix.services.Load())[old.Route.Service]
+			if n := s.table.size(); n > maxDrops || n < maxPatterns/2 {
+				t.Errorf("%d entries", n)
+			}
+			if !ix.dropped(old) {
+				t.Error("what is older than the oldest entry must count as dropped")
+			}
+		})
+	}
+}
+
+// A log that has lost its end gives out sequences again that values in the tier
+// bear already: none of those is believed.
+func TestALogThatLostItsEnd(t *testing.T) {
+	for name, before := range map[string]func(ix *index){
+		"heard of, without an event": func(ix *index) { ix.follow(News{Position: Position{Log: "log", Seq: 50}}) },
+		"appended, and not heard of": func(ix *index) {
+			ix.follow(News{Position: Position{Log: "log", Seq: 3}})
+			ix.apply([]Event{crmEvent(DropPath, "/x")}, true)
+			ix.appended(ix.pending(1), Position{Log: "log", Seq: 50})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ix := newIndex()
+			before(ix)
+			ix.follow(News{Position: Position{Log: "log", Seq: 2}, Lost: true})
+			ix.follow(News{Position: Position{Log: "log", Seq: 3}, Events: []Event{{ID: 7, Kind: DropTag, Tag: "t"}}})
+			if !ix.droppedEntry(crmRoute("/a"), nil, Position{Log: "log", Seq: 49}) {
+				t.Error("a value of the lost end is believed")
+			}
+			if ix.droppedEntry(crmRoute("/a"), nil, Position{Log: "log", Seq: 51}) {
+				t.Error("nothing is believed any more")
+			}
+		})
+	}
+}
+
+// What a lost log had to tell says nothing about values of the next one; and a
+// log is another one by its name, also where it does not say so.
+func TestAnotherLogBeginsAnew(t *testing.T) {
+	ix := newIndex()
+	ix.follow(News{Position: Position{Log: "log", Seq: 50}, Events: []Event{crmEvent(DropPath, "/b")}})
+	before := ix.position()
+	ix.follow(News{Position: Position{Log: "new", Seq: 3}})
+	if !ix.dropped(&Object{Route: crmRoute("/a"), Born: before}) {
+		t.Error("something older is still used")
+	}
+	if ix.droppedEntry(crmRoute("/b"), nil, Position{Log: "new", Seq: 3}) {
+		t.Error("what was dropped long ago is dropped for ever")
 	}
 }
 
@@ -276,6 +341,9 @@ func TestPendingIsBounded(t *testing.T) {
 			e.Service = catalogs
 		}
 		ix.apply([]Event{e}, true)
+	}
+	if n := len(ix.pending(7)); n != 7 {
+		t.Errorf("%d of 7 are offered", n)
 	}
 	waiting := ix.pending(1 << 20)
 	if len(waiting) > maxPending || len(waiting) < maxPending/2 {
