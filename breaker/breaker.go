@@ -102,6 +102,9 @@ func (b *breaker) become(to State, now time.Time, reason Reason, by string) {
 	b.holdOff = time.Time{}
 	b.serial++
 	b.ramp = ramp{}
+	if to == Open {
+		b.life = probing(b.policy.Load().probes, now) // now: gobreaker lets nothing pass in the instant in which it opens
+	}
 	b.refresh()
 }
 
@@ -149,7 +152,7 @@ func (b *breaker) shut(now time.Time, reason Reason, by string) {
 
 // report makes Run tell the store.
 func (b *breaker) report() {
-	b.unsent = true
+	b.unsent = b.owner.options.Store != nil
 	b.owner.tell()
 }
 
@@ -160,7 +163,7 @@ func (b *breaker) measure(now time.Time) {
 	if p.window > 0 {
 		over = min(over, p.window)
 	}
-	rate := float64(b.life.cb.Counts().Requests) / max(over, time.Second/10).Seconds()
+	rate := float64(b.life.requests()) / max(over, time.Second/10).Seconds()
 	if over < time.Second { // too short to believe that it is less than before
 		rate = max(rate, b.steady)
 	}

@@ -45,7 +45,8 @@ func (b *breaker) lift(now time.Time, reason Reason, by string) {
 func (b *breaker) unpermit() {
 	b.endProbes()
 	if b.state == HalfOpen {
-		b.state, b.until = Open, b.since
+		b.become(Open, b.since, b.reason, b.by)
+		b.until = b.since
 	}
 }
 

@@ -30,7 +30,8 @@ const (
 type life struct {
 	cb    *gobreaker.TwoStepCircuitBreaker[struct{}]
 	since time.Time
-	state atomic.Int32 // gobreaker.State; its callback runs under a mutex, so that it does nothing else
+	sent  atomic.Uint32 // requests in the window when it tripped: gobreaker forgets them
+	state atomic.Int32  // gobreaker.State; its callback runs under a mutex, so that it does nothing else
 }
 
 // counting is the life of a closed breaker. It is the caller's to end it once it
@@ -41,7 +42,7 @@ func counting(p *policy, rule func() *policy, now time.Time) *life {
 		Interval:      p.window,
 		BucketPeriod:  p.window / windowParts,
 		Timeout:       never,
-		ReadyToTrip:   func(c gobreaker.Counts) bool { return rule().trips(c) },
+		ReadyToTrip:   func(c gobreaker.Counts) bool { return l.trips(rule(), c) },
 		IsExcluded:    isExcluded,
 		OnStateChange: l.changed,
 	})
@@ -63,6 +64,28 @@ func probing(probes int, now time.Time) *life {
 		done(errFailed) // it is born closed, and there is no other way to open it
 	}
 	return l
+}
+
+func (l *life) trips(p *policy, c gobreaker.Counts) bool {
+	if !p.trips(c) {
+		return false
+	}
+	l.sent.Store(c.Requests)
+	return true
+}
+
+// requests returns how many there were in the window.
+func (l *life) requests() uint32 {
+	if n := l.sent.Load(); n > 0 {
+		return n
+	}
+	return l.counts().Requests
+}
+
+// counts returns what is in the window now.
+func (l *life) counts() gobreaker.Counts {
+	l.cb.State() // rolls the window, which Counts does not
+	return l.cb.Counts()
 }
 
 func isExcluded(err error) bool { return err == errExcluded } //nolint:errorlint // ours alone, never wrapped

@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
+	"errors"
 	"io"
 	"strings"
 )
@@ -80,5 +81,5 @@ func decode(b []byte, encoding string) (text []byte, ok bool) {
 	var out bytes.Buffer
 	_, err = io.CopyN(&out, r, maxSight)
 	// It ends early where what was seen does; only a beginning is needed.
-	return out.Bytes(), out.Len() > 0 || err == io.EOF
+	return out.Bytes(), out.Len() > 0 || errors.Is(err, io.EOF)
 }

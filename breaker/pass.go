@@ -53,13 +53,9 @@ func (p *pass) state() State {
 
 // end books the attempt once.
 func (p *pass) end(result Result, cause string, reached bool) {
-	if !p.ended.CompareAndSwap(false, true) {
-		return
+	if p.ended.CompareAndSwap(false, true) {
+		p.main.end(result, cause, reached)
 	}
-	if p.timer != nil {
-		p.timer.Stop()
-	}
-	p.main.end(result, cause, reached)
 }
 
 // panicked books an attempt that nobody knows the end of.
@@ -86,11 +82,11 @@ func (p *pass) answered(req *http.Request, resp *http.Response) {
 	p.throttle.answered(p, resp)
 	s := p.upstream.settings.Load()
 	p.result = verdict(resp.StatusCode, s.Failures.Status, p.main.probe != nil)
-	switch p.result {
-	case Excluded:
+	if p.result == Excluded {
 		p.end(Excluded, "", false)
 		return
-	case Failure:
+	}
+	if p.result == Failure {
 		candidate, texts := mistakes(s.Mistakes, exchange.From(req.Context()).Target.Path, resp.StatusCode)
 		switch {
 		case !candidate:
@@ -131,10 +127,13 @@ func (p *pass) complete() {
 func (p *pass) Read(b []byte) (int, error) {
 	n, err := p.body.Read(b)
 	full := p.sight != nil && p.sight.add(b[:n])
-	switch {
-	case err == io.EOF, full:
+	if err == nil && !full {
+		return n, nil
+	}
+	p.unwatch()
+	if full || err == io.EOF {
 		p.complete()
-	case err != nil:
+	} else {
 		p.failed(err)
 	}
 	return n, err
@@ -143,6 +142,14 @@ func (p *pass) Read(b []byte) (int, error) {
 // Close implements [io.Closer]. Before the end of the body it says that the
 // caller does not want the rest, which is about nobody.
 func (p *pass) Close() error {
+	p.unwatch()
 	p.end(Excluded, "", false)
 	return p.body.Close()
+}
+
+// unwatch stops the timer of a probe.
+func (p *pass) unwatch() {
+	if p.timer != nil {
+		p.timer.Stop()
+	}
 }

@@ -37,8 +37,11 @@ func (b *breaker) peek() *refusal {
 	if r := b.refuse(now); r != nil {
 		return r
 	}
-	if b.forced == nil && b.state == HalfOpen && len(b.probes) >= b.policy.Load().probes {
-		return b.refusal(now, ReasonProbing)
+	if b.forced == nil && b.state == HalfOpen {
+		b.abandon(now)
+		if len(b.probes) >= b.policy.Load().probes {
+			return b.refusal(now, ReasonProbing)
+		}
 	}
 	return nil
 }
@@ -77,7 +80,6 @@ func (b *breaker) admit(now time.Time) (permit, *refusal) {
 		return permit{}, nil // whatever comes of it
 	case b.state == Open:
 		b.become(HalfOpen, now, ReasonTime, b.by)
-		b.life = probing(b.policy.Load().probes, now)
 	}
 	if b.state == HalfOpen {
 		b.abandon(now)

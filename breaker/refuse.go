@@ -43,11 +43,12 @@ func (r *refusal) because() string {
 		return "it has failed lately, and other requests find out now whether it is well again"
 	case ReasonRecovering:
 		return "it has just recovered, and takes on its load in steps"
+	default:
+		if r.last.cause == "" {
+			return "it has failed too often lately, as other replicas of the gateway have seen"
+		}
+		return "it has failed too often lately (last: " + r.last.cause + ")"
 	}
-	if r.last.cause == "" {
-		return "it has failed too often lately, as other replicas of the gateway have seen"
-	}
-	return "it has failed too often lately (last: " + r.last.cause + ")"
 }
 
 // wholeSeconds rounds up.

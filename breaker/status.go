@@ -60,7 +60,7 @@ func (b *breaker) status(now time.Time) Status {
 	b.settle(now)
 	s := Status{Key: b.key, State: b.shown(), Reason: b.reason, By: b.by, Since: b.since, Probes: len(b.probes)}
 	if b.state == Closed {
-		c := b.life.cb.Counts()
+		c := b.life.counts()
 		s.Successes, s.Failures = int(c.TotalSuccesses), int(c.TotalFailures)
 	}
 	if b.state == Open && b.forced == nil {

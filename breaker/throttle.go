@@ -75,8 +75,11 @@ func tellsReset(h http.Header) bool {
 // strike counts a failure without a permit, if the breaker is closed and has
 // been since; since nil = whenever.
 func (b *breaker) strike(since *life, cause string) {
-	l := b.fast.Load()
-	if l == nil || since != nil && l != since {
+	b.mu.Lock()
+	l := b.life
+	counts := b.state == Closed && b.forced == nil && (since == nil || l == since)
+	b.unlock()
+	if !counts {
 		return
 	}
 	if done, err := l.cb.Allow(); err == nil {

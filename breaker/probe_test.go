@@ -1,0 +1,217 @@
+package breaker
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// sick opens the breaker of r and waits until it lets probes pass.
+func (r *replica) sick() {
+	r.Helper()
+	r.become(always(500))
+	r.many(20, "/")
+	r.is(Open)
+	rest(r.List()[0].OpenFor)
+}
+
+// slow answers after d, or when the caller leaves.
+func slow(d time.Duration, status int) upstreamFunc {
+	return func(req *http.Request) (*http.Response, error) {
+		select {
+		case <-time.After(d):
+			return answer(status, "text"), nil
+		case <-req.Context().Done():
+			return nil, context.Cause(req.Context())
+		}
+	}
+}
+
+func TestOnlySoManyProbesRun(t *testing.T) {
+	u := usual()
+	u.Settings.HalfOpenProbes = 3
+	alone(t, u, func(r *replica) {
+		r.sick()
+		r.become(slow(time.Second, 200))
+		before := r.count()
+		var group sync.WaitGroup
+		for range 10 {
+			group.Go(func() { _, _ = r.send("/") })
+		}
+		synctest.Wait()
+		if n := r.count() - before; n != 3 {
+			t.Errorf("%d probes run", n)
+		}
+		if p := r.refused(); p.Extra["reason"] != string(ReasonProbing) || p.Extra["open_until"] != nil {
+			t.Errorf("%+v", p)
+		}
+		r.is(HalfOpen)
+		group.Wait()
+		r.is(Closed)
+	})
+}
+
+// A caller that leaves takes its probe along: the next request finds out.
+func TestACancelledProbeFreesItsSlot(t *testing.T) {
+	alone(t, usual(), func(r *replica) {
+		r.sick()
+		r.become(slow(time.Hour, 200))
+		for range 5 {
+			ctx, cancel := context.WithCancel(r.Context())
+			req, _ := request(ctx, "/")
+			var group sync.WaitGroup
+			group.Go(func() {
+				if resp, err := r.stack.RoundTrip(req); err == nil {
+					t.Error("it was answered")
+					_ = resp.Body.Close()
+				}
+			})
+			synctest.Wait()
+			r.refused()
+			cancel()
+			group.Wait()
+			r.is(HalfOpen)
+		}
+		r.become(always(200))
+		r.passes()
+		r.is(Closed)
+		if s := r.List()[0]; s.Failures != 0 {
+			t.Errorf("%d failures", s.Failures)
+		}
+	})
+}
+
+// A probe of which nothing is heard does not keep others out for ever, and
+// what it finds out in the end is of no effect.
+func TestAProbeThatHangsIsAbandoned(t *testing.T) {
+	alone(t, usual(), func(r *replica) {
+		r.sick()
+		r.become(slow(2*probeMost, 500))
+		var group sync.WaitGroup
+		group.Go(func() { _, _ = r.send("/") })
+		synctest.Wait()
+		rest(probeMost - time.Second)
+		r.refused()
+		rest(2 * time.Second)
+		r.become(always(200))
+		r.passes()
+		r.is(Closed)
+		group.Wait()
+		r.is(Closed)
+	})
+}
+
+// flowing answers 200 with a body that is written as the test goes on.
+func flowing(w **io.PipeWriter) upstreamFunc {
+	return func(*http.Request) (*http.Response, error) {
+		resp := answer(200, "")
+		pr, pw := io.Pipe()
+		*w = pw
+		resp.Body, resp.ContentLength = pr, -1
+		return resp, nil
+	}
+}
+
+func TestTheBodyOfAProbe(t *testing.T) {
+	tests := map[string]struct {
+		flows time.Duration
+		err   error
+		want  State
+	}{
+		"ends":                     {time.Second / 2, nil, Closed},
+		"breaks off":               {time.Second / 2, kinded{Broken}, Open},
+		"flows on":                 {time.Minute, nil, Closed},
+		"breaks off after a while": {time.Minute, kinded{Broken}, Closed},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			alone(t, usual(), func(r *replica) {
+				r.sick()
+				var w *io.PipeWriter
+				r.become(flowing(&w))
+				var group sync.WaitGroup
+				group.Go(func() { _, _ = r.send("/") })
+				synctest.Wait()
+				r.is(HalfOpen)
+				r.refused()
+				rest(tt.flows)
+				if tt.flows > probeFlow {
+					r.is(Closed)
+					rest(3 * time.Second)
+				}
+				_ = w.CloseWithError(tt.err)
+				group.Wait()
+				r.is(tt.want)
+				if s := r.List()[0]; tt.flows > probeFlow && (s.Failures == 1) != (tt.err != nil) {
+					t.Errorf("%d failures counted", s.Failures)
+				}
+			})
+		})
+	}
+}
+
+// Layers before the service answer while it is down; a missing order is looked
+// up by the service.
+func TestWhatProvesAnUpstreamWell(t *testing.T) {
+	for status, want := range map[int]State{200: Closed, 404: Closed, 409: Closed, 401: HalfOpen, 403: HalfOpen, 429: HalfOpen, 501: HalfOpen, 503: Open} {
+		alone(t, usual(), func(r *replica) {
+			r.sick()
+			r.become(always(status))
+			r.many(1, "/")
+			if got := r.List()[0].State; got != want {
+				t.Errorf("after %d: %s, want %s", status, got, want)
+			}
+		})
+	}
+}
+
+// The load comes back in steps, so that those who waited do not all come at
+// once: in the first second at most 10 % more than before.
+func TestRecoveryRamps(t *testing.T) {
+	alone(t, usual(), func(r *replica) {
+		const rate = 50
+		for range 60 * rate {
+			r.many(1, "/")
+			rest(time.Second / rate)
+		}
+		r.sick()
+		r.become(always(200))
+		r.passes()
+		for second, most := range []int{rate * 110 / 100, rate * 220 / 100} {
+			before := r.count()
+			for range 100 {
+				r.many(10, "/")
+				rest(10 * time.Millisecond)
+			}
+			if n := r.count() - before; n > most || n < rate*9/10 {
+				t.Errorf("second %d: %d passed, want at most %d", second+1, n, most)
+			}
+		}
+		before := r.count()
+		r.many(1000, "/")
+		if n := r.count() - before; n != 1000 {
+			t.Errorf("later: %d of 1000", n)
+		}
+	})
+}
+
+func TestWhatARefusalTells(t *testing.T) {
+	alone(t, usual(), func(r *replica) {
+		r.become(failing(TimedOut))
+		r.many(20, "/")
+		p := r.refused()
+		for _, word := range []string{"production/crm", "timeout", "Nothing was sent"} {
+			if !strings.Contains(p.Detail, word) {
+				t.Errorf("%q is not in: %s", word, p.Detail)
+			}
+		}
+		if p.Extra["upstream"] != "production/crm" || p.Extra["reason"] != "failures" {
+			t.Errorf("%v", p.Extra)
+		}
+	})
+}
