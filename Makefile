@@ -11,7 +11,7 @@ FUZZTIME ?= 1s
 BENCH    ?= .
 COUNT    ?= 20
 # What reads the bytes of others: fuzzed by CI too, the rest by make fuzz.
-EXPOSED  := ./auth ./cache ./config ./internal/exchange ./internal/pathpattern ./internal/redisconn ./limiter ./observability ./proxy ./tokencache
+EXPOSED  := ./auth ./cache ./config ./internal/exchange ./internal/pathpattern ./internal/redisconn ./limiter ./observability ./proxy ./retry ./tokencache
 
 .DEFAULT_GOAL := help
 
