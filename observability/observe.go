@@ -122,6 +122,8 @@ func (s *observation) outcome(r *http.Request) string {
 	switch {
 	case s.ex.Problem != nil:
 		return string(s.ex.Problem.Type)
+	case s.ex.Aborted != nil && !errors.Is(s.ex.Aborted, context.Canceled) && !errors.Is(s.ex.Aborted, http.ErrAbortHandler):
+		return "aborted" // not by the caller: the upstream broke off, or this gateway ended
 	case s.status(r) == statusClientGone:
 		return "client_gone"
 	case errors.Is(s.ex.Aborted, context.Canceled):

@@ -67,7 +67,7 @@ func (e *Errors) spec(t exchange.ProblemType) exchange.ProblemSpec {
 func (e *Errors) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	ex := exchange.From(r.Context())
 	if callerLeft(r.Context(), err) {
-		ex.Aborted = ErrCallerGone
+		ex.Aborted = goneReason(r.Context())
 		panic(http.ErrAbortHandler)
 	}
 	problem := problemOf(err)

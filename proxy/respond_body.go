@@ -59,7 +59,7 @@ func (b *responseBody) Read(p []byte) (int, error) {
 func (b *responseBody) Close() error {
 	if !b.over {
 		b.over = true
-		b.exchange.Aborted = ErrCallerGone
+		b.exchange.Aborted = goneReason(b.caller)
 	}
 	return b.ReadCloser.Close()
 }
@@ -67,7 +67,15 @@ func (b *responseBody) Close() error {
 // abortReason says why reading an answer failed.
 func abortReason(caller context.Context, err error) error {
 	if errors.Is(context.Cause(caller), context.Canceled) {
-		return ErrCallerGone
+		return goneReason(caller)
 	}
 	return &abortError{"the upstream's answer broke off", err}
+}
+
+// goneReason says who broke off: the caller, or this gateway as it ended.
+func goneReason(caller context.Context) error {
+	if errors.Is(context.Cause(caller), errCut) {
+		return errCut
+	}
+	return ErrCallerGone
 }

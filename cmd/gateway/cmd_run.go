@@ -85,8 +85,9 @@ func (p program) runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run -c FILE",
 		Short: "Serve",
-		Long: `Serve until SIGTERM or SIGINT, then drain: not ready for server.lame_duck, then at
-most server.drain_timeout for what still runs. A second signal ends at once.
+		Long: `Serve until SIGTERM or SIGINT, then drain: not ready, but serving, for
+server.lame_duck, then at most server.drain_timeout for what still runs. A second
+signal leaves that one second, a third ends at once.
 
 An invalid configuration is refused as a whole: exit code 3, every reason with
 its file and line, and nothing listens.`,
@@ -142,5 +143,6 @@ func (p program) serve(ctx context.Context, cfg *config.Config) error {
 	if p.started != nil {
 		p.started(a)
 	}
+	g.hurry = p.hurry
 	return g.run(ctx)
 }

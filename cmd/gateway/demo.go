@@ -77,6 +77,7 @@ func (p program) demo(ctx context.Context, once bool) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 1)
+	g.hurry = p.hurry
 	go func() { ended <- g.run(ctx) }()
 	if p.started != nil {
 		p.started(g.addresses())

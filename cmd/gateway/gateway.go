@@ -21,7 +21,7 @@ type addresses struct {
 }
 
 // closeTimeout bounds what is left to do once nothing serves any more.
-const closeTimeout = 5 * time.Second
+const closeTimeout = 3 * time.Second
 
 // gateway is one running process: listeners, stores, and the generation that
 // serves right now.
@@ -31,8 +31,11 @@ type gateway struct {
 	replica string // names this process to operators, in request ids too
 	stores  *stores
 	current atomic.Pointer[generation]
-	drain   drainer
 	local   *certs.Local // of tls mode self_signed
+	// draining is set from the signal on: not ready any more.
+	draining atomic.Bool
+	// hurry is closed when the drain should take no longer than it must; nil = never.
+	hurry <-chan struct{}
 
 	endpoints []endpoint
 }
@@ -87,8 +90,8 @@ func (g *gateway) run(ctx context.Context) error {
 	defer stores.Wait()
 	defer stop()
 	return lifetimes{
-		endpoints: g.endpoints, drainer: &g.drain, log: g.log,
-		lameDuck: g.cfg.Server.LameDuck, drain: g.cfg.Server.DrainTimeout,
+		endpoints: g.endpoints, draining: &g.draining, log: g.log,
+		lameDuck: g.cfg.Server.LameDuck, drain: g.cfg.Server.DrainTimeout, hurry: g.hurry,
 	}.run(ctx)
 }
 

@@ -32,12 +32,12 @@ func (g *gateway) bind(ctx context.Context, tlsConfig *tls.Config) error {
 		Logger:            g.log,
 	}
 	data.TLS, data.Handler = tlsConfig, g.handler(func(n *generation) http.Handler { return n.server })
-	if err := g.listen(ctx, "server", server.Address, proxy.NewServer(data), tlsConfig != nil, true); err != nil {
+	if err := g.listen(ctx, "server", server.Address, proxy.NewServer(data), true); err != nil {
 		return err
 	}
 	if server.ForwardProxy != nil {
 		data.TLS, data.Handler = nil, g.handler(func(n *generation) http.Handler { return n.absolute })
-		if err := g.listen(ctx, "forward_proxy", server.ForwardProxy.Address, proxy.NewServer(data), false, true); err != nil {
+		if err := g.listen(ctx, "forward_proxy", server.ForwardProxy.Address, proxy.NewServer(data), true); err != nil {
 			return err
 		}
 	}
@@ -56,33 +56,38 @@ func (g *gateway) bindAdmin(ctx context.Context) error {
 	}
 	admin := plainServer(observability.Admin(o), g.log)
 	admin.TLSConfig = adminTLS
-	if err := g.listen(ctx, "admin", g.cfg.Admin.Address, admin, adminTLS != nil, false); err != nil {
+	if err := g.listen(ctx, "admin", g.cfg.Admin.Address, admin, false); err != nil {
 		return err
 	}
 	if g.cfg.Status == nil {
 		return nil
 	}
-	return g.listen(ctx, "status", g.cfg.Status.Address, plainServer(observability.Status(o), g.log), false, false)
+	return g.listen(ctx, "status", g.cfg.Status.Address, plainServer(observability.Status(o), g.log), false)
 }
 
 // handler serves each request with the generation that is current when it
 // begins.
 func (g *gateway) handler(of func(*generation) http.Handler) http.Handler {
-	return g.drain.wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		of(g.current.Load()).ServeHTTP(w, r)
-	}))
+	})
 }
 
-func (g *gateway) listen(ctx context.Context, name string, address config.HostPort, server *http.Server, encrypted, data bool) error {
+// listen binds an address for callers, or for probes and operators.
+func (g *gateway) listen(ctx context.Context, name string, address config.HostPort, server *http.Server, callers bool) error {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", string(address))
 	if err != nil {
 		return fmt.Errorf("%s.address (%s): %w", name, g.cfg.Source(name+".address"), err)
 	}
-	if n := g.cfg.Server.Limits.MaxConnections; data && n > 0 {
-		l = proxy.LimitConnections(l, n)
+	e := endpoint{name: name, server: server, listener: l}
+	if callers {
+		if n := g.cfg.Server.Limits.MaxConnections; n > 0 {
+			e.listener = proxy.LimitConnections(l, n)
+		}
+		e.drainer = proxy.NewDrainer(server)
 	}
-	g.endpoints = append(g.endpoints, endpoint{name: name, server: server, listener: l, tls: encrypted, data: data})
+	g.endpoints = append(g.endpoints, e)
 	return nil
 }
 

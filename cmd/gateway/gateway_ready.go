@@ -17,7 +17,7 @@ func (g *gateway) checks() []observability.Check {
 			return nil
 		}},
 		{Name: "serving", Required: true, Err: func() error {
-			if g.drain.draining.Load() {
+			if g.draining.Load() {
 				return errors.New("draining")
 			}
 			return nil

@@ -11,51 +11,57 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"iqgateway/proxy"
 )
+
+// hurried is how long what still runs may take to end after a second signal.
+const hurried = time.Second
 
 // endpoint is one bound listener and the server on it.
 type endpoint struct {
 	name     string
 	server   *http.Server
 	listener net.Listener
-	tls      bool // the server's TLSConfig is set
-	data     bool // serves callers: drained, not just closed
+	drainer  *proxy.Drainer // of listeners for callers; nil = of probes and operators
 }
 
 func (e endpoint) serve() error {
 	var err error
-	if e.tls {
+	switch {
+	case e.drainer != nil:
+		err = e.drainer.Serve(e.listener)
+	case e.server.TLSConfig != nil:
 		err = e.server.ServeTLS(e.listener, "", "")
-	} else {
+	default:
 		err = e.server.Serve(e.listener)
 	}
-	if errors.Is(err, http.ErrServerClosed) {
+	if err == nil || errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return fmt.Errorf("%s listener: %w", e.name, err)
 }
 
-// drainer tells every answer to end its connection once draining begins:
-// shutting down at once loses requests that are on their way on kept-alive
-// connections, closing them after an answer loses none.
-type drainer struct{ draining atomic.Bool }
-
-func (d *drainer) wrap(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if d.draining.Load() {
-			w.Header().Set("Connection", "close") // HTTP/2 sends GOAWAY for it
-		}
-		next.ServeHTTP(w, r)
-	})
+// shutdown waits for what runs; when ctx ends first, that is cut.
+func (e endpoint) shutdown(ctx context.Context) error {
+	if e.drainer != nil {
+		return e.drainer.Shutdown(ctx)
+	}
+	err := e.server.Shutdown(ctx)
+	if err != nil {
+		_ = e.server.Close()
+	}
+	return err
 }
 
-// lifetimes runs endpoints until one fails or ctx ends, then drains: not
-// ready and lame for lameDuck, then at most drain for what still runs.
+// lifetimes runs endpoints until one fails or ctx ends, then drains: not ready
+// and lame for lameDuck, then at most drain for what still runs.
 type lifetimes struct {
 	endpoints []endpoint
-	drainer   *drainer
+	draining  *atomic.Bool // what readiness tells
 	lameDuck  time.Duration
 	drain     time.Duration
+	hurry     <-chan struct{} // closed: no lame duck any more, and hurried for the rest; nil = never
 	log       *slog.Logger
 }
 
@@ -66,17 +72,31 @@ func (l lifetimes) run(ctx context.Context) error {
 	}
 	group.Go(func() error {
 		<-groupCtx.Done()
-		l.drainer.draining.Store(true)
+		l.draining.Store(true)
 		if ctx.Err() != nil { // asked to stop, not failed
 			l.log.Info("draining", slog.String("lame_duck", l.lameDuck.String()), slog.String("drain_timeout", l.drain.String()))
-			lameDuck := time.NewTimer(l.lameDuck)
-			defer lameDuck.Stop()
-			<-lameDuck.C
+			l.quack()
 		}
-		// A cancelled context would end Shutdown with requests in flight.
+		// A cancelled context would end the drain with requests in flight.
 		return l.shutdown(context.WithoutCancel(ctx))
 	})
 	return group.Wait()
+}
+
+// quack serves on while balancers learn that this replica is not ready, and
+// clients that their connections end.
+func (l lifetimes) quack() {
+	for _, e := range l.endpoints {
+		if e.drainer != nil {
+			e.drainer.LameDuck()
+		}
+	}
+	lameDuck := time.NewTimer(l.lameDuck)
+	defer lameDuck.Stop()
+	select {
+	case <-lameDuck.C:
+	case <-l.hurry:
+	}
 }
 
 // shutdown drains the callers' servers first, so that probes and scrapers see
@@ -84,17 +104,18 @@ func (l lifetimes) run(ctx context.Context) error {
 func (l lifetimes) shutdown(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, l.drain)
 	defer cancel()
+	defer l.hurryUp(cancel)()
+	begun := time.Now()
 	var errs []error
-	for _, data := range []bool{true, false} {
+	for _, callers := range []bool{true, false} {
 		var wave errgroup.Group
 		for _, e := range l.endpoints {
-			if e.data != data {
+			if (e.drainer != nil) != callers {
 				continue
 			}
 			wave.Go(func() error {
-				if err := e.server.Shutdown(ctx); err != nil {
-					_ = e.server.Close()
-					return fmt.Errorf("%s: requests were cut after %s: %w", e.name, l.drain, err)
+				if err := e.shutdown(ctx); err != nil {
+					return fmt.Errorf("%s: requests were cut after %s: %w", e.name, time.Since(begun).Round(time.Millisecond), err)
 				}
 				return nil
 			})
@@ -102,4 +123,25 @@ func (l lifetimes) shutdown(ctx context.Context) error {
 		errs = append(errs, wave.Wait())
 	}
 	return errors.Join(errs...)
+}
+
+// hurryUp calls cut a moment after somebody hurries, until stop is called.
+func (l lifetimes) hurryUp(cut func()) (stop func()) {
+	ended := make(chan struct{})
+	go func() {
+		select {
+		case <-l.hurry:
+		case <-ended:
+			return
+		}
+		l.log.Warn("hurrying", slog.String("drain_timeout", hurried.String()))
+		rest := time.NewTimer(hurried)
+		defer rest.Stop()
+		select {
+		case <-rest.C:
+			cut()
+		case <-ended:
+		}
+	}()
+	return func() { close(ended) }
 }

@@ -14,12 +14,27 @@ import (
 var version = "dev"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	p := program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ()}
+	ctx, hurry, stop := signals()
+	p := program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), hurry: hurry}
 	code := p.run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
+}
+
+// signals ends ctx at the first signal, closes hurry at the second, and leaves
+// the third to the system, which ends the process at once.
+func signals() (ctx context.Context, hurry <-chan struct{}, stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	received, again := make(chan os.Signal, 2), make(chan struct{})
+	signal.Notify(received, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-received
+		cancel()
+		<-received
+		signal.Stop(received)
+		close(again)
+	}()
+	return ctx, again, func() { signal.Stop(received); cancel() }
 }
 
 // program is the command line as a value: tests run it as main does.
@@ -27,6 +42,8 @@ type program struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	environ        []string
+	// hurry is closed when a gateway that drains should end soon; nil = never.
+	hurry <-chan struct{}
 	// started is called with the addresses of a gateway that serves; nil = not.
 	started func(addresses)
 }

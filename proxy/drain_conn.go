@@ -1,0 +1,112 @@
+package proxy
+
+import (
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// protoHTTP2 is the name of HTTP/2 in a TLS handshake.
+const protoHTTP2 = "h2"
+
+// drainConn is a connection of a caller, as the network carries it. It knows
+// whether a byte of the next request has come, which net/http tells nobody
+// before it has the whole header.
+type drainConn struct {
+	net.Conn
+	secure *secureConn // nil = plain
+
+	mu       sync.Mutex
+	state    http.ConnState
+	http2    bool
+	silent   bool      // idle, and no byte came since
+	retiring bool      // closed when lastLook passes in silence
+	deadline time.Time // that net/http set for reads
+}
+
+// drainConnOf returns the connection below what net/http holds.
+func drainConnOf(c net.Conn) *drainConn {
+	switch c := c.(type) {
+	case *drainConn:
+		return c
+	case *secureConn:
+		return c.drain
+	default:
+		return nil
+	}
+}
+
+// Read implements [net.Conn].
+func (c *drainConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.mu.Lock()
+		c.speak()
+		c.mu.Unlock()
+	}
+	return n, err
+}
+
+// SetReadDeadline implements [net.Conn]. That of a retiring connection stands.
+func (c *drainConn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.deadline = t
+	if c.retiring {
+		return nil
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
+// SetDeadline implements [net.Conn].
+func (c *drainConn) SetDeadline(t time.Time) error {
+	if err := c.SetWriteDeadline(t); err != nil {
+		return err
+	}
+	return c.SetReadDeadline(t)
+}
+
+// CloseWrite lets net/http end an answer before the request is read.
+func (c *drainConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// setState follows what net/http makes of the connection.
+func (c *drainConn) setState(state http.ConnState) {
+	// The handshake is over in every state but the first. Of HTTP/2 net/http
+	// tells states too, but it ends by GOAWAY.
+	http2 := state != http.StateNew && c.secure != nil && c.secure.speaksHTTP2()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.state, c.http2 = state, http2
+	if state == http.StateIdle {
+		c.silent = true
+		return
+	}
+	c.speak()
+}
+
+// speak notes that the connection has something to say after all.
+func (c *drainConn) speak() {
+	c.silent = false
+	if c.retiring {
+		c.retiring = false
+		_ = c.Conn.SetReadDeadline(c.deadline) // fails when closed, as the next read will
+	}
+}
+
+// retire has a silent connection end, and reports whether no first byte or rest
+// of a header is awaited on it.
+func (c *drainConn) retire() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.silent && !c.retiring && !c.http2 {
+		c.retiring = true
+		_ = c.Conn.SetReadDeadline(time.Now().Add(lastLook)) // fails when closed
+	}
+	return c.http2 || c.state != http.StateNew && c.state != http.StateIdle
+}
