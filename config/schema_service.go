@@ -117,7 +117,8 @@ type Timeouts struct {
 	Connect Duration `yaml:"connect" default:"2s" range:"1ms..5m"`
 	// ResponseHeader is how long the upstream may take to begin its answer.
 	ResponseHeader Duration `yaml:"response_header" default:"30s" none:"limit" range:"1ms..24h"`
-	// BodyIdle is how long a body may pause, in either direction.
+	// BodyIdle is how long a body may pause, in either direction: how long the
+	// upstream may send nothing of its answer, or take nothing of the request.
 	BodyIdle Duration `yaml:"body_idle" default:"30s" none:"limit" range:"1ms..24h"`
 	// Total bounds the exchange: waiting for quota, all attempts, the body.
 	Total Duration `yaml:"total" default:"120s" none:"limit" range:"1ms..24h"`

@@ -81,6 +81,7 @@ type run struct {
 	ctx       context.Context //nolint:containedctx // the attempt's own; ends with it
 	cancel    context.CancelCauseFunc
 	trace     connTrace
+	upload    uploadWatch
 	start     time.Time
 	info      AttemptInfo
 }
@@ -127,7 +128,10 @@ func (a *attempts) begin(r *http.Request) (*run, error) {
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	n.ctx, n.cancel = ctx, cancel
-	n.trace.cancel = cancel
+	n.trace.cancel, n.trace.upload = cancel, &n.upload
+	if r.Body != nil && r.Body != http.NoBody {
+		n.upload.arm(service.options.BodyIdle, cancel)
+	}
 	n.out = n.outgoing(ctx, r, authorizer)
 	ex.Account = exchange.AccountOf(authorizer)
 	n.session = n.visit(a.options.Sessions, a.options.Services, authorizer)
@@ -142,6 +146,7 @@ func (a *attempts) begin(r *http.Request) (*run, error) {
 // end releases what the attempt holds and reports it.
 func (n *run) end(kind FailureKind) {
 	n.cancel(nil)
+	n.upload.end()
 	n.info.Kind = kind
 	n.info.Resends = n.trace.resends()
 	n.info.Duration = n.now().Sub(n.start)

@@ -79,7 +79,7 @@ func classifyBody(cause error) FailureKind {
 	case errors.Is(cause, errBodyIdle):
 		return FailedBodyIdle
 	case isDeadline(cause):
-		return FailedDeadline
+		return classifyDeadline(cause)
 	default:
 		return FailedCallerGone
 	}

@@ -105,7 +105,7 @@ func TestStalledAnswer(t *testing.T) {
 
 func TestWhyAnAnswerBrokeOff(t *testing.T) {
 	for cause, want := range map[error]FailureKind{
-		errTotal: FailedDeadline, context.DeadlineExceeded: FailedDeadline, context.Canceled: FailedCallerGone,
+		errTotal: FailedDeadline, callerDeadlineError{time.Second}: FailedCallerTime, context.DeadlineExceeded: FailedDeadline, context.Canceled: FailedCallerGone,
 		errBodyIdle: FailedBodyIdle, nil: FailedBody,
 	} {
 		if got := classifyBody(cause); got != want {

@@ -16,6 +16,7 @@ var errRevoked = errors.New("the request body belongs to a later try")
 type sentBody struct {
 	mu      sync.Mutex
 	body    io.ReadCloser
+	watch   *uploadWatch
 	started bool // something was, or is being, read
 	revoked bool // taken back
 	closed  bool // the transport has no more use for it
@@ -33,7 +34,9 @@ func (b *sentBody) Read(p []byte) (int, error) {
 	b.started = true
 	b.mu.Unlock()
 
+	b.watch.taking()
 	n, err := b.body.Read(p)
+	b.watch.given()
 	if err != nil && err != io.EOF {
 		b.mu.Lock()
 		b.failed = err

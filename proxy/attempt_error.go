@@ -28,9 +28,11 @@ const (
 	FailedHeaderTime  FailureKind = "header_timeout"
 	FailedReset       FailureKind = "reset" // ended before an answer's header
 	FailedProtocol    FailureKind = "protocol"
-	FailedBodyIdle    FailureKind = "body_idle" // the answer stalled
-	FailedBody        FailureKind = "body"      // the answer broke off
-	FailedDeadline    FailureKind = "deadline"  // timeouts.total or the caller's own
+	FailedUploadIdle  FailureKind = "upload_idle"     // the upstream stopped taking the request
+	FailedBodyIdle    FailureKind = "body_idle"       // the answer stalled
+	FailedBody        FailureKind = "body"            // the answer broke off
+	FailedDeadline    FailureKind = "deadline"        // timeouts.total
+	FailedCallerTime  FailureKind = "caller_deadline" // X-Request-Timeout-Ms: says nothing about the upstream
 	FailedCallerBody  FailureKind = "caller_body"
 	FailedCallerGone  FailureKind = "caller_gone"
 	FailedInternal    FailureKind = "internal"
@@ -82,8 +84,10 @@ func classify(e evidence) FailureKind {
 		return FailedCallerBody
 	case errors.Is(e.cause, errTooManyInterim):
 		return FailedProtocol
+	case errors.Is(e.cause, errUploadIdle):
+		return FailedUploadIdle
 	case isDeadline(e.cause):
-		return FailedDeadline
+		return classifyDeadline(e.cause)
 	case e.cause != nil:
 		return FailedCallerGone
 	case errors.Is(e.err, errProhibited):
@@ -98,6 +102,15 @@ func classify(e evidence) FailureKind {
 // isDeadline reports whether a context ended because time was up.
 func isDeadline(cause error) bool {
 	return errors.Is(cause, errTotal) || errors.Is(cause, context.DeadlineExceeded)
+}
+
+// classifyDeadline tells the time that the caller gives from that which the
+// service may take: a caller in a hurry is not the upstream's fault.
+func classifyDeadline(cause error) FailureKind {
+	if _, own := errors.AsType[callerDeadlineError](cause); own {
+		return FailedCallerTime
+	}
+	return FailedDeadline
 }
 
 // classifyConnect judges failures before there was a connection.
@@ -123,6 +136,8 @@ func classifyConnect(e evidence) FailureKind {
 // classifyExchange judges failures on a connection that stood.
 func classifyExchange(err error) FailureKind {
 	switch {
+	case isWriteTimeout(err):
+		return FailedUploadIdle
 	case isTimeout(err):
 		return FailedHeaderTime
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
@@ -169,6 +184,12 @@ func (e streamError) Error() string { return "HTTP/2 stream error" }
 func isTimeout(err error) bool {
 	var timeout net.Error
 	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// isWriteTimeout knows the end of a write that the upstream did not take.
+func isWriteTimeout(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "write" && op.Timeout()
 }
 
 func isCertificateError(err error) bool {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"iqgateway/internal/exchange"
 )
@@ -27,6 +28,9 @@ func TestClassify(t *testing.T) {
 		"caller left":           {evidence{err: some, cause: context.Canceled}, FailedCallerGone},
 		"total":                 {evidence{err: some, cause: errTotal, connected: true}, FailedDeadline},
 		"caller's deadline":     {evidence{err: some, cause: context.DeadlineExceeded}, FailedDeadline},
+		"caller's own deadline": {evidence{err: some, cause: callerDeadlineError{time.Second}, connected: true}, FailedCallerTime},
+		"upload stalled":        {evidence{err: some, cause: errUploadIdle, connected: true}, FailedUploadIdle},
+		"write stalled":         {evidence{err: fmt.Errorf("write: %w", &net.OpError{Op: "write", Err: os.ErrDeadlineExceeded}), connected: true}, FailedUploadIdle},
 		"interim flood":         {evidence{err: some, cause: errTooManyInterim, connected: true}, FailedProtocol},
 		"prohibited":            {evidence{err: &net.OpError{Op: "dial", Err: fmt.Errorf("%w: x", errProhibited)}}, FailedProhibited},
 		"dns":                   {evidence{err: &net.OpError{Op: "dial", Err: &net.DNSError{IsNotFound: true}}}, FailedDNS},
@@ -121,7 +125,7 @@ func TestEveryKindHasItsAnswer(t *testing.T) {
 	tokens := make(map[string]bool)
 	for _, kind := range []FailureKind{
 		FailedDNS, FailedRefused, FailedConnect, FailedConnectTime, FailedTLS, FailedProhibited,
-		FailedHeaderTime, FailedReset, FailedProtocol, FailedDeadline,
+		FailedHeaderTime, FailedUploadIdle, FailedReset, FailedProtocol, FailedDeadline, FailedCallerTime,
 	} {
 		row := rowOf(kind)
 		if row.problem == exchange.InternalError || row.proxyError == "" || row.detail == "" {

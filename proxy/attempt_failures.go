@@ -30,12 +30,16 @@ func rowOf(kind FailureKind) failureRow {
 		return failureRow{exchange.DestinationProhibited, "destination_ip_prohibited", "the upstream's name leads to an address that this gateway never calls; nothing was sent"}
 	case FailedHeaderTime:
 		return failureRow{exchange.UpstreamTimeout, "http_response_timeout", "the upstream gave no answer within timeouts.response_header"}
+	case FailedUploadIdle:
+		return failureRow{exchange.UpstreamTimeout, "connection_write_timeout", "the upstream took nothing of the request for timeouts.body_idle"}
 	case FailedReset:
 		return failureRow{exchange.UpstreamUnreachable, "connection_terminated", "the connection ended before an answer came"}
 	case FailedProtocol:
 		return failureRow{exchange.UpstreamProtocol, "http_protocol_error", "the upstream's answer was not well-formed HTTP"}
 	case FailedDeadline:
 		return failureRow{exchange.UpstreamTimeout, "http_response_timeout", "the deadline of the request passed before an answer came"}
+	case FailedCallerTime:
+		return failureRow{exchange.UpstreamTimeout, "http_response_timeout", "the deadline that the request itself has set (X-Request-Timeout-Ms) passed before an answer came"}
 	default:
 		return failureRow{exchange.InternalError, "proxy_internal_error", "the gateway failed on this request"}
 	}

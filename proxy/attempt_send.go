@@ -80,7 +80,7 @@ func (n *run) lendBody() *sentBody {
 	if n.request.Body == nil || n.request.Body == http.NoBody {
 		return nil
 	}
-	b := &sentBody{body: n.request.Body}
+	b := &sentBody{body: n.request.Body, watch: &n.upload}
 	n.out.Body = b
 	return b
 }
@@ -110,6 +110,7 @@ func (n *run) fail(err error) error {
 // answer returns res with a body whose end is the end of the attempt. It is a
 // copy, so that trailers which arrive with the body stay on the original.
 func (n *run) answer(res *http.Response) *http.Response {
+	n.upload.end()
 	n.answered(res)
 	n.info.Status = res.StatusCode
 	n.info.HTTP2 = res.ProtoMajor == 2

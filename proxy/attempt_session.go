@@ -163,7 +163,7 @@ func (n *run) broken(kind FailureKind) {
 		if !n.trace.onReused() {
 			v.session.dropEndpoint(v.origin, DropBroken)
 		}
-	case FailedDeadline, FailedCallerGone:
+	case FailedDeadline, FailedCallerTime, FailedCallerGone:
 		if !n.trace.connected() && n.now().Sub(n.start) >= slowConnect {
 			v.session.dropEndpoint(v.origin, DropConnect)
 		}

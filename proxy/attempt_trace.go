@@ -21,6 +21,7 @@ var errTooManyInterim = errors.New("the upstream sent too many or too long inter
 // goroutines of the transport.
 type connTrace struct {
 	cancel context.CancelCauseFunc
+	upload *uploadWatch
 
 	mu           sync.Mutex
 	conn         *countedConn // nil when the transport is not one of ours
@@ -37,11 +38,15 @@ type connTrace struct {
 // hooks returns t as a trace. A trace that is already in the context is called
 // after it.
 func (t *connTrace) hooks() *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{
+	hooks := &httptrace.ClientTrace{
 		GotConn:        t.gotConn,
 		WroteHeaders:   t.wroteHeaders,
 		Got1xxResponse: t.gotInterim,
 	}
+	if t.upload.on() {
+		hooks.WroteRequest = t.wroteRequest
+	}
+	return hooks
 }
 
 func (t *connTrace) gotConn(info httptrace.GotConnInfo) {
@@ -63,6 +68,12 @@ func (t *connTrace) wroteHeaders() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.wrote = true
+}
+
+func (t *connTrace) wroteRequest(info httptrace.WroteRequestInfo) {
+	if info.Err == nil { // else there may be another try
+		t.upload.end()
+	}
 }
 
 // gotInterim ends the attempt when there are too many interim answers. They go

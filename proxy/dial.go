@@ -20,6 +20,7 @@ const keepAlive = 15 * time.Second
 type dialer struct {
 	destination string // host:port
 	dialer      net.Dialer
+	stall       time.Duration // of each write to the connection; 0 = no bound
 }
 
 // newDialer returns a dialer for the host of target (the upstream, or the
@@ -50,7 +51,7 @@ func (d *dialer) dial(ctx context.Context, network, address string) (*countedCon
 	if err != nil {
 		return nil, err
 	}
-	return newCountedConn(conn), nil
+	return newCountedConn(conn, d.stall), nil
 }
 
 func notConfigured(address, configured string) error {

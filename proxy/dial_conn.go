@@ -9,15 +9,12 @@ import (
 	"time"
 )
 
-// writeStall bounds one write of at most a few KiB to an upstream that has
-// stopped reading; no other timeout of net/http covers an upload.
-const writeStall = 30 * time.Second
-
 // countedConn counts the bytes handed to the network, so that an attempt can
 // prove that nothing of its request left this machine.
 type countedConn struct {
 	net.Conn
 	written atomic.Int64
+	stall   time.Duration // bounds one write; 0 = no bound
 
 	// Both are used between reads only.
 	impatient bool       // reads fail instead of waiting
@@ -30,8 +27,10 @@ type countedConn struct {
 	found   bool
 }
 
-func newCountedConn(conn net.Conn) *countedConn {
-	c := &countedConn{Conn: conn}
+// newCountedConn bounds each write, of at most a few KiB, by stall: no timeout of
+// net/http covers an upstream that has stopped reading.
+func newCountedConn(conn net.Conn, stall time.Duration) *countedConn {
+	c := &countedConn{Conn: conn, stall: stall}
 	if s, ok := conn.(syscall.Conn); ok {
 		c.control, _ = s.SyscallConn() // without it readable says no
 	}
@@ -52,8 +51,10 @@ func (c *countedConn) Read(p []byte) (int, error) {
 
 // Write implements [net.Conn].
 func (c *countedConn) Write(p []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(writeStall)); err != nil {
-		return 0, err
+	if c.stall > 0 {
+		if err := c.SetWriteDeadline(time.Now().Add(c.stall)); err != nil {
+			return 0, err
+		}
 	}
 	n, err := c.Conn.Write(p)
 	c.written.Add(int64(n))

@@ -53,6 +53,9 @@ type gate struct {
 	// Wrap puts stages in front of the gate; nil puts none.
 	Wrap func(http.Handler) http.Handler
 
+	// Spy sees the errors of attempts.
+	Spy func(context.Context, error)
+
 	prepare   sync.Once // the client
 	exchanges chan *exchange.Exchange
 	attempts  chan proxy.AttemptInfo
@@ -126,7 +129,13 @@ func (g *gate) handler(t *testing.T) http.Handler {
 		Services: services, Sessions: g.Sessions,
 		Hooks: proxy.AttemptHooks{Done: func(_ context.Context, i proxy.AttemptInfo) { g.attempts <- i }},
 	})
-	outbound := tripper(func(r *http.Request) (*http.Response, error) { return g.authorize(attempt, r) })
+	outbound := tripper(func(r *http.Request) (*http.Response, error) {
+		res, err := g.authorize(attempt, r)
+		if err != nil && g.Spy != nil {
+			g.Spy(r.Context(), err)
+		}
+		return res, err
+	})
 	forward := proxy.NewForward(proxy.ForwardOptions{
 		Transport: outbound, Services: services, Errors: errors, Locations: g.Locations, Headers: g.Mode,
 	})

@@ -40,6 +40,9 @@ type TransportSettings struct {
 	// ResponseHeader bounds the wait for an answer's header once the request
 	// is written; 0 means no bound.
 	ResponseHeader time.Duration
+	// WriteIdle is how long an upstream may take nothing of what is written; 0
+	// means that one which stops reading holds the request until its deadline.
+	WriteIdle time.Duration
 	// ProxyURL is the company's egress proxy, "" for none. The environment's
 	// HTTP_PROXY is never looked at: it would receive every token.
 	ProxyURL string
@@ -56,7 +59,7 @@ type TransportSettings struct {
 // equal reports whether connections made with t also serve u.
 func (t TransportSettings) equal(u TransportSettings) bool {
 	sameKey := t.KeyPEM.Equal(u.KeyPEM)
-	return sameKey && t.Connect == u.Connect && t.ResponseHeader == u.ResponseHeader &&
+	return sameKey && t.Connect == u.Connect && t.ResponseHeader == u.ResponseHeader && t.WriteIdle == u.WriteIdle &&
 		t.ProxyURL == u.ProxyURL && t.Resolver == u.Resolver &&
 		t.RootsPEM == u.RootsPEM && t.CertificatePEM == u.CertificatePEM
 }
@@ -83,6 +86,15 @@ func (t TransportSettings) tlsConfig() (*tls.Config, error) {
 	return c, nil
 }
 
+// writeByteTimeout is when an HTTP/2 connection that takes nothing is given up: a
+// ping would wait behind what is already to be written.
+func (t TransportSettings) writeByteTimeout() time.Duration {
+	if t.WriteIdle == 0 {
+		return pingAfter
+	}
+	return min(t.WriteIdle, pingAfter)
+}
+
 // newTransport returns a transport that reaches origin and nothing else.
 func (t TransportSettings) newTransport(origin *url.URL) (*http.Transport, error) {
 	tlsConfig, err := t.tlsConfig()
@@ -98,6 +110,7 @@ func (t TransportSettings) newTransport(origin *url.URL) (*http.Transport, error
 		destination = way.proxy
 	}
 	way.dialer = newDialer(destination, t.Resolver, t.Connect)
+	way.dialer.stall = t.WriteIdle
 	h := &http.Transport{
 		DialContext:            way.dialPlain,
 		DialTLSContext:         way.dialTLS,
@@ -111,7 +124,7 @@ func (t TransportSettings) newTransport(origin *url.URL) (*http.Transport, error
 		HTTP2: &http.HTTP2Config{
 			SendPingTimeout:           pingAfter,
 			PingTimeout:               pingTimeout,
-			WriteByteTimeout:          pingAfter,
+			WriteByteTimeout:          t.writeByteTimeout(),
 			MaxReceiveBufferPerStream: streamBuffer,
 		},
 	}

@@ -121,6 +121,7 @@ func transportSettings(env *config.EffectiveEnvironment, t config.Timeouts) (pro
 	settings := proxy.TransportSettings{
 		Connect:        t.Connect,
 		ResponseHeader: t.ResponseHeader,
+		WriteIdle:      t.BodyIdle,
 		Resolver:       string(env.Resolver),
 	}
 	if proxyURL := env.ProxyURL.URL; proxyURL != nil {
