@@ -117,6 +117,7 @@ func TestWhatCannotBeShared(t *testing.T) {
 	}{
 		{"no-store", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Cache-Control", "no-store") }, 200, true},
 		{"set apart by Vary", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Vary", "*") }, 200, true},
+		{"a redirection", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusFound) }, 302, false},
 		{"an error", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, 500, false},
 		{"too large", func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write(make([]byte, 3<<20))

@@ -80,13 +80,18 @@ func wait(ctx context.Context, d time.Duration) {
 // TestTheTierServesOthers: what one replica has fetched, the others need not;
 // also not what was stored by the one that has ended.
 func TestTheTierServesOthers(t *testing.T) {
-	s := newStack(t, stackOptions{origin: counting(), nodes: 3, options: fleetOf(storetest.NewLog(), storetest.NewTier())})
+	tier := storetest.NewTier()
+	s := newStack(t, stackOptions{origin: counting(), nodes: 3, options: fleetOf(storetest.NewLog(), tier)})
 	s.heard()
 	s.askNode(0, "GET", "/v1/a", "").want(t, 200, "answer 1", "fwd=uri-miss")
 	eventually(t, "it is shared", func() bool { return s.askNode(1, "GET", "/v1/b", "").status == 200 && s.flights() == 0 })
+	eventually(t, "both are in it", func() bool { return tier.Calls() == 6 }) // each looked for, claimed and put
 	s.askNode(1, "GET", "/v1/a", "").want(t, 200, "answer 1", "hit")
 	s.askNode(1, "GET", "/v1/a", "").want(t, 200, "answer 1", "hit")
 	s.wantAsked(2)
+	if n := tier.Calls(); n != 7 {
+		t.Errorf("%d calls of the tier, want one more", n)
+	}
 }
 
 // TestTheTierKnowsOfWrites: what another replica wrote is not read from the tier.

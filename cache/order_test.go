@@ -97,6 +97,9 @@ func TestAPanicGivesThePlaceBack(t *testing.T) {
 	g := newGate(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 	s := newStack(t, stackOptions{
 		origin: g.ServeHTTP, stage: countRequests(&entered),
+		options: func(int) cache.Options { // one that comes late leads a flight, whose panic is told
+			return cache.Options{Hooks: cache.Hooks{Panicked: func(cache.ServiceName, any, []byte) {}}}
+		},
 		wrap: func(next http.RoundTripper) http.RoundTripper {
 			return tripper(func(r *http.Request) (*http.Response, error) {
 				asFirst := false

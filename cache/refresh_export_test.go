@@ -8,3 +8,6 @@ func (c *Cache) Refreshing() (yes bool) {
 	})
 	return yes
 }
+
+// MaxRefreshes is how many are under way at once.
+const MaxRefreshes = maxRefreshes

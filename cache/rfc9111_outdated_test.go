@@ -28,6 +28,7 @@ func TestRFC9111_4_3_3_WhatIsNotStoredReplacesToo(t *testing.T) {
 		{"gone", &says{status: 404, fields: []string{noStore}}, true},
 		{"gone for ever", &says{status: 410, fields: []string{noStore}}, true},
 		{"too large", &says{body: strings.Repeat("x", 100), fields: []string{fresh60}}, true},
+		{"too large, of unknown length", &says{body: strings.Repeat("x", 100), fields: []string{fresh60, "Trailer: X-End"}}, true},
 		{"forbidden", &says{status: 403, fields: []string{noStore}}, false},
 		{"too many requests", &says{status: 429, fields: []string{noStore}}, false},
 		{"a failure", &says{status: 500, fields: []string{noStore}}, false},
