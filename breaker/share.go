@@ -125,6 +125,22 @@ func (b *breaker) running() []string {
 	return ids
 }
 
+// surrender returns the claims of running and those that were to end anyway;
+// they are not renewed any more.
+func (b *breaker) surrender() []string {
+	b.mu.Lock()
+	defer b.unlock()
+	ids := b.returned
+	b.returned = nil
+	for _, p := range b.probes {
+		if p.claimed {
+			p.claimed = false
+			ids = append(ids, p.id)
+		}
+	}
+	return ids
+}
+
 func (b *breaker) claimOf(id string) Probe {
 	return Probe{ID: id, Limit: b.policy.Load().probes, TTL: claimLife}
 }

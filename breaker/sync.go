@@ -135,7 +135,7 @@ func (bs *Breakers) Close(ctx context.Context) error {
 		return nil
 	}
 	for _, b := range bs.all() {
-		for _, id := range b.running() {
+		for _, id := range b.surrender() {
 			if _, err := bs.options.Store.Apply(ctx, b.stateName, Change{Probe: id}); err != nil {
 				return fmt.Errorf("give probes back: %w", err)
 			}
