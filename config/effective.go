@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"net/url"
 	"reflect"
@@ -68,6 +69,19 @@ func (c *Config) Environment(name string) (*EffectiveEnvironment, bool) {
 // EnvironmentNames returns all environments, the built-in ones too, sorted.
 func (c *Config) EnvironmentNames() []string {
 	return sortedKeys(c.environments)
+}
+
+// Proxied are the services that have an upstream, of every environment.
+func (c *Config) Proxied() iter.Seq[*EffectiveService] {
+	return func(yield func(*EffectiveService) bool) {
+		for _, name := range c.EnvironmentNames() {
+			for _, s := range c.environments[name].Services() {
+				if s.Upstream != nil && !yield(s) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // APIs returns the provider's interfaces, in the catalogue's order.

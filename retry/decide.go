@@ -67,7 +67,7 @@ func (u *upstream) judge(t *exchange.Target, resp *http.Response, err error, kin
 		return failed(kind(err), nothingSent(err))
 	}
 	s := &u.settings
-	if !slices.Contains(s.Statuses, resp.StatusCode) || s.Mistake != nil && s.Mistake(t, resp) {
+	if !slices.Contains(s.Statuses, resp.StatusCode) || s.Mistake != nil && s.Mistake(t, resp.StatusCode) {
 		return outcome{}
 	}
 	return outcome{reason: ReasonStatus, after: retryAfter(resp.Header, now)}

@@ -3,7 +3,6 @@ package retry
 import (
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -64,9 +63,8 @@ type Settings struct {
 	// have been executed. Danger: a rule that fits too much places orders twice.
 	Replayable []ReplayableWrite
 	// Mistake reports whether an answer with one of Statuses is about the
-	// request itself, so that no repetition helps; nil = none is. It may read
-	// ahead, if it leaves the body whole.
-	Mistake func(*exchange.Target, *http.Response) bool
+	// request itself, so that no repetition helps; nil = none is.
+	Mistake func(t *exchange.Target, status int) bool
 }
 
 // ReplayableWrite is a write that can be done twice.

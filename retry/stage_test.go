@@ -132,8 +132,8 @@ func TestClientMistakesAreNotRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := defaults()
 		s.Statuses = append(s.Statuses, 500)
-		s.Mistake = func(target *exchange.Target, r *http.Response) bool {
-			return r.StatusCode == http.StatusInternalServerError && target.Path == get().path
+		s.Mistake = func(target *exchange.Target, status int) bool {
+			return status == http.StatusInternalServerError && target.Path == get().path
 		}
 		next := &below{do: always(status(500))}
 		stage := staged(t, Options{}, s, next)

@@ -33,7 +33,8 @@ func (g *generation) openQuotas(st *stores) error {
 	if err != nil {
 		return err
 	}
-	g.quotas, g.quotaRoutes, g.shares = quotas, routes, map[limiter.Name][]limiter.Share{}
+	g.quotas, g.quotaRoutes, g.throttled = quotas, routes, throttleNames(buckets)
+	g.shares = map[limiter.Name][]limiter.Share{}
 	for _, b := range buckets {
 		name := limiter.Name{Environment: b.Key.Environment, Service: b.Key.Service, Policy: b.Key.Policy, Of: b.Of}
 		g.shares[name] = b.Settings.Shares

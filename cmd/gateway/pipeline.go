@@ -9,11 +9,13 @@ import (
 	"time"
 
 	"iqgateway/auth"
+	"iqgateway/breaker"
 	"iqgateway/bulkhead"
 	"iqgateway/config"
 	"iqgateway/limiter"
 	"iqgateway/observability"
 	"iqgateway/proxy"
+	"iqgateway/retry"
 	"iqgateway/tokencache"
 )
 
@@ -33,6 +35,9 @@ type generation struct {
 	quotaRoutes map[quotaRoute]limiter.Key
 	shares      map[limiter.Name][]limiter.Share // of callers in each bucket
 	pools       []*proxy.Pool
+	throttled   map[limiter.Key]string // buckets that have a throttle breaker, and its name
+	breakers    *breaker.Set
+	budgets     *retry.Set
 	upstreams   *bulkhead.Set       // slots of requests under way
 	callerSlots *bulkhead.CallerSet // of callers with a limit of their own
 }
@@ -55,6 +60,12 @@ func (g *generation) close() {
 	}
 	if g.quotas != nil {
 		g.quotas.Release()
+	}
+	if g.breakers != nil {
+		g.breakers.Release()
+	}
+	if g.budgets != nil {
+		g.budgets.Release()
 	}
 	if g.upstreams != nil {
 		g.upstreams.Release()
@@ -92,6 +103,9 @@ func (g *generation) build(st *stores, o pipelineOptions) error {
 		return err
 	}
 	if err := g.openBulkheads(st); err != nil {
+		return err
+	}
+	if err := g.openResilience(st); err != nil {
 		return err
 	}
 	parts := stack{
@@ -241,9 +255,12 @@ type stack struct {
 //	  ├── 7 forward        httputil.ReverseProxy; errors become problems
 //	  │
 //	  │   8 store          one fetch for all who ask the same; stale answers; writes drop what they change
+//	  │   9 retry          safe or provably unsent requests again, within a budget
 //	  │  10 token          a valid token; after a 401 a new one and one replay
+//	  │  11 gate           an open breaker refuses before any queue, with 503
 //	  │  12 quota          one token of the bucket per attempt, after a wait; or 429
 //	  │     slot           one of the upstream's requests under way, after a wait; or 503
+//	  │  13 permit         the breaker's permit; its end is that of the answer's body
 //	  │  14 attempt        Authorization, session cookie, measurements, idle bodies
 //	  ▼  15 dial           one http.Transport per upstream and credential
 //	upstream
@@ -255,10 +272,14 @@ func (s stack) compose(absolute bool) http.Handler {
 	headers := headerMode(s.generation.cfg.Server.ResponseHeaders)
 	kept := s.cacheStages(proxy.NewAnswers(s.locations, headers))
 
+	g, breakers := s.generation, s.generation.breakerStage()
 	upstream := chain[http.RoundTripper](
-		s.generation.tokens.Stage(tokencache.StageOptions{}),                                        // 10
-		s.generation.quotas.Stage(limiter.StageOptions{Bucket: bucketOf(s.generation.quotaRoutes)}), // 12
-		s.generation.upstreams.Stage(),                                                              // inside the quota: nobody holds a slot while it waits for a token
+		g.budgets.Stage(retry.StageOptions{Kind: retryKind}),                  // 9
+		g.tokens.Stage(tokencache.StageOptions{}),                             // 10
+		g.breakers.Gate(breakers),                                             // 11
+		g.quotas.Stage(limiter.StageOptions{Bucket: bucketOf(g.quotaRoutes)}), // 12
+		g.upstreams.Stage(),                                                   // inside the quota: nobody holds a slot while it waits for a token
+		g.breakers.Permit(breakers),                                           // 13
 	)(s.attempt()) // 14, 15
 
 	forward := proxy.NewForward(proxy.ForwardOptions{ // 7

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"iqgateway/breaker"
 	"iqgateway/bulkhead"
 	"iqgateway/cache"
 	"iqgateway/config"
@@ -22,6 +23,7 @@ import (
 	"iqgateway/observability"
 	"iqgateway/proxy"
 	sessionstore "iqgateway/proxy/redisstore"
+	"iqgateway/retry"
 	"iqgateway/tokencache"
 	tokenstore "iqgateway/tokencache/redisstore"
 )
@@ -37,6 +39,8 @@ type stores struct {
 	metrics    *observability.Metrics
 	log        *slog.Logger
 
+	breakers  *breaker.Breakers
+	budgets   *retry.Budgets
 	upstreams *bulkhead.Upstreams
 	callers   *bulkhead.Callers
 	memory    *bulkhead.Memory
@@ -68,6 +72,8 @@ func newStores(cfg *config.Config, log *slog.Logger, replica string) (*stores, e
 	s.sessions = proxy.NewSessions(s.sessionOptions())
 	s.fleet = fleet.New(s.fleetOptions(replica, build.Version))
 	s.quotas = limiter.New(s.quotaOptions(replica))
+	s.breakers = breaker.New(s.breakerOptions(replica))
+	s.budgets = retry.New(retry.Options{})
 	s.openBulkheads(cfg)
 	if err := s.openCache(cfg); err != nil {
 		return nil, configError{err}
@@ -147,7 +153,7 @@ func (s *stores) observe() error {
 			return err
 		}
 	}
-	return nil
+	return s.observeLoad()
 }
 
 // run keeps the stores alive until ctx ends.
@@ -159,6 +165,7 @@ func (s *stores) run(ctx context.Context) {
 		all.Go(func() { r.run(ctx) })
 	}
 	all.Go(func() { s.cache.Run(ctx) })
+	all.Go(func() { s.breakers.Run(ctx) })
 	all.Go(func() { s.memory.Run(ctx) })
 	for _, conn := range s.connections() {
 		all.Go(func() { conn.Run(ctx) })
@@ -173,7 +180,7 @@ func (s *stores) close(ctx context.Context) error {
 	s.cache.Close()    // its fetches need everything below
 	s.sessions.Close() // its calls need tokens
 	s.tokens.Close()
-	errs := []error{s.closeQuotas(ctx)}
+	errs := []error{bounded(ctx, s.quotas.Close), bounded(ctx, s.breakers.Close)}
 	if s.tokenShared != nil {
 		errs = append(errs, s.tokenShared.Close())
 	}
@@ -183,14 +190,14 @@ func (s *stores) close(ctx context.Context) error {
 	return errors.Join(append(errs, s.metrics.Shutdown(ctx))...)
 }
 
-// leaseTimeout bounds how long an end waits to give leases back. Unreturned
-// ones expire by themselves.
-const leaseTimeout = time.Second
+// giveBackTimeout bounds how long an end waits to give leases and probes back.
+// What is not returned expires by itself.
+const giveBackTimeout = time.Second
 
-func (s *stores) closeQuotas(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
+func bounded(ctx context.Context, giveBack func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, giveBackTimeout)
 	defer cancel()
-	return s.quotas.Close(ctx)
+	return giveBack(ctx)
 }
 
 // attempted is the attempt stage's hook.
