@@ -3,8 +3,11 @@
 # otherwise says exactly what to install. Prints nothing when all is there.
 set -euo pipefail
 
+# haproxy is installed where users' PATH may not lead.
+PATH=$PATH:/usr/sbin
+
 # command:Debian package, one per line.
-needs="gcc:gcc curl:curl openssl:openssl redis-server:redis-server redis-sentinel:redis-sentinel"
+needs="gcc:gcc curl:curl openssl:openssl redis-server:redis-server redis-sentinel:redis-sentinel haproxy:haproxy"
 
 missing=()
 for need in $needs; do
