@@ -183,7 +183,7 @@ func (r *run) dated(o *Object, h http.Header, requested, received time.Time) *Ob
 	o.Key, o.Selected, o.Route, o.Born = q.key, q.selection.text, q.route, r.flight.born
 	o.Requested, o.Received, o.Age = requested, received, ageOf(h, requested, received)
 	o.Tags = r.flight.tags
-	freshness(q.service, q.rule, q.key, o.Status, o.Header, o.Age, received).apply(o)
+	o.terms = freshness(q.service, q.rule, q.key, o.Status, o.Header, o.Age, received)
 	return o
 }
 

@@ -10,25 +10,21 @@ import (
 // anybody having said so.
 const heuristicLimit = 24 * time.Hour
 
-// terms say how long an answer may be used, and how. They are an [Object]'s
-// fields of the same names.
+// terms say how long an answer may be used, and how.
 type terms struct {
-	// Lifetime is how long it is fresh, from an age of 0.
-	Lifetime        time.Duration
+	// Lifetime is how long it is fresh, from an age of 0. 0 = never.
+	Lifetime time.Duration
+	// WhileRevalidate and IfError are for how long beyond it may be used stale
+	// (RFC 5861).
 	WhileRevalidate time.Duration
 	IfError         time.Duration
-	// Revalidate: never used without asking the upstream.
+	// Revalidate: never used without asking the upstream (no-cache).
 	Revalidate bool
-	// AllowStale: may be used stale where the caller accepts it.
+	// AllowStale: may be used stale where the caller accepts it (max-stale):
+	// nothing forbids it (RFC 9111, section 4.2.4).
 	AllowStale bool
-	// Immutable: does not change while it is fresh.
+	// Immutable: does not change while it is fresh (RFC 8246).
 	Immutable bool
-}
-
-// apply writes the terms into an object that nobody else has yet.
-func (t terms) apply(o *Object) {
-	o.Lifetime, o.WhileRevalidate, o.IfError = t.Lifetime, t.WhileRevalidate, t.IfError
-	o.Revalidate, o.AllowStale, o.Immutable = t.Revalidate, t.AllowStale, t.Immutable
 }
 
 // freshness decides how long an answer may be used. age is how old it was when

@@ -19,7 +19,7 @@ func (s *store) head(req *http.Request, ex *exchange.Exchange, q *question) (*ht
 		received := s.cache.now()
 		o.Requested, o.Received = requested, received // and born where it was: a HEAD alone vouches for no body that was dropped
 		o.Age = ageOf(resp.Header, requested, received)
-		freshness(q.service, q.rule, q.key, o.Status, o.Header, o.Age, received).apply(o)
+		o.terms = freshness(q.service, q.rule, q.key, o.Status, o.Header, o.Age, received)
 		if !s.cache.index.dropped(o) {
 			s.cache.memory.put(o)
 		}

@@ -16,7 +16,7 @@ func TestHiddenFieldsAreNotKept(t *testing.T) {
 	}
 	o := &Object{
 		Key: "k", Selected: "s", Status: http.StatusOK, Header: header, Body: []byte("x"),
-		Received: time.Now(), Lifetime: time.Hour,
+		Received: time.Now(), terms: terms{Lifetime: time.Hour},
 	}
 	given := header.Clone()
 	hidden := func(name string) bool { return name == "Server" || name == "X-Powered-By" }

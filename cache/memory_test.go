@@ -27,7 +27,7 @@ func stateObject(path string, size int) *Object {
 		Key:      Key(own("production\x00catalogs\x00GET\x00" + path + "\x00authenticated\x00main\x00rule 1")),
 		Selected: own("application/json\x00\x00gzip"),
 		Status:   http.StatusOK, Header: h, Body: make([]byte, size),
-		Requested: time.Now(), Received: time.Now(), Lifetime: time.Hour,
+		Requested: time.Now(), Received: time.Now(), terms: terms{Lifetime: time.Hour},
 		Route: Route{Service: ServiceName{"production", "catalogs"}, Path: own(path)},
 	}
 }

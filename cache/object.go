@@ -21,19 +21,7 @@ type Object struct {
 	Received  time.Time
 	// Age is how old the answer was then (RFC 9111, section 4.2.3).
 	Age time.Duration
-	// Lifetime is how long it is fresh, from an age of 0. 0 = never.
-	Lifetime time.Duration
-	// WhileRevalidate and IfError are for how long beyond it may be used stale
-	// (RFC 5861).
-	WhileRevalidate time.Duration
-	IfError         time.Duration
-	// Revalidate: never used without asking the upstream (no-cache).
-	Revalidate bool
-	// AllowStale: may be used stale where the caller accepts it (max-stale):
-	// nothing forbids it (RFC 9111, section 4.2.4).
-	AllowStale bool
-	// Immutable: does not change while it is fresh (RFC 8246).
-	Immutable bool
+	terms
 
 	// Route is where it belongs, for invalidation.
 	Route Route

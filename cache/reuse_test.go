@@ -10,7 +10,7 @@ import (
 
 // aged is an object that is fresh for a minute, and as old as is said.
 func aged(age time.Duration, change ...func(*Object)) *Object {
-	o := &Object{Received: sunday().Add(-age), Lifetime: time.Minute, AllowStale: true}
+	o := &Object{Received: sunday().Add(-age), terms: terms{Lifetime: time.Minute, AllowStale: true}}
 	for _, f := range change {
 		f(o)
 	}
@@ -57,7 +57,7 @@ func TestRFC9111_4_2_Freshness(t *testing.T) {
 		{"no lifetime", aged(0, func(o *Object) { o.Lifetime = 0 }), want{}, verdictRevalidate, reasonStale},
 		{"5.2.2.4: no-cache", aged(0, revalidate), want{}, verdictRevalidate, reasonStale},
 		{"a clock that went back", aged(-time.Hour), want{}, verdictFresh, reasonNone},
-		{"an object without times", &Object{Lifetime: time.Minute}, want{}, verdictRevalidate, reasonStale},
+		{"an object without times", &Object{terms: terms{Lifetime: time.Minute}}, want{}, verdictRevalidate, reasonStale},
 	})
 }
 
@@ -183,7 +183,7 @@ func drawObject(t *rapid.T) *Object {
 	span := func(name string) time.Duration {
 		return time.Duration(rapid.IntRange(0, 20).Draw(t, name)) * 500 * time.Millisecond
 	}
-	o := &Object{Received: sunday().Add(-span("resident")), Age: span("age"), Lifetime: span("lifetime")}
+	o := &Object{Received: sunday().Add(-span("resident")), Age: span("age"), terms: terms{Lifetime: span("lifetime")}}
 	switch rapid.IntRange(0, 2).Draw(t, "kind") {
 	case 0:
 		o.Revalidate = true
