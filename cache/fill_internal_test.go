@@ -131,7 +131,7 @@ func TestBeyondTheLimit(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		got, err := io.ReadAll(iotest.OneByteReader(&stream{fill: f, ctx: t.Context()}))
-		if string(got) != "123456789" || !errors.Is(err, end) && end != io.EOF {
+		if string(got) != "123456789" || !errors.Is(err, end) && !errors.Is(end, io.EOF) {
 			t.Errorf("got %q, %v, want %v", got, err, end)
 		}
 	}

@@ -185,7 +185,7 @@ func TestAClaimEndsWithItsFetch(t *testing.T) {
 		alone  bool // the others do not claim for a while
 	}{
 		{"unreachable", nil, true, false},
-		{"failed", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, false, false},
+		{"failed", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, false, false},
 		{"cut", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "12")
 			_, _ = io.WriteString(w, "whole")
@@ -284,7 +284,7 @@ func TestAFailureIsSharedWhereAStaleAnswerStandsIn(t *testing.T) {
 		name string
 		fail http.HandlerFunc
 	}{
-		{"failed", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }},
+		{"failed", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }},
 		{"cut", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "20000") // what has begun is not asked for again by the client
 			_, _ = w.Write(make([]byte, 10000))
