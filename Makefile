@@ -68,7 +68,7 @@ cache: ## the cache: the long form (a million URLs, ten thousand variants)
 	$(GO) test -count=1 -timeout 30m ./cache -long
 
 .PHONY: fleet
-fleet: deps ## several gateways on a real Redis: the long form (20 failovers, long freezes)
+fleet: deps ## several gateways on a real Redis: the long form (all on three topologies, 20 failovers)
 	$(GO) test -count=1 -v -timeout 30m -run='^TestFleet' ./cmd/gateway -long
 
 .PHONY: sim
