@@ -152,19 +152,20 @@ func TestCloseEndsWhatNobodyWaitsFor(t *testing.T) {
 // TestALongBodyIsNotCut: the time of a fetch bounds what others wait for. What
 // goes to its leader alone may take longer.
 func TestALongBodyIsNotCut(t *testing.T) {
-	const limit = 100 * time.Millisecond
+	const limit, kept = 500 * time.Millisecond, 1000
 	for _, tt := range []struct {
 		name, directive string
 		size            int
-	}{{"not to be shared", "no-store", 10}, {"too large", "", 2 << 20}} {
+	}{{"not to be shared", "no-store", 10}, {"too large", "", 2 * kept}} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			s := newStack(t, stackOptions{
-				service: cache.Service{FetchTimeout: limit},
+				service: cache.Service{FetchTimeout: limit, MaxObject: kept},
 				origin: func(w http.ResponseWriter, r *http.Request) {
 					w.Header().Set("Cache-Control", tt.directive)
 					_, _ = w.Write(make([]byte, tt.size))
 					_ = http.NewResponseController(w).Flush()
-					wait(r.Context(), 4*limit)
+					wait(r.Context(), 2*limit)
 					_, _ = io.WriteString(w, "the end")
 				},
 			})
