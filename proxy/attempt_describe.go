@@ -25,7 +25,7 @@ func (e egressError) Error() string { return string(e) }
 // echoes the request holds the token. Names and addresses are those that were
 // configured or dialled.
 func describe(err error) string {
-	for _, own := range [...]error{errTotal, errBodyIdle, errTooManyInterim, errSpoilt, errSlowUpload, errRevoked} {
+	for _, own := range [...]error{errTotal, errBodyIdle, errTooManyInterim, errUnprocessed, errSpoilt, errSlowUpload, errRevoked} {
 		if errors.Is(err, own) {
 			return own.Error()
 		}

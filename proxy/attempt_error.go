@@ -84,6 +84,8 @@ func classify(e evidence) FailureKind {
 		return FailedCallerBody
 	case errors.Is(e.cause, errTooManyInterim):
 		return FailedProtocol
+	case errors.Is(e.cause, errUnprocessed):
+		return FailedReset
 	case errors.Is(e.cause, errUploadIdle):
 		return FailedUploadIdle
 	case isDeadline(e.cause):

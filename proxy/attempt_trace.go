@@ -15,7 +15,10 @@ const (
 	maxInterimBytes = 64 << 10
 )
 
-var errTooManyInterim = errors.New("the upstream sent too many or too long interim (1xx) answers")
+var (
+	errTooManyInterim = errors.New("the upstream sent too many or too long interim (1xx) answers")
+	errUnprocessed    = errors.New("the upstream has declared that it did not look at the request")
+)
 
 // connTrace watches what one attempt does on the wire. Its hooks run in
 // goroutines of the transport.
@@ -31,6 +34,7 @@ type connTrace struct {
 	reused       bool // the last connection had served before
 	wrote        bool // the header was written to the last connection
 	sentBefore   int  // earlier connections on which something was sent
+	unprocessed  bool // it was sent over HTTP/2, and the upstream has declared that it did not look at it
 	interim      int
 	interimBytes int
 }
@@ -52,12 +56,20 @@ func (t *connTrace) hooks() *httptrace.ClientTrace {
 func (t *connTrace) gotConn(info httptrace.GotConnInfo) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.sentOnLast() {
+	http1, _ := info.Conn.(*http1Conn)
+	switch {
+	case !t.sentOnLast():
+	case t.conn != nil && t.http1 == nil && http1 == nil:
+		// Over HTTP/2 the transport repeats what the upstream did not look at, and
+		// that seven times within a minute. It writes nothing once this has ended.
+		t.unprocessed = true
+		t.cancel(errUnprocessed)
+	default:
 		t.sentBefore++ // the transport itself repeats a safe request
 	}
 	t.connections++
 	t.reused, t.wrote = info.Reused, false
-	t.http1, _ = info.Conn.(*http1Conn)
+	t.http1 = http1
 	t.conn, t.mark = countedUnder(info.Conn), 0
 	if t.conn != nil {
 		t.mark = t.conn.written.Load()
@@ -108,11 +120,12 @@ func (t *connTrace) sentOnLast() bool {
 	return t.wrote
 }
 
-// sent reports whether a part of the request may have left this machine.
+// sent reports whether a part of the request may have left this machine and been
+// looked at.
 func (t *connTrace) sent() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.sentBefore > 0 || t.sentOnLast()
+	return t.sentBefore > 0 || !t.unprocessed && t.sentOnLast()
 }
 
 // connected reports whether there was a connection at all.

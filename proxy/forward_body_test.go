@@ -99,7 +99,7 @@ func TestBodyAboveTheServicesLimit(t *testing.T) {
 }
 
 // Half a request is not a request: the upstream must never see its end.
-func TestHalfABodyIsAborted(t *testing.T) {
+func TestREL04HalfARequest(t *testing.T) {
 	tests := map[string]string{
 		"content length": "Content-Length: 100\r\n\r\n" + strings.Repeat("Q", 40),
 		"chunked":        "Transfer-Encoding: chunked\r\n\r\n28\r\n" + strings.Repeat("Q", 40) + "\r\n",
