@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"time"
@@ -85,9 +84,7 @@ func (g *gateway) cacheAdmin() cacheAdmin {
 		limit: func() int64 { return int64(g.current.Load().cfg.Cache.Memory) },
 		known: func() []purgeService { return purgeServices(g.current.Load().cfg) },
 		purge: g.purge,
-		audit: func(ctx context.Context, message string, attrs ...slog.Attr) {
-			g.log.LogAttrs(ctx, slog.LevelWarn, message, attrs...)
-		},
+		audit: g.audit,
 	}
 }
 

@@ -47,7 +47,7 @@ func (g *gateway) bind(ctx context.Context, tlsConfig *tls.Config) error {
 func (g *gateway) bindAdmin(ctx context.Context) error {
 	o := observability.AdminOptions{
 		Checks: g.checks(), Metrics: g.stores.metrics.Handler(), Version: readBuildInfo(), Hosts: g.cfg.Admin.Hosts,
-		API:   observability.API(slices.Concat(g.tokenAdmin().endpoints(), g.quotaAdmin().endpoints(), g.cacheAdmin().endpoints())...),
+		API:   observability.API(slices.Concat(g.tokenAdmin().endpoints(), g.quotaAdmin().endpoints(), g.breakerAdmin().endpoints(), g.cacheAdmin().endpoints())...),
 		Token: g.cfg.Admin.Token.Text, ReadToken: g.cfg.Admin.ReadToken.Text,
 	}
 	adminTLS, err := g.adminTLS()
@@ -85,7 +85,7 @@ func (g *gateway) listen(ctx context.Context, name string, address config.HostPo
 		if n := g.cfg.Server.Limits.MaxConnections; n > 0 {
 			e.listener = proxy.LimitConnections(l, n)
 		}
-		e.drainer = proxy.NewDrainer(server)
+		e.drainer = proxy.NewDrainer(server) //nolint:contextcheck // requests outlive what ctx starts
 	}
 	g.endpoints = append(g.endpoints, e)
 	return nil

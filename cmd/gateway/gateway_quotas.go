@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"log/slog"
 	"time"
 
 	"iqgateway/limiter"
@@ -15,9 +13,7 @@ func (g *gateway) quotaAdmin() quotaAdmin {
 	return quotaAdmin{
 		replica: g.replica, now: time.Now,
 		list: quotas.List, view: quotas.View, block: quotas.Block, unblock: quotas.Unblock,
-		audit: func(ctx context.Context, message string, attrs ...slog.Attr) {
-			g.log.LogAttrs(ctx, slog.LevelWarn, message, attrs...)
-		},
+		audit: g.audit,
 	}
 }
 

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"iqgateway/breaker"
+	"iqgateway/limiter"
+	"iqgateway/observability"
+)
+
+// Paths of the admin API that the commands use.
+const (
+	pathBreakers     = "/api/v1/breakers"
+	pathBreakerOpen  = "/api/v1/breakers/open"
+	pathBreakerClose = "/api/v1/breakers/close"
+	pathBreakerReset = "/api/v1/breakers/reset"
+)
+
+const (
+	maxForced     = 24 * time.Hour
+	longestForced = "24h" // the same
+)
+
+// breakerAdmin is what the admin API needs to show and force breakers.
+type breakerAdmin struct {
+	replica string
+	now     func() time.Time
+	list    func() []breaker.Status
+	force   func(context.Context, breaker.Key, breaker.Forced) error
+	reset   func(ctx context.Context, k breaker.Key, by string) error
+	// quotas are the buckets, whose own gate stands beside the breakers.
+	quotas func(context.Context) []limiter.Status
+	// audit writes what an operator has changed.
+	audit func(ctx context.Context, message string, attrs ...slog.Attr)
+}
+
+// breakerList is the answer to GET /api/v1/breakers.
+type breakerList struct {
+	Replica  string            `json:"replica"`
+	Breakers []breakerDocument `json:"breakers"`
+}
+
+// breakerForce is the body of a forced state.
+type breakerForce struct {
+	Breaker string `json:"breaker"`
+	For     string `json:"for"` // a Go duration: 10m
+	Reason  string `json:"reason"`
+}
+
+// breakerReset is the body of a reset.
+type breakerReset struct {
+	Breaker string `json:"breaker"`
+}
+
+// breakerChanged answers all of them.
+type breakerChanged struct {
+	Breaker string     `json:"breaker"`
+	State   string     `json:"state,omitempty"` // that it is forced into
+	Until   *time.Time `json:"until,omitempty"`
+	Reason  string     `json:"reason,omitempty"`
+	// HereOnly says that the other replicas follow once the store answers.
+	HereOnly bool `json:"here_only,omitempty"`
+}
+
+func (b breakerAdmin) endpoints() []observability.Endpoint {
+	return []observability.Endpoint{
+		{Path: pathBreakers, Methods: map[string]http.HandlerFunc{http.MethodGet: b.show}},
+		{Path: pathBreakerOpen, Methods: map[string]http.HandlerFunc{http.MethodPost: b.forcing(breaker.Open)}},
+		{Path: pathBreakerClose, Methods: map[string]http.HandlerFunc{http.MethodPost: b.forcing(breaker.Closed)}},
+		{Path: pathBreakerReset, Methods: map[string]http.HandlerFunc{http.MethodPost: b.doReset}},
+	}
+}
+
+func (b breakerAdmin) show(w http.ResponseWriter, r *http.Request) {
+	if len(r.URL.Query()) > 0 {
+		observability.WriteProblem(w, http.StatusBadRequest, pathBreakers+" takes no parameter: it lists all breakers")
+		return
+	}
+	gates := quotaGates(b.quotas(r.Context()), b.now())
+	list := breakerList{Replica: b.replica, Breakers: []breakerDocument{}}
+	for _, s := range b.list() {
+		list.Breakers = append(list.Breakers, describeBreaker(s, gates, b.now()))
+	}
+	observability.WriteJSON(w, http.StatusOK, list)
+}
+
+func (b breakerAdmin) forcing(state breaker.State) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var body breakerForce
+		if err := observability.ReadJSON(r, &body); err != nil {
+			observability.WriteProblem(w, http.StatusBadRequest, err.Error())
+			return
+		}
+		lasting, err := body.check()
+		if err != nil {
+			observability.WriteProblem(w, http.StatusBadRequest, err.Error())
+			return
+		}
+		until := b.now().Add(lasting).UTC().Truncate(time.Second)
+		b.change(w, r, breakerChanged{Breaker: body.Breaker, State: string(state), Until: &until, Reason: body.Reason}, func(k breaker.Key) error {
+			return b.force(r.Context(), k, breaker.Forced{State: state, For: lasting, By: operator, Why: body.Reason})
+		})
+	}
+}
+
+// operator is who forces a breaker: which one, the log of the admin server
+// tells.
+const operator = "operator"
+
+// check returns for how long, or what to correct.
+func (f breakerForce) check() (time.Duration, error) {
+	lasting, err := time.ParseDuration(f.For)
+	switch {
+	case f.Breaker == "":
+		return 0, errors.New(`name a breaker, as {"breaker": "production/crm", "for": "10m", "reason": "…"}`)
+	case err != nil || lasting < shortestBlock || lasting > maxForced:
+		return 0, fmt.Errorf("for is %q: want a time from %s to %s, as 10m", f.For, shortestBlock, longestForced)
+	case strings.TrimSpace(f.Reason) == "" || len(f.Reason) > maxBlockReason || !utf8.ValidString(f.Reason):
+		return 0, fmt.Errorf("give a reason of at most %d bytes: whoever wonders about the breaker will read it", maxBlockReason)
+	}
+	return lasting, nil
+}
+
+func (b breakerAdmin) doReset(w http.ResponseWriter, r *http.Request) {
+	var body breakerReset
+	if err := observability.ReadJSON(r, &body); err != nil {
+		observability.WriteProblem(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	if body.Breaker == "" {
+		observability.WriteProblem(w, http.StatusBadRequest, `name a breaker, as {"breaker": "production/crm"}`)
+		return
+	}
+	b.change(w, r, breakerChanged{Breaker: body.Breaker}, func(k breaker.Key) error {
+		return b.reset(r.Context(), k, operator)
+	})
+}
+
+// change makes a change, writes it into the audit log and answers.
+func (b breakerAdmin) change(w http.ResponseWriter, r *http.Request, c breakerChanged, do func(breaker.Key) error) {
+	key, err := b.find(c.Breaker)
+	if err != nil {
+		observability.WriteProblem(w, http.StatusNotFound, err.Error())
+		return
+	}
+	err = do(key)
+	c.HereOnly = errors.Is(err, breaker.ErrHereOnly)
+	if err != nil && !c.HereOnly {
+		observability.WriteProblem(w, http.StatusConflict, err.Error())
+		return
+	}
+	attrs := []slog.Attr{slog.String("breaker", c.Breaker), slog.String("peer", r.RemoteAddr), slog.Bool("here_only", c.HereOnly)}
+	message := "an operator has reset a breaker"
+	if c.Until != nil {
+		message = "an operator has forced a breaker"
+		attrs = append(attrs, slog.String("state", c.State), slog.Time("until", *c.Until), slog.String("reason", c.Reason))
+	}
+	b.audit(r.Context(), message, attrs...)
+	observability.WriteJSON(w, http.StatusOK, c)
+}
+
+// find returns the key of a name, as the list shows it.
+func (b breakerAdmin) find(name string) (breaker.Key, error) {
+	var known []string
+	for _, s := range b.list() {
+		if s.Key.String() == name {
+			return s.Key, nil
+		}
+		known = append(known, s.Key.String())
+	}
+	near := slices.DeleteFunc(known, func(k string) bool { return !strings.Contains(k, name) })
+	if len(near) == 0 {
+		return breaker.Key{}, fmt.Errorf("there is no breaker %q: name one as environment/service, as `gateway breaker list --all` shows them", name)
+	}
+	return breaker.Key{}, fmt.Errorf("there is no breaker %q; did you mean %s?", name, strings.Join(near, ", "))
+}

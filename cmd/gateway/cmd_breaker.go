@@ -1,0 +1,146 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func (p program) breakerCommand() *cobra.Command {
+	var flags adminFlags
+	cmd := &cobra.Command{
+		Use:   "breaker",
+		Short: "Show, open, close and reset circuit breakers of a running fleet",
+		Long: `Show which upstreams are refused because they fail, and stop or release one on
+every replica of the fleet.
+
+Each upstream (environment/service) has a breaker for failures: 5xx, timeouts,
+connections. A quota bucket gets one of its own (…/throttle/…) when the upstream
+answers 429 without telling when to come again.
+
+` + adminHelp,
+		Args: subcommandRequired,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	flags.register(cmd)
+	cmd.AddCommand(p.breakerListCommand(&flags), p.breakerResetCommand(&flags),
+		p.breakerForceCommand(&flags, breakerOrder{
+			verb: "open", path: pathBreakerOpen, short: "Send nothing to an upstream for a time, on every replica",
+			long: `Refuse every request to an upstream with 503 for a time, on every replica: when it
+is under maintenance, or must be left alone. Stored answers are still given where
+the cache's rules allow. It ends by itself.`,
+			example: `  gateway breaker open production/crm --for 30m --reason "maintenance of the provider"`,
+		}),
+		p.breakerForceCommand(&flags, breakerOrder{
+			verb: "close", path: pathBreakerClose, short: "Keep a breaker closed for a time, whatever fails, on every replica",
+			long: `Let every request pass for a time, whatever fails: when a breaker takes a service
+away that callers need even so. It ends by itself.`,
+			example: `  gateway breaker close production/order --for 10m --reason "half of the orders is better than none"`,
+		}))
+	return cmd
+}
+
+func (p program) breakerListCommand(flags *adminFlags) *cobra.Command {
+	output, all := outputFlag("table"), false
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "Show the breakers: state, reason, next probe",
+		Long: `Show the breakers that have something to tell, one a line. The quota's own gate
+stands beside them: a window that is spent also ends by itself.
+
+  FAILED  failures of all requests in the window, on the replica that is asked
+  NEXT    when a request may find out whether the upstream is well`,
+		Example: `  gateway breaker list
+  gateway breaker list --all -o json`,
+		Args: exactArgs(0, "no argument"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := p.adminClient(*flags)
+			if err != nil {
+				return err
+			}
+			var list breakerList
+			if err := client.get(cmd.Context(), pathBreakers, &list); err != nil {
+				return err
+			}
+			return output.write(p.stdout, list, func() error { return writeBreakers(p.stdout, list.Breakers, all, time.Now()) })
+		},
+	}
+	cmd.Flags().VarP(&output, "output", "o", "table, json or yaml")
+	cmd.Flags().BoolVar(&all, "all", false, "breakers that are closed and have counted nothing too")
+	return cmd
+}
+
+const breakerArgument = "one BREAKER, as production/crm (`gateway breaker list --all` shows them)"
+
+// breakerOrder is a state that a breaker can be forced into.
+type breakerOrder struct{ verb, path, short, long, example string }
+
+func (p program) breakerForceCommand(flags *adminFlags, o breakerOrder) *cobra.Command {
+	output, lasting, reason := outputFlag("table"), time.Duration(0), ""
+	cmd := &cobra.Command{
+		Use:   o.verb + " BREAKER --for DURATION --reason TEXT",
+		Short: o.short,
+		Long: o.long + ` --reason is shown to whoever looks at the breaker; it stands
+in Redis and in the log. The gateway needs an admin.token for this.`,
+		Example: o.example,
+		Args:    exactArgs(1, breakerArgument),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case !cmd.Flags().Changed("for"):
+				return usageError{errors.New("--for is missing: say for how long, as --for 10m")}
+			case lasting < shortestBlock || lasting > maxForced:
+				return usageError{fmt.Errorf("--for %s: want a time from %s to %s, as 10m", lasting, shortestBlock, longestForced)}
+			case strings.TrimSpace(reason) == "":
+				return usageError{errors.New("--reason is missing: say why, for whoever wonders about the breaker")}
+			}
+			return p.changeBreaker(cmd, *flags, output, o.path, breakerForce{args[0], lasting.String(), reason})
+		},
+	}
+	cmd.Flags().DurationVar(&lasting, "for", 0, "how long, as 10m; at most "+longestForced+" (required)")
+	cmd.Flags().StringVar(&reason, "reason", "", "why (required)")
+	cmd.Flags().VarP(&output, "output", "o", "table, json or yaml")
+	return cmd
+}
+
+func (p program) breakerResetCommand(flags *adminFlags) *cobra.Command {
+	output := outputFlag("table")
+	cmd := &cobra.Command{
+		Use:   "reset BREAKER",
+		Short: "Close a breaker and forget what it has counted",
+		Long: `Close a breaker on every replica, forget what was counted and end a forced state.
+It opens again if the upstream still fails.`,
+		Example: `  gateway breaker reset production/crm`,
+		Args:    exactArgs(1, breakerArgument),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.changeBreaker(cmd, *flags, output, pathBreakerReset, breakerReset{args[0]})
+		},
+	}
+	cmd.Flags().VarP(&output, "output", "o", "table, json or yaml")
+	return cmd
+}
+
+func (p program) changeBreaker(cmd *cobra.Command, flags adminFlags, output outputFlag, path string, body any) error {
+	client, err := p.adminClient(flags)
+	if err != nil {
+		return err
+	}
+	var changed breakerChanged
+	if err := client.post(cmd.Context(), path, body, &changed); err != nil {
+		return err
+	}
+	return output.write(p.stdout, changed, func() error {
+		text := "is reset"
+		if changed.Until != nil {
+			text = "is forced " + printable(changed.State) + " until " + instant(*changed.Until, time.Now()) + ": " + printable(changed.Reason)
+		}
+		followers := "; every replica follows within a second"
+		if changed.HereOnly {
+			followers = ", on this replica alone: Redis does not answer, the others follow when it does"
+		}
+		_, err := fmt.Fprintln(p.stdout, printable(changed.Breaker), text+followers)
+		return err
+	})
+}
