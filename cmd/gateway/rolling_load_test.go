@@ -31,7 +31,7 @@ type unrepeatable struct{ io.Reader }
 
 // slowBody gives its text in pieces, with pauses.
 type slowBody struct {
-	ctx  context.Context
+	done <-chan struct{}
 	text string
 	wait time.Duration
 }
@@ -44,8 +44,8 @@ func (b *slowBody) Read(p []byte) (int, error) {
 	defer pause.Stop()
 	select {
 	case <-pause.C:
-	case <-b.ctx.Done():
-		return 0, b.ctx.Err()
+	case <-b.done:
+		return 0, context.Canceled
 	}
 	n := copy(p, b.text[:min(len(b.text), 5)])
 	b.text = b.text[n:]
@@ -178,7 +178,7 @@ func (l *rollingLoad) writes(client http.RoundTripper, base string) func(context
 
 func (l *rollingLoad) uploads(client http.RoundTripper, base string) func(context.Context) error {
 	return l.numbered(func(ctx context.Context, number string) (int, string, error) {
-		return l.g.send(ctx, client, http.MethodPost, base+rollingWrite+"?sim-nonce="+number, &slowBody{ctx, rollingBody, 300 * time.Millisecond})
+		return l.g.send(ctx, client, http.MethodPost, base+rollingWrite+"?sim-nonce="+number, &slowBody{ctx.Done(), rollingBody, 300 * time.Millisecond})
 	})
 }
 

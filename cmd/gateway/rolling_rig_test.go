@@ -128,8 +128,11 @@ func (m *member) ready(t *testing.T) int {
 func (m *member) ended(t *testing.T, code int) time.Duration {
 	t.Helper()
 	begun := time.Now()
-	done := make(chan error, 1)
-	go func() { done <- m.process.command.Wait() }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = m.process.command.Wait() // the exit code tells
+	}()
 	limit := time.NewTimer(rollingTimes.lameDuck + rollingTimes.drain + 5*time.Second)
 	defer limit.Stop()
 	select {
