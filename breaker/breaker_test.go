@@ -53,8 +53,7 @@ func TestOpenTimeDoubles(t *testing.T) {
 	alone(t, u, func(r *replica) {
 		r.become(always(500))
 		r.many(20, "/")
-		for i, want := range []time.Duration{1, 2, 4, 8, 8} {
-			want *= time.Second
+		for i, want := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 8 * time.Second} {
 			left := r.List()[0].OpenFor
 			if left > want || left < want*9/10 {
 				t.Errorf("time %d: open for %s, want about %s", i+1, left, want)

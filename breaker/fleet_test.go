@@ -108,7 +108,7 @@ func TestTheFleetProbesOnce(t *testing.T) {
 		after := 0
 		for _, r := range replicas {
 			after += r.count()
-			r.refused()
+			r.refuses()
 		}
 		if after-before != 1 {
 			t.Errorf("%d probes ran", after-before)
@@ -162,7 +162,7 @@ func TestACancelledProbeGoesBackToTheFleet(t *testing.T) {
 			}
 		})
 		rest(time.Second)
-		b.refused()
+		b.refuses()
 		cancel()
 		group.Wait()
 		rest(2 * claimPause)
@@ -180,9 +180,9 @@ func TestTheClaimOfADeadReplicaEnds(t *testing.T) {
 		if !granted || err != nil {
 			t.Fatal(granted, err)
 		}
-		b.refused()
+		b.refuses()
 		rest(claimLife - time.Second)
-		b.refused()
+		b.refuses()
 		rest(time.Second + claimPause)
 		b.passes()
 	})
@@ -205,7 +205,7 @@ func TestAStoreInTrouble(t *testing.T) {
 					r.become(always(500))
 					began := time.Now()
 					r.many(20, "/")
-					r.refused()
+					r.refuses()
 					if d := time.Since(began); d > 0 {
 						t.Errorf("requests waited %s", d)
 					}
@@ -244,7 +244,7 @@ func TestOrdersReachTheFleet(t *testing.T) {
 			if s.Forced == nil || s.Forced.By != "ann" || s.Forced.Why != "maintenance" || s.State != Open || s.OpenFor < 59*time.Minute {
 				t.Errorf("%+v", s)
 			}
-			r.refused()
+			r.refuses()
 		}
 		if err := b.Reset(b.Context(), key(), "bob"); err != nil {
 			t.Fatal(err)
@@ -300,13 +300,13 @@ func TestOrdersWhileTheStoreIsAway(t *testing.T) {
 		if !errors.Is(err, ErrHereOnly) || !errors.Is(err, errAway) {
 			t.Errorf("%v", err)
 		}
-		a.refused()
+		a.refuses()
 		rest(time.Minute)
-		a.refused()
+		a.refuses()
 		store.fails.Store(false)
 		rest(2 * pollEvery)
-		b.refused()
-		c.refused()
+		b.refuses()
+		c.refuses()
 		store.mu.Lock()
 		store.records = nil
 		store.mu.Unlock()
@@ -314,7 +314,7 @@ func TestOrdersWhileTheStoreIsAway(t *testing.T) {
 		d := newReplica(a.T, "d", store, usual())
 		rest(pollEvery)
 		for _, r := range []*replica{a, b, c, d} {
-			r.refused()
+			r.refuses()
 			if left := r.List()[0].OpenFor; left > 59*time.Minute || left < 58*time.Minute {
 				t.Errorf("forced for %s", left)
 			}
@@ -348,7 +348,7 @@ func TestThrottleBreakersAreShared(t *testing.T) {
 		if s, _ := throttled429(b); s.State != Open || s.Reason != ReasonThrottled {
 			t.Errorf("%+v", s)
 		}
-		b.refused()
+		b.refuses()
 	})
 }
 
@@ -374,7 +374,7 @@ func TestCloseGivesProbesBack(t *testing.T) {
 		var group sync.WaitGroup
 		group.Go(func() { _, _ = a.send("/") })
 		rest(time.Second)
-		b.refused()
+		b.refuses()
 		rest(claimPause)
 		if err := a.Close(a.Context()); err != nil {
 			t.Fatal(err)

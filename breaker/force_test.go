@@ -35,7 +35,7 @@ func TestForceClosed(t *testing.T) {
 	alone(t, usual(), func(r *replica) {
 		r.become(always(500))
 		r.many(20, "/")
-		r.refused()
+		r.refuses()
 		if err := r.Force(r.Context(), key(), Forced{State: Closed, For: time.Hour, By: "ann"}); err != nil {
 			t.Fatal(err)
 		}
@@ -99,6 +99,6 @@ func TestForcedOutlivesAnotherOrigin(t *testing.T) {
 		u := usual()
 		u.Origin = "https://other.example"
 		r.use(u)
-		r.refused()
+		r.refuses()
 	})
 }

@@ -59,7 +59,7 @@ type replica struct {
 	log      []string
 }
 
-var errAll = Failures{Status: true, Timeout: true, Connect: true} //nolint:gochecknoglobals // a constant
+var errAll = Failures{Status: true, Timeout: true, Connect: true}
 
 func key() Key { return Key{Environment: "production", Service: "crm"} }
 
@@ -161,6 +161,12 @@ func (r *replica) many(n int, path string) {
 	for range n {
 		_, _ = r.send(path)
 	}
+}
+
+// refuses fails unless a request is refused.
+func (r *replica) refuses() {
+	r.Helper()
+	_ = r.refused()
 }
 
 // refused fails unless a request is refused, and returns how.

@@ -72,7 +72,7 @@ func TestACancelledProbeFreesItsSlot(t *testing.T) {
 				}
 			})
 			synctest.Wait()
-			r.refused()
+			r.refuses()
 			cancel()
 			group.Wait()
 			r.is(HalfOpen)
@@ -96,7 +96,7 @@ func TestAProbeThatHangsIsAbandoned(t *testing.T) {
 		group.Go(func() { _, _ = r.send("/") })
 		synctest.Wait()
 		rest(probeMost - time.Second)
-		r.refused()
+		r.refuses()
 		rest(2 * time.Second)
 		r.become(always(200))
 		r.passes()
@@ -138,7 +138,7 @@ func TestTheBodyOfAProbe(t *testing.T) {
 				group.Go(func() { _, _ = r.send("/") })
 				synctest.Wait()
 				r.is(HalfOpen)
-				r.refused()
+				r.refuses()
 				rest(tt.flows)
 				if tt.flows > probeFlow {
 					r.is(Closed)

@@ -33,7 +33,7 @@ func TestTellsReset(t *testing.T) {
 		"only when the window begins": {[]string{"X-RateLimit-ResetSeconds", "9"}, false},
 	}
 	for name, tt := range tests {
-		resp, _ := with(429, tt.fields...)(nil) //nolint:bodyclose // it has none that matters
+		resp, _ := with(429, tt.fields...)(nil)
 		if got := tellsReset(resp.Header); got != tt.want {
 			t.Errorf("%s: %v, want %v", name, got, tt.want)
 		}
@@ -77,7 +77,7 @@ func TestThrottleBreaker(t *testing.T) {
 			}
 			rest(s.OpenFor)
 			r.passes() // the probe, with one more 429
-			r.refused()
+			r.refuses()
 		}
 		s, _ := throttled429(r)
 		rest(s.OpenFor)
@@ -140,7 +140,7 @@ func TestBothPermitsOrNone(t *testing.T) {
 		if s, _ := throttled429(r); s.State != Open {
 			t.Fatalf("%+v", s)
 		}
-		r.refused()
+		r.refuses()
 		if n := len(b.probes); n != 0 {
 			t.Errorf("%d probes are still out", n)
 		}

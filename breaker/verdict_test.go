@@ -250,11 +250,11 @@ func TestRequestsOfNoUpstream(t *testing.T) {
 		req, ex := request(t.Context(), "/")
 		body := &closeCounter{}
 		req.Body = body
-		if _, err := stage(StageOptions{})(always(200)).RoundTrip(req); err == nil || body.closed != 1 { //nolint:bodyclose // there is no answer
+		if _, err := stage(StageOptions{})(always(200)).RoundTrip(req); err == nil || body.closed != 1 {
 			t.Errorf("%s: %v, closed %d times", name, err, body.closed)
 		}
 		ex.Target = nil
-		if _, err := stage(StageOptions{})(always(200)).RoundTrip(req); err == nil { //nolint:bodyclose // there is no answer
+		if _, err := stage(StageOptions{})(always(200)).RoundTrip(req); err == nil {
 			t.Errorf("%s: a request that was not routed passes", name)
 		}
 	}

@@ -1,0 +1,2 @@
+// Package storetest is the acceptance suite of every [breaker.Store].
+package storetest
