@@ -30,6 +30,7 @@ type Metrics struct {
 	stores    storeInstruments
 	quotas    quotaInstruments
 	cache     cacheInstruments
+	load      loadInstruments
 	meter     metric.Meter // for what is observed at each scrape
 
 	// Attribute sets are made once per combination: their values come from the
@@ -81,6 +82,9 @@ func NewMetrics(build BuildInfo) (*Metrics, error) {
 		return nil, err
 	}
 	if m.quotas, err = newQuotaInstruments(m.meter); err != nil {
+		return nil, err
+	}
+	if m.load, err = newLoadInstruments(m.meter); err != nil {
 		return nil, err
 	}
 	m.cache, err = newCacheInstruments(m.meter)

@@ -1,21 +1,25 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"os"
+	"time"
 
 	"iqgateway/bulkhead"
 	"iqgateway/config"
+	"iqgateway/observability"
 )
 
-// This file makes the bulkheads, and turns what they report into log lines.
+// This file makes the bulkheads, and turns what they report into metrics and log
+// lines.
 
 func (s *stores) openBulkheads(cfg *config.Config) {
 	limit := memoryLimit(cfg, os.DirFS("/"))
-	s.upstreams = bulkhead.NewUpstreams(bulkhead.UpstreamsOptions{})
-	s.callers = bulkhead.NewCallers(bulkhead.CallersOptions{})
+	s.upstreams = bulkhead.NewUpstreams(bulkhead.UpstreamsOptions{Hooks: bulkhead.UpstreamHooks{Waited: s.slotWaited, Refused: s.slotRefused}})
+	s.callers = bulkhead.NewCallers(bulkhead.CallersOptions{Hooks: bulkhead.CallerHooks{Refused: s.callerRefused}})
 	s.memory = bulkhead.NewMemory(bulkhead.MemoryOptions{Limit: limit, Hooks: bulkhead.MemoryHooks{
-		Changed: s.memoryChanged, Panicked: s.memoryPanicked,
+		Changed: s.memoryChanged, Shed: s.shed, Panicked: s.memoryPanicked,
 	}})
 	if least := cacheBytes(cfg, limit); least < int64(cfg.Cache.Memory) {
 		s.event(slog.LevelWarn, "the cache is smaller than configured: half of the memory that the process may use",
@@ -34,4 +38,33 @@ func (s *stores) memoryChanged(m bulkhead.MemoryState) {
 
 func (s *stores) memoryPanicked(value any, stack []byte) {
 	s.event(slog.LevelError, "panic in the watch of the memory", slog.Any("panic", value), slog.String("stack", string(stack)))
+}
+
+func (s *stores) slotWaited(key bulkhead.Key, waited time.Duration) {
+	s.metrics.SlotWaited(context.Background(), key.Environment, key.Service, waited)
+}
+
+func (s *stores) slotRefused(key bulkhead.Key, reason bulkhead.Reason, _ time.Duration) {
+	s.metrics.SlotRefused(context.Background(), key.Environment, key.Service, string(reason))
+}
+
+func (s *stores) callerRefused(caller string) { s.metrics.CallerRefused(context.Background(), caller) }
+
+func (s *stores) shed() { s.metrics.Shed(context.Background()) }
+
+// observeLoad has the gauges read from the bulkheads.
+func (s *stores) observeLoad() error {
+	return s.metrics.ObserveLoad(func() []observability.UpstreamLoad {
+		var all []observability.UpstreamLoad
+		for _, u := range s.upstreams.List() {
+			all = append(all, observability.UpstreamLoad{
+				Environment: u.Key.Environment, Service: u.Key.Service,
+				InFlight: u.InFlight, Waiting: u.Waiting, Limit: u.MaxInFlight,
+			})
+		}
+		return all
+	}, func() observability.MemoryLoad {
+		m := s.memory.State()
+		return observability.MemoryLoad{InUse: m.InUse, Limit: m.Limit, Shedding: m.Shedding}
+	})
 }
