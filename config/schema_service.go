@@ -139,19 +139,21 @@ type Retry struct {
 type Breaker struct {
 	// Window is the time over which failures are counted.
 	Window Duration `yaml:"window" default:"30s" range:"1s..1h"`
-	// MinRequests in the window before the ratio means anything.
+	// MinRequests in the window before the ratio means anything; as many
+	// failures in a row open the breaker whatever was before.
 	MinRequests int `yaml:"min_requests" default:"20" range:"1..1000000"`
 	// FailureRatio from which the breaker opens.
 	FailureRatio Ratio `yaml:"failure_ratio" default:"0.5"`
-	// OpenFor is how long it stays open at first; doubles while probes fail.
+	// OpenFor is how long it stays open at first; doubles while the upstream
+	// fails probes. Where nothing listens, the next probe follows after it.
 	OpenFor Duration `yaml:"open_for" default:"1s" range:"10ms..1h"`
 	// OpenForMax is where doubling ends.
 	OpenForMax Duration `yaml:"open_for_max" default:"30s" range:"10ms..24h"`
-	// HalfOpenProbes that may run at once, per fleet.
+	// HalfOpenProbes that may run at once, per fleet; as many must succeed.
 	HalfOpenProbes int `yaml:"half_open_probes" default:"1" range:"1..1000"`
 	// Failures is what counts as one.
 	Failures []string `yaml:"failures" default:"[5xx, timeout, connect]" enum:"5xx|timeout|connect"`
-	// ActiveProbe asks the service's ping while open; costs quota.
+	// ActiveProbe asks the service's ping every open_for while open; costs quota.
 	ActiveProbe bool `yaml:"active_probe" default:"false"`
 }
 
