@@ -105,8 +105,8 @@ func (b breakerAdmin) forcing(state breaker.State) http.HandlerFunc {
 			return
 		}
 		until := b.now().Add(lasting).UTC().Truncate(time.Second)
-		b.change(w, r, breakerChanged{Breaker: body.Breaker, State: string(state), Until: &until, Reason: body.Reason}, func(k breaker.Key) error {
-			return b.force(r.Context(), k, breaker.Forced{State: state, For: lasting, By: operator, Why: body.Reason})
+		b.change(w, r, breakerChanged{Breaker: body.Breaker, State: string(state), Until: &until, Reason: body.Reason}, func(ctx context.Context, k breaker.Key) error {
+			return b.force(ctx, k, breaker.Forced{State: state, For: lasting, By: operator, Why: body.Reason})
 		})
 	}
 }
@@ -139,19 +139,19 @@ func (b breakerAdmin) doReset(w http.ResponseWriter, r *http.Request) {
 		observability.WriteProblem(w, http.StatusBadRequest, `name a breaker, as {"breaker": "production/crm"}`)
 		return
 	}
-	b.change(w, r, breakerChanged{Breaker: body.Breaker}, func(k breaker.Key) error {
-		return b.reset(r.Context(), k, operator)
+	b.change(w, r, breakerChanged{Breaker: body.Breaker}, func(ctx context.Context, k breaker.Key) error {
+		return b.reset(ctx, k, operator)
 	})
 }
 
 // change makes a change, writes it into the audit log and answers.
-func (b breakerAdmin) change(w http.ResponseWriter, r *http.Request, c breakerChanged, do func(breaker.Key) error) {
+func (b breakerAdmin) change(w http.ResponseWriter, r *http.Request, c breakerChanged, do func(context.Context, breaker.Key) error) {
 	key, err := b.find(c.Breaker)
 	if err != nil {
 		observability.WriteProblem(w, http.StatusNotFound, err.Error())
 		return
 	}
-	err = do(key)
+	err = do(r.Context(), key)
 	c.HereOnly = errors.Is(err, breaker.ErrHereOnly)
 	if err != nil && !c.HereOnly {
 		observability.WriteProblem(w, http.StatusConflict, err.Error())
