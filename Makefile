@@ -71,6 +71,11 @@ cache: ## the cache: the long form (a million URLs, ten thousand variants)
 fleet: deps ## several gateways on a real Redis: the long form (all on three topologies, 20 failovers)
 	$(GO) test -count=1 -v -timeout 30m -run='^TestFleet' ./cmd/gateway -long
 
+.PHONY: resilience
+resilience: deps ## every REL and chaos test, those of the gateway in the long form (30 rolling restarts)
+	$(GO) test -count=1 -timeout 30m -run='^Test(REL|Chaos)' $$($(GO) list ./... | grep -v '/cmd/gateway$$')
+	$(GO) test -count=1 -v -timeout 60m -run='^Test(REL|Chaos)' ./cmd/gateway -long
+
 .PHONY: sim
 sim: ## simulate the quota: 10000 random runs, the comparison with usual strategies, the plot in docs/
 	$(GO) test -count=1 -v -timeout 60m ./limiter/quotasim -long
@@ -81,7 +86,7 @@ docs: ## regenerate the documents that come from the code
 	$(GO) test ./config -run Document -update
 
 .PHONY: deps
-deps: ## install what the tests need from the system (a C compiler, curl, redis-server)
+deps: ## install what the tests need from the system (a C compiler, curl, redis-server, haproxy)
 	@scripts/test-deps.sh
 
 .PHONY: clean

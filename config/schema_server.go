@@ -20,9 +20,10 @@ type Server struct {
 	// peer in logs. It never decides who a caller is.
 	TrustedProxies []Prefix `yaml:"trusted_proxies"`
 	// LameDuck is how long the gateway says not ready, and still serves, before
-	// it stops accepting.
+	// it stops accepting: longer than readiness takes to reach every balancer.
 	LameDuck Duration `yaml:"lame_duck" default:"5s" range:"0s..10m"`
-	// DrainTimeout is how long running requests may take to end after that.
+	// DrainTimeout is how long running requests may take to end after that; then
+	// they are cut. Whatever kills must wait 5 s longer than both together.
 	DrainTimeout Duration `yaml:"drain_timeout" default:"30s" range:"0s..1h"`
 }
 
