@@ -42,7 +42,7 @@ func (f *replicas) settle(t *testing.T, target string) {
 func TestFleetSharesStoredAnswers(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
-		f := newFleet(t, topology, fleetOptions{})
+		f := newFleet(t, topology, fleetOptions{extra: patientRedis})
 		await(t, "the replicas know each other", func() bool { return f.metric(t, f.all[2], "iqgw_store_replicas") == 3 })
 		f.ClearLedger()
 		f.cacheStatusOf(t, f.all[0], catalogItems)

@@ -30,7 +30,7 @@ func (f *replicas) status(t *testing.T, r *replica) int {
 // later; any of them shows the bucket alike.
 func TestFleetBlocksAQuota(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, redistest.Single(t), fleetOptions{replicas: 2})
+	f := newFleet(t, redistest.Single(t), fleetOptions{replicas: 2, extra: patientRedis})
 	for _, r := range f.all {
 		f.wantOK(t, r)
 	}

@@ -227,7 +227,7 @@ func (f *replicas) token(t *testing.T, r *replica) tokenRow {
 func TestFleetFollowsItsOperator(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
-		f := newFleet(t, topology, fleetOptions{})
+		f := newFleet(t, topology, fleetOptions{extra: patientRedis})
 		before := map[*replica]tokenRow{}
 		holders := map[string]bool{}
 		for _, r := range f.all {

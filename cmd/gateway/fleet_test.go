@@ -194,11 +194,11 @@ func TestFleetServesWhileRedisIsFrozen(t *testing.T) {
 		wantNoFailure(t, "around the freeze", samples)
 
 		base, during := percentile(samples, 0.99, calm, frozen), percentile(samples, 0.99, frozen, thawed)
-		t.Logf("p99 of %d calls: %s before, %s while Redis was frozen, %s after; in use again after %s", len(samples),
-			base, during, percentile(samples, 0.99, thawed.Add(recovered), time.Now()), recovered)
-		most, within := 60*time.Millisecond, 5*time.Second // the short form shares a busy machine with other tests
-		if *long {
-			most, within = 20*time.Millisecond, 2*time.Second
+		after := percentile(samples, 0.99, thawed.Add(recovered), time.Now())
+		t.Logf("p99 of %d calls: %s before, %s while Redis was frozen, %s after; in use again after %s", len(samples), base, during, after, recovered)
+		most, within := 20*time.Millisecond, 2*time.Second
+		if !*long { // shares a busy machine with other tests, which may begin with the freeze
+			base, most, within = max(base, after), 60*time.Millisecond, 5*time.Second
 		}
 		if added := during - base; added > most {
 			t.Errorf("the freeze adds %s to p99, want at most %s", added, most)

@@ -32,7 +32,7 @@ func TestDocumentedRightsAreEnough(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
 		f := newFleet(t, topology, fleetOptions{
 			replicas: 2,
-			extra:    "  username: gateway\n  password: of-the-gateway\nservices:\n  dataconnect: {session: {preferred_endpoint: false}}\n",
+			extra:    patientRedis + "  username: gateway\n  password: of-the-gateway\nservices:\n  dataconnect: {session: {preferred_endpoint: false}}\n",
 		})
 		last := f.all[1]
 		for _, r := range f.all {
