@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"iqgateway/internal/exchange"
+	"iqgateway/internal/steady"
 )
 
 const (
@@ -87,7 +88,7 @@ func (m *Memory) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			collected = m.look(now, collected)
+			steady.Try(func() { collected = m.look(now, collected) }, m.options.Hooks.panicked)
 		}
 	}
 }
@@ -95,11 +96,6 @@ func (m *Memory) Run(ctx context.Context) {
 // look refreshes what the stage goes by. It returns when it last forced a
 // collection, of which the last was at collected.
 func (m *Memory) look(now, collected time.Time) time.Time {
-	defer func() {
-		if value := recover(); value != nil {
-			m.options.Hooks.panicked(value, debug.Stack())
-		}
-	}()
 	use := m.measure()
 	shedding := m.shedding.Load()
 	// Garbage alone is no reason to begin; and while everything is refused, the

@@ -5,6 +5,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"iqgateway/internal/steady"
 )
 
 // Bounds of what a process does for callers that do not wait for it.
@@ -75,7 +77,7 @@ func New(o Options) *Cache {
 		o.Hooks.evicted(bytes)
 	})
 	c.memory.hidden = o.Hidden
-	c.feed = newFeed(feedOptions{Index: c.index, Log: o.Log, OnError: o.Hooks.logFailed})
+	c.feed = newFeed(feedOptions{Index: c.index, Log: o.Log, OnError: o.Hooks.logFailed, Panicked: c.panicked})
 	c.flights.all = map[flightKey]*flight{}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
@@ -89,20 +91,25 @@ const tidyEvery = time.Second
 func (c *Cache) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	all.Go(func() { _ = c.feed.Run(ctx) })
-	all.Go(func() {
-		tick := time.NewTicker(tidyEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				c.memory.tidy()
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
+	all.Go(func() { steady.Keep(ctx, c.tidy, c.panicked) })
 	all.Wait()
 }
+
+func (c *Cache) tidy(ctx context.Context) {
+	tick := time.NewTicker(tidyEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			c.memory.tidy()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// panicked tells of a panic that belongs to no service.
+func (c *Cache) panicked(value any, stack []byte) { c.o.Hooks.panicked(ServiceName{}, value, stack) }
 
 // Close ends fetches that nobody waits for and returns when all have ended.
 // Requests must have ended before.

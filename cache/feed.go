@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"iqgateway/internal/steady"
 )
 
 // appendMost is how many events one call gives the log.
@@ -21,6 +23,8 @@ type feedOptions struct {
 	// OnError (nil = silent) is told what the log refused; op is "append" or
 	// "since".
 	OnError func(op string, err error)
+	// Panicked (nil = silent) is told of a panic; what panicked begins anew.
+	Panicked steady.Panicked
 }
 
 // feed carries invalidations to the fleet and back.
@@ -52,8 +56,11 @@ func (f *feed) Run(ctx context.Context) error {
 		return nil
 	}
 	var both sync.WaitGroup
-	both.Go(func() { f.every(ctx, f.o.Poll, f.read) })
-	both.Go(func() { f.every(ctx, f.o.Retry, f.offer) })
+	keep := func(interval time.Duration, do func(context.Context)) {
+		both.Go(func() { steady.Keep(ctx, func(ctx context.Context) { f.every(ctx, interval, do) }, f.o.Panicked) })
+	}
+	keep(f.o.Poll, f.read)
+	keep(f.o.Retry, f.offer)
 	both.Wait()
 	f.offer(context.WithoutCancel(ctx)) // the last chance of what waits
 	return nil

@@ -18,6 +18,7 @@ import (
 	"iqgateway/internal/fleet"
 	fleetstore "iqgateway/internal/fleet/redisstore"
 	"iqgateway/internal/redisconn"
+	"iqgateway/internal/steady"
 	"iqgateway/limiter"
 	quotastore "iqgateway/limiter/redisstore"
 	"iqgateway/observability"
@@ -160,18 +161,29 @@ func (s *stores) observe() error {
 func (s *stores) run(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
-	all.Go(func() { s.tokens.Run(ctx) })
-	for _, r := range s.rotations {
-		all.Go(func() { r.run(ctx) })
+	keep := func(what string, loop func(context.Context)) {
+		all.Go(func() { steady.Keep(ctx, loop, s.loopPanicked(what)) })
 	}
-	all.Go(func() { s.cache.Run(ctx) })
-	all.Go(func() { s.breakers.Run(ctx) })
-	all.Go(func() { s.memory.Run(ctx) })
-	for _, conn := range s.connections() {
-		all.Go(func() { conn.Run(ctx) })
+	keep("tokens", s.tokens.Run)
+	for _, r := range s.rotations {
+		keep("rotation of "+r.what, r.run)
+	}
+	keep("cache", s.cache.Run)
+	keep("breakers", s.breakers.Run)
+	keep("memory", s.memory.Run)
+	for name, conn := range s.connections() {
+		keep(name, conn.Run)
 	}
 	if s.redis != nil {
-		all.Go(func() { s.fleet.Run(ctx) })
+		keep("fleet", s.fleet.Run)
+	}
+}
+
+// loopPanicked tells that a loop in the background will begin anew.
+func (s *stores) loopPanicked(what string) steady.Panicked {
+	return func(value any, stack []byte) {
+		s.event(slog.LevelError, "panic in the background, which begins anew",
+			slog.String("what", what), slog.Any("panic", value), slog.String("stack", string(stack)))
 	}
 }
 
