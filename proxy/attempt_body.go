@@ -2,8 +2,11 @@ package proxy
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"sync"
+
+	"iqgateway/internal/steady"
 )
 
 // errRevoked is what a transport reads that is late: another try has the body.
@@ -35,7 +38,7 @@ func (b *sentBody) Read(p []byte) (int, error) {
 	b.mu.Unlock()
 
 	b.watch.taking()
-	n, err := b.body.Read(p)
+	n, err := b.readSafely(p)
 	b.watch.given()
 	if err != nil && err != io.EOF {
 		b.mu.Lock()
@@ -43,6 +46,32 @@ func (b *sentBody) Read(p []byte) (int, error) {
 		b.mu.Unlock()
 	}
 	return n, err
+}
+
+// bodyPanicError carries a panic out of the transport's goroutine, where it would
+// end the process, to the request's own, where it ends the request.
+type bodyPanicError struct {
+	value any
+	stack []byte
+}
+
+// Error implements error.
+func (e *bodyPanicError) Error() string {
+	return fmt.Sprintf("panic while the request's body was read: %v\n%s", e.value, e.stack)
+}
+
+func (b *sentBody) readSafely(p []byte) (n int, err error) {
+	steady.Try(func() { n, err = b.body.Read(p) }, func(value any, stack []byte) {
+		n, err = 0, &bodyPanicError{value, stack}
+	})
+	return n, err
+}
+
+// rethrow panics in the caller's goroutine if a read has.
+func (b *sentBody) rethrow() {
+	if thrown, ok := errors.AsType[*bodyPanicError](b.Err()); ok {
+		panic(thrown)
+	}
 }
 
 // Close implements [io.Closer].

@@ -79,7 +79,10 @@ type evidence struct {
 // classify says what kind of failure the evidence shows. The caller's own
 // deeds come first: an aborted upload also looks like a broken connection.
 func classify(e evidence) FailureKind {
+	_, panicked := errors.AsType[*bodyPanicError](e.body)
 	switch {
+	case panicked:
+		return FailedInternal
 	case e.body != nil && !isDeadline(e.body):
 		return FailedCallerBody
 	case errors.Is(e.cause, errTooManyInterim):

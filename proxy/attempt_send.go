@@ -94,7 +94,8 @@ func (n *run) fail(err error) error {
 		write:     n.exchange.Target.Write,
 		https:     n.out.URL.Scheme == "https",
 	}
-	if body, ok := n.out.Body.(*sentBody); ok {
+	body, _ := n.out.Body.(*sentBody)
+	if body != nil {
 		e.body = body.Err()
 	}
 	if n.ctx.Err() != nil {
@@ -104,6 +105,9 @@ func (n *run) fail(err error) error {
 	n.broken(kind)
 	n.end(kind)
 	n.exchange.Attempts += n.info.Resends
+	if body != nil {
+		body.rethrow()
+	}
 	return e.problem(n.info.Service)
 }
 

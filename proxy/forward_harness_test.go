@@ -53,6 +53,8 @@ type gate struct {
 	// Wrap puts stages in front of the gate; nil puts none.
 	Wrap func(http.Handler) http.Handler
 
+	// Between stands between the forward and the attempt stage; nil passes.
+	Between func(*http.Request, http.RoundTripper) (*http.Response, error)
 	// Spy sees the errors of attempts.
 	Spy func(context.Context, error)
 
@@ -137,7 +139,7 @@ func (g *gate) handler(t *testing.T) http.Handler {
 		return res, err
 	})
 	forward := proxy.NewForward(proxy.ForwardOptions{
-		Transport: outbound, Services: services, Errors: errors, Locations: g.Locations, Headers: g.Mode,
+		Transport: g.between(outbound), Services: services, Errors: errors, Locations: g.Locations, Headers: g.Mode,
 	})
 	forward = proxy.NewSession(proxy.SessionOptions{Transport: outbound, Services: services, Sessions: g.Sessions, Locations: g.Locations, Errors: errors})(forward)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -149,6 +151,13 @@ func (g *gate) handler(t *testing.T) http.Handler {
 		defer func() { g.exchanges <- ex }()
 		forward.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+func (g *gate) between(next http.RoundTripper) http.RoundTripper {
+	if g.Between == nil {
+		return next
+	}
+	return tripper(func(r *http.Request) (*http.Response, error) { return g.Between(r, next) })
 }
 
 // authorize stands for the token stage.
