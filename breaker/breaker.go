@@ -108,13 +108,14 @@ func (b *breaker) become(to State, now time.Time, reason Reason, by string) {
 	b.refresh()
 }
 
-// open opens the breaker from now on; d is how long, less some jitter so that
-// replicas and upstreams do not fall into step.
+// open opens the breaker from now on; d is how long, less 10 to 20 %: so that
+// upstreams do not fall into step, and that one which is well again is found
+// within d although a request has yet to come and to be answered.
 func (b *breaker) open(now, from time.Time, d time.Duration, reason Reason, by string) {
 	b.become(Open, now, reason, by)
-	d -= time.Duration(b.owner.options.Random() * float64(d) / 10)
+	d -= d/10 + time.Duration(b.owner.options.Random()*float64(d)/10)
 	b.until = later(from.Add(d), now.Add(d/10))
-	b.nextPing = now.Add(b.policy.Load().openFor)
+	b.nextPing = now.Add(pingPause(b.policy.Load()))
 }
 
 // trip opens a breaker that was closed.

@@ -55,7 +55,7 @@ func TestOpenTimeDoubles(t *testing.T) {
 		r.many(20, "/")
 		for i, want := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 8 * time.Second} {
 			left := r.List()[0].OpenFor
-			if left > want || left < want*9/10 {
+			if left > want || left < want*8/10 {
 				t.Errorf("time %d: open for %s, want about %s", i+1, left, want)
 			}
 			rest(left - time.Millisecond)

@@ -7,31 +7,52 @@ import (
 	"time"
 )
 
-// startPings pings the upstreams whose time has come.
-func (bs *Breakers) startPings(ctx context.Context, running *sync.WaitGroup) {
+// pingPause is the time between two pings of the fleet: less than OpenFor, so
+// that an upstream that is well again is found within it.
+func pingPause(p *policy) time.Duration { return p.openFor * 8 / 10 }
+
+// startPings pings the upstreams whose time has come, and returns when that of
+// the next one comes; zero = none will.
+func (bs *Breakers) startPings(ctx context.Context, running *sync.WaitGroup) (next time.Time) {
+	now := time.Now()
 	for _, b := range bs.all() {
-		if ping := b.pingDue(time.Now()); ping != nil {
+		ping, due := b.pingDue(now)
+		if ping != nil {
 			running.Go(func() { b.pingOnce(ctx, ping) })
 		}
+		next = sooner(due, next)
 	}
+	return next
 }
 
-// pingDue returns the ping of a breaker that is ill, if it is time for it.
-func (b *breaker) pingDue(now time.Time) func(context.Context) error {
-	if b.ping == nil {
-		return nil
+// sooner returns the earlier of two times; zero is never.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// pingDue returns the ping of a breaker that is ill, if it is time for it, or
+// when it is.
+func (b *breaker) pingDue(now time.Time) (due func(context.Context) error, next time.Time) {
+	if b.ping == nil || b.fast.Load() != nil {
+		return nil, time.Time{}
 	}
 	ping := b.ping.Load()
-	if ping == nil || b.fast.Load() != nil {
-		return nil
+	if ping == nil {
+		return nil, time.Time{}
 	}
 	b.mu.Lock()
 	defer b.unlock()
-	if b.forced != nil || b.state == Closed || b.pinging || len(b.probes) > 0 || now.Before(b.nextPing) {
-		return nil
+	switch {
+	case b.forced != nil || b.state == Closed || b.pinging || len(b.probes) > 0:
+		return nil, time.Time{} // the next poll looks again
+	case now.Before(b.nextPing):
+		return nil, b.nextPing
 	}
 	b.pinging = true
-	return *ping
+	return *ping, time.Time{}
 }
 
 // pingOnce asks the upstream, if no other replica does, and closes the breaker
@@ -42,7 +63,7 @@ func (b *breaker) pingOnce(ctx context.Context, ping func(context.Context) error
 	defer cancel()
 	began := time.Now()
 	err := errOthersTurn
-	if b.owner.mayPing(bounded, b, p.openFor-pollEvery/2) {
+	if b.owner.mayPing(bounded, b, pingPause(p)*9/10) {
 		if b.owner.guard(func() { err = ping(bounded) }) {
 			err = errPanicked
 		}
@@ -51,7 +72,8 @@ func (b *breaker) pingOnce(ctx context.Context, ping func(context.Context) error
 	b.mu.Lock()
 	defer b.unlock()
 	b.pinging = false
-	b.nextPing = later(now, began.Add(p.openFor-pollEvery/2))
+	b.nextPing = later(now, began.Add(pingPause(p)))
+	b.owner.tell() // Run is to reckon anew
 	if err == nil && b.forced == nil && b.state != Closed {
 		b.shut(now, ReasonPing, b.owner.options.Replica)
 		b.report()
@@ -66,7 +88,7 @@ func (bs *Breakers) mayPing(ctx context.Context, b *breaker, turn time.Duration)
 	if bs.options.Store == nil {
 		return true
 	}
-	p := Probe{ID: bs.probeID(), Limit: 1, TTL: max(turn, pollEvery/2)} // it is not given back: the turn is the pause
+	p := Probe{ID: bs.probeID(), Limit: 1, TTL: turn} // it is not given back: the turn is the pause
 	granted, _, err := bs.options.Store.Claim(ctx, b.stateName+"#ping", p)
 	bs.heard(ctx, err)
 	return granted || err != nil

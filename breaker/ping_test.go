@@ -35,7 +35,7 @@ func TestPingClosesTheBreaker(t *testing.T) {
 			rest(100 * time.Millisecond)
 		}
 		a.is(Open)
-		if n := asked.Load(); n < 20 || n > 40 {
+		if n := asked.Load(); n < 20 || n > 45 {
 			t.Errorf("%d pings of the fleet in 30 s", n)
 		}
 		well.Store(true)

@@ -31,7 +31,7 @@ type Settings struct {
 	MinRequests int
 	// FailureRatio of failures to results from which the breaker opens; 0 = 0.5.
 	FailureRatio float64
-	// OpenFor is how long it stays open at first; 0 = 1 s. It doubles with each
+	// OpenFor is how long it stays open at first, less 10 to 20 %; 0 = 1 s. It doubles with each
 	// probe that the upstream fails. A probe that finds nobody there costs the
 	// upstream nothing, so that the next one follows after OpenFor.
 	OpenFor time.Duration

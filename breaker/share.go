@@ -108,7 +108,7 @@ func (b *breaker) adopt(before time.Time, r Record) {
 		b.become(Open, time.Now(), r.Reason, r.By)
 		b.until = before.Add(min(r.Left, p.openForMax))
 		b.step = max(0, min(r.Step, 62))
-		b.nextPing = time.Now().Add(p.openFor)
+		b.nextPing = time.Now().Add(pingPause(p))
 	}
 }
 

@@ -26,10 +26,9 @@ func (bs *Breakers) Run(ctx context.Context) {
 		bs.guard(func() { bs.flush(ctx) })
 		if now := time.Now(); !now.Before(poll) {
 			bs.guard(func() { bs.poll(ctx) })
-			bs.startPings(ctx, &pings)
 			poll = now.Add(pollEvery - time.Duration(bs.options.Random()*float64(pollEvery)/10))
 		}
-		bs.rest(ctx, poll)
+		bs.rest(ctx, sooner(poll, bs.startPings(ctx, &pings)))
 	}
 }
 

@@ -67,12 +67,12 @@ func TestThrottleBreaker(t *testing.T) {
 		}
 		r.is(Closed) // that of the upstream
 		p := r.refused()
-		if p.Extra["reason"] != "throttled" || p.RetryAfter < 9*time.Second {
+		if p.Extra["reason"] != "throttled" || p.RetryAfter < 8*time.Second {
 			t.Errorf("%+v", p)
 		}
 		for range 3 { // its time does not double
 			s, _ := throttled429(r)
-			if s.OpenFor < 9*time.Second || s.OpenFor > 10*time.Second {
+			if s.OpenFor < 8*time.Second || s.OpenFor > 10*time.Second {
 				t.Errorf("open for %s", s.OpenFor)
 			}
 			rest(s.OpenFor)
