@@ -1,9 +1,6 @@
 package redisstore_test
 
 import (
-	"bytes"
-	"context"
-	"sync"
 	"testing"
 	"time"
 
@@ -33,39 +30,16 @@ type setup struct {
 	password string
 }
 
-func aKey(b byte) secret.Text { return secret.New(string(bytes.Repeat([]byte{b}, 32))) }
-
 func (o setup) connect(t testing.TB, topology redistest.Topology, ring *redisconn.Keyring, hooks redisconn.Hooks) *redisconn.Conn {
 	t.Helper()
-	if o.timeout == 0 {
-		o.timeout = 5 * time.Second
-	}
-	conn, err := redisconn.New(redisconn.Options{
-		Addresses: topology.Addresses(), Mode: redisconn.Mode(topology.Mode()), MasterName: topology.MasterName(),
-		Timeout: o.timeout, Keys: ring, NameKey: aKey('n'), Hooks: hooks, Username: o.user, Password: secret.New(o.password),
+	return redistest.Connect(t, topology, redisconn.Options{
+		Timeout: o.timeout, Keys: ring, Hooks: hooks, Username: o.user, Password: secret.New(o.password),
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	if err := conn.Connect(ctx); err != nil {
-		t.Logf("at first: %v", err) // Run goes on trying
-	}
-	running.Go(func() { conn.Run(ctx) })
-	t.Cleanup(func() {
-		cancel()
-		running.Wait()
-		if err := conn.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return conn
 }
 
 func newReplica(t testing.TB, topology redistest.Topology, o setup) *replica {
 	t.Helper()
-	ring, err := redisconn.NewKeyring([]secret.Text{aKey('k')})
+	ring, err := redisconn.NewKeyring([]secret.Text{redistest.Key('k')})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +132,7 @@ func replace(t testing.TB, ring *redisconn.Keyring, keys ...byte) {
 	t.Helper()
 	var all []secret.Text
 	for _, k := range keys {
-		all = append(all, aKey(k))
+		all = append(all, redistest.Key(k))
 	}
 	if err := ring.Replace(all); err != nil {
 		t.Fatal(err)

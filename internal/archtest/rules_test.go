@@ -30,7 +30,7 @@ var imports = map[string][]string{
 
 	"internal/fleet":            nil,
 	"internal/redisconn":        nil,
-	"internal/redistest":        nil,
+	"internal/redistest":        {"internal/redisconn"}, // connects to what it starts
 	"internal/fleet/redisstore": {"internal/fleet", "internal/redisconn"},
 	"breaker/redisstore":        {"breaker", "internal/redisconn"},
 	"cache/redisstore":          {"cache", "internal/redisconn"},

@@ -11,7 +11,7 @@ import (
 func TestStoreKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
-		fleet := []*replica{newReplica(t, topology, generous), newReplica(t, topology, generous), newReplica(t, topology, generous)}
+		fleet := []*replica{newReplica(t, topology, redistest.Generous), newReplica(t, topology, redistest.Generous), newReplica(t, topology, redistest.Generous)}
 		stores := make([]limiter.Store, len(fleet))
 		for i, r := range fleet {
 			stores[i] = r

@@ -18,7 +18,7 @@ import (
 // reports how long Redis works on it.
 func BenchmarkAcquire(b *testing.B) {
 	server := redistest.Single(b)
-	r := newReplica(b, server, generous)
+	r := newReplica(b, server, redistest.Generous)
 	b.Run("PING", func(b *testing.B) {
 		for b.Loop() {
 			err := r.conn.Call(b.Context(), "ping", func(ctx context.Context, c redis.UniversalClient) error { return c.Ping(ctx).Err() })

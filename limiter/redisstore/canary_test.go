@@ -11,7 +11,7 @@ import (
 func TestNoNameCanBeReadInRedis(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
-		r := newReplica(t, topology, generous)
+		r := newReplica(t, topology, redistest.Generous)
 		side := newSide(t, r, limiter.Key{
 			Environment: "canary-environment", Service: "canary-service", Policy: "canary-policy", Counted: "canary-client-id",
 		})
@@ -49,7 +49,7 @@ func TestNoNameCanBeReadInRedis(t *testing.T) {
 // A replica that does not know a caller shows that there is one.
 func TestCallersOfOtherReplicas(t *testing.T) {
 	topology := redistest.Single(t)
-	one, two := newReplica(t, topology, generous), newReplica(t, topology, generous)
+	one, two := newReplica(t, topology, redistest.Generous), newReplica(t, topology, redistest.Generous)
 	side := newSide(t, one, bucket("main"))
 	side.learn()
 	side.ask.Uses = []limiter.Use{{Caller: "first", Spent: 3}, {Caller: "second", Spent: 4, Waiting: 1}}

@@ -28,7 +28,7 @@ func (s *side) eventuallyTold() limiter.Answer {
 func TestAnEmptyStoreIsHealedByTheReplicas(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
-		one, two := newReplica(t, topology, generous), newReplica(t, topology, generous)
+		one, two := newReplica(t, topology, redistest.Generous), newReplica(t, topology, redistest.Generous)
 		a, b := newSide(t, one, bucket("main")), newSide(t, two, bucket("main"))
 		b.ask.Replica += " b"
 		a.learn()
@@ -86,7 +86,7 @@ func TestARestartedStoreIsHealed(t *testing.T) {
 // again gets the same tokens, once.
 func TestALostAnswer(t *testing.T) {
 	server := redistest.Single(t)
-	brief, other := newReplica(t, server, 100*time.Millisecond), newReplica(t, server, generous)
+	brief, other := newReplica(t, server, 100*time.Millisecond), newReplica(t, server, redistest.Generous)
 	s := newSide(t, brief, bucket("main"))
 	redistest.Eventually(t, "a first ask", func() bool { _, err := s.try(); return err == nil })
 	s = newSide(t, brief, bucket("lost"))
@@ -150,7 +150,7 @@ func TestTheMasterFailsOver(t *testing.T) {
 // replicas' own numbers repair it.
 func TestLostWritesAreRepaired(t *testing.T) {
 	topology := redistest.Single(t)
-	one, two := newReplica(t, topology, generous), newReplica(t, topology, generous)
+	one, two := newReplica(t, topology, redistest.Generous), newReplica(t, topology, redistest.Generous)
 	client := redistest.Client(t, topology)
 	a, b := newSide(t, one, bucket("main")), newSide(t, two, bucket("main"))
 	b.ask.Replica += " b"
@@ -178,7 +178,7 @@ func TestLostWritesAreRepaired(t *testing.T) {
 func TestScriptsAreFlushedAllTheTime(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
-		r := newReplica(t, topology, generous)
+		r := newReplica(t, topology, redistest.Generous)
 		first := newSide(t, r, bucket("main"))
 		first.limit = 1 << 20
 		first.learn()

@@ -24,7 +24,7 @@ const stepsPerTrace = 120
 func TestTheScriptDecidesAsSharedDoes(t *testing.T) {
 	t.Parallel()
 	server := redistest.Single(t)
-	r := newReplica(t, server, generous)
+	r := newReplica(t, server, redistest.Generous)
 	client := redistest.Client(t, server)
 	modes, told := map[limiter.Mode]int{}, map[string]bool{}
 	for seed := range uint64(*traces) {

@@ -135,7 +135,7 @@ func TestAFleetUsesTheWholeWindow(t *testing.T) {
 	members := make([]http.RoundTripper, 3)
 	var first *replica
 	for i := range members {
-		r := newReplica(t, server, generous)
+		r := newReplica(t, server, redistest.Generous)
 		members[i] = member(t, r, strconv.Itoa(i), o)
 		if i == 0 {
 			first = r

@@ -1,15 +1,11 @@
 package redisstore_test
 
 import (
-	"bytes"
-	"context"
-	"sync"
 	"testing"
 	"time"
 
 	"iqgateway/internal/redisconn"
 	"iqgateway/internal/redistest"
-	"iqgateway/internal/secret"
 	"iqgateway/limiter"
 	"iqgateway/limiter/redisstore"
 )
@@ -21,33 +17,9 @@ type replica struct {
 	seen *redistest.Tally
 }
 
-func aKey(b byte) secret.Text { return secret.New(string(bytes.Repeat([]byte{b}, 32))) }
-
-// generous is a timeout for tests that do not test it: the machine may be busy.
-const generous = 5 * time.Second
-
 func newReplica(t testing.TB, topology redistest.Topology, timeout time.Duration) *replica {
 	t.Helper()
-	conn, err := redisconn.New(redisconn.Options{
-		Addresses: topology.Addresses(), Mode: redisconn.Mode(topology.Mode()), MasterName: topology.MasterName(),
-		Timeout: timeout, NameKey: aKey('n'),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	if err := conn.Connect(ctx); err != nil {
-		t.Logf("at first: %v", err) // Run goes on trying
-	}
-	running.Go(func() { conn.Run(ctx) })
-	t.Cleanup(func() {
-		cancel()
-		running.Wait()
-		if err := conn.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	conn := redistest.Connect(t, topology, redisconn.Options{Timeout: timeout})
 	seen := &redistest.Tally{}
 	store := redisstore.New(conn, redisstore.Options{
 		Hooks: redisstore.Hooks{Discarded: func(field, reason string) { seen.Add(field, reason) }},

@@ -71,7 +71,7 @@ func wrongTexts() []oddCase {
 func TestForeignDataIsHealedAndCounted(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
-		r := newReplica(t, topology, generous)
+		r := newReplica(t, topology, redistest.Generous)
 		client := redistest.Client(t, topology)
 		for i, c := range append(wrongTypes(), wrongTexts()...) {
 			key := bucket(fmt.Sprint("case ", i))
@@ -102,7 +102,7 @@ func TestForeignDataIsHealedAndCounted(t *testing.T) {
 // A state whose numbers no script can have written must not stop the bucket.
 func TestPoisonedNumbersAreThrownAway(t *testing.T) {
 	topology := redistest.Single(t)
-	r := newReplica(t, topology, generous)
+	r := newReplica(t, topology, redistest.Generous)
 	client := redistest.Client(t, topology)
 	key := bucket("poisoned")
 	side := newSide(t, r, key)
@@ -130,7 +130,7 @@ func TestPoisonedNumbersAreThrownAway(t *testing.T) {
 // Records that are none are left out of a view, and counted.
 func TestNonsenseInTheHistory(t *testing.T) {
 	topology := redistest.Single(t)
-	r := newReplica(t, topology, generous)
+	r := newReplica(t, topology, redistest.Generous)
 	key := bucket("history")
 	side := newSide(t, r, key)
 	side.learn()
@@ -148,7 +148,7 @@ func TestNonsenseInTheHistory(t *testing.T) {
 
 func TestWithoutMemoryNothingChanges(t *testing.T) {
 	server := redistest.Single(t)
-	r := newReplica(t, server, generous)
+	r := newReplica(t, server, redistest.Generous)
 	side := newSide(t, r, bucket("full"))
 	side.learn()
 	before := must[limiter.Snapshot](t)(r.View(t.Context(), side.key, nil))

@@ -10,7 +10,7 @@ import (
 
 func TestEveryMethodIsOneRoundTrip(t *testing.T) {
 	server := redistest.Single(t)
-	r := newReplica(t, server, generous)
+	r := newReplica(t, server, redistest.Generous)
 	key := bucket("main")
 	seq := int64(0)
 	methods := []struct {
@@ -42,7 +42,7 @@ func TestEveryMethodIsOneRoundTrip(t *testing.T) {
 // its requests. Repeated asks are trips, too.
 func TestTripsAreCountedInRedis(t *testing.T) {
 	topology := redistest.Single(t)
-	r := newReplica(t, topology, generous)
+	r := newReplica(t, topology, redistest.Generous)
 	side := newSide(t, r, bucket("main"))
 	for range 5 {
 		side.tell()

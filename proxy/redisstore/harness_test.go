@@ -1,12 +1,10 @@
 package redisstore_test
 
 import (
-	"bytes"
 	"context"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
@@ -44,34 +42,16 @@ func (r *replica) tell(what string) {
 	r.told[what]++
 }
 
-func rawKey(b byte) secret.Text { return secret.New(string(bytes.Repeat([]byte{b}, 32))) }
-
 func newReplica(t testing.TB, topology redistest.Topology, prefix string) *replica {
 	t.Helper()
-	ring, err := redisconn.NewKeyring([]secret.Text{rawKey('k')})
+	ring, err := redisconn.NewKeyring([]secret.Text{redistest.Key('k')})
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := &replica{ring: ring, told: map[string]int{}}
-	r.conn, err = redisconn.New(redisconn.Options{
-		Addresses: topology.Addresses(), Mode: redisconn.Mode(topology.Mode()), MasterName: topology.MasterName(),
-		KeyPrefix: prefix, Timeout: 5 * time.Second, // the machine may be busy
-		Keys: ring, NameKey: rawKey('n'),
+	r.conn = redistest.Connect(t, topology, redisconn.Options{
+		KeyPrefix: prefix, Keys: ring,
 		Hooks: redisconn.Hooks{Rejected: func(kind string, reason redisconn.RejectReason) { r.tell(kind + " " + string(reason)) }},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	if err := r.conn.Connect(ctx); err != nil {
-		t.Logf("at first: %v", err) // Run goes on trying
-	}
-	var running sync.WaitGroup
-	running.Go(func() { r.conn.Run(ctx) })
-	t.Cleanup(func() {
-		cancel()
-		running.Wait()
-		_ = r.conn.Close()
 	})
 	r.Store = redisstore.New(r.conn, redisstore.Hooks{Discarded: func(reason redisstore.Discarded) { r.tell(string(reason)) }})
 	return r

@@ -167,7 +167,7 @@ func TestKeysRotate(t *testing.T) {
 	server := redistest.Single(t)
 	a, b := newReplica(t, server, ""), newReplica(t, server, "")
 	a.put(t, aKey, cookies("1"))
-	if err := b.ring.Replace([]secret.Text{rawKey('2'), rawKey('k')}); err != nil {
+	if err := b.ring.Replace([]secret.Text{redistest.Key('2'), redistest.Key('k')}); err != nil {
 		t.Fatal(err)
 	}
 	if got := names(b.load(t, aKey)); got != "s=1" {
@@ -177,7 +177,7 @@ func TestKeysRotate(t *testing.T) {
 	if got := a.load(t, aKey); len(got.Cookies) != 0 || a.count("session unknown_key") != 1 {
 		t.Errorf("%+v, told %v", got, a.told)
 	}
-	if err := a.ring.Replace([]secret.Text{rawKey('2')}); err != nil {
+	if err := a.ring.Replace([]secret.Text{redistest.Key('2')}); err != nil {
 		t.Fatal(err)
 	}
 	if got := names(a.load(t, aKey)); got != "s=2" {

@@ -1,10 +1,7 @@
 package redisstore_test
 
 import (
-	"bytes"
-	"context"
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 
@@ -31,34 +28,19 @@ type setup struct {
 	prefix  string
 }
 
-func aKey(b byte) secret.Text { return secret.New(string(bytes.Repeat([]byte{b}, 32))) }
-
 func newReplica(t testing.TB, topology redistest.Topology, o setup) *replica {
 	t.Helper()
-	ring, err := redisconn.NewKeyring([]secret.Text{aKey('k')})
+	ring, err := redisconn.NewKeyring([]secret.Text{redistest.Key('k')})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.timeout == 0 {
-		o.timeout = 5 * time.Second
-	}
 	seen := &redistest.Tally{}
-	conn, err := redisconn.New(redisconn.Options{
-		Addresses: topology.Addresses(), Mode: redisconn.Mode(topology.Mode()), MasterName: topology.MasterName(),
-		KeyPrefix: o.prefix, Timeout: o.timeout, Keys: ring, NameKey: aKey('n'),
+	conn := redistest.Connect(t, topology, redisconn.Options{
+		KeyPrefix: o.prefix, Timeout: o.timeout, Keys: ring,
 		Hooks: redisconn.Hooks{Rejected: func(kind string, reason redisconn.RejectReason) {
 			seen.Add(kind, string(reason))
 		}},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	if err := conn.Connect(ctx); err != nil {
-		t.Logf("at first: %v", err) // Run goes on trying
-	}
-	running.Go(func() { conn.Run(ctx) })
 	store, err := redisstore.New(conn, redisstore.Options{
 		LockTTL: o.lockTTL, Now: o.now,
 		Hooks: redisstore.Hooks{
@@ -71,11 +53,6 @@ func newReplica(t testing.TB, topology redistest.Topology, o setup) *replica {
 	}
 	t.Cleanup(func() {
 		if err := store.Close(); err != nil {
-			t.Error(err)
-		}
-		cancel()
-		running.Wait()
-		if err := conn.Close(); err != nil {
 			t.Error(err)
 		}
 	})

@@ -14,7 +14,7 @@ import (
 // rash ones. Nothing fails in any; the rash ones cost misses.
 func TestEncryptionKeysRotateUnderLoad(t *testing.T) {
 	t.Parallel()
-	before, after := aKey('k'), aKey('K')
+	before, after := redistest.Key('k'), redistest.Key('K')
 	cases := map[string]struct {
 		steps  [][]secret.Text
 		misses bool

@@ -25,7 +25,7 @@ func TestWithoutEncryptionKeysThereIsNoStore(t *testing.T) {
 }
 
 func TestALockTooShortToBeKeptAliveIsRefused(t *testing.T) {
-	ring := must[*redisconn.Keyring](t)(redisconn.NewKeyring([]secret.Text{aKey('k')}))
+	ring := must[*redisconn.Keyring](t)(redisconn.NewKeyring([]secret.Text{redistest.Key('k')}))
 	conn := must[*redisconn.Conn](t)(redisconn.New(redisconn.Options{Addresses: []string{"127.0.0.1:1"}, Keys: ring}))
 	defer func() { _ = conn.Close() }()
 	for _, ttl := range []time.Duration{-1, 1, 99 * time.Millisecond} {
