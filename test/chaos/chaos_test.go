@@ -73,7 +73,7 @@ func (c *court) round(t *testing.T, round int) {
 	t.Helper()
 	number := *seed + uint64(round)
 	length := roundWrites * time.Second / writeRate
-	plan := chaos.NewPlan(number, length, replicas)
+	plan := chaos.NewPlan(number, length, replicas, round%3 == 0)
 	l := &load{fleet: c.fleet, seed: number, rate: writeRate, first: round * roundWrites, count: roundWrites}
 	t.Logf("round %d, seed %d", round, number)
 	ctx, stop := context.WithTimeout(t.Context(), length+5*time.Second)

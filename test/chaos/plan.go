@@ -62,7 +62,7 @@ func replicaKinds() []Kind {
 func commonKinds() []Kind {
 	return []Kind{
 		Unavailable, FailedAfter, CutAfter, CutBefore, SlowHeader, Slow, Truncated, Garbage, Throttled,
-		TokenDown, TokenCut, TokensRevoked, RedisKill, RedisFreeze, RedisCut, RedisScripts,
+		TokenDown, TokenCut, RedisKill, RedisFreeze, RedisCut, RedisScripts,
 	}
 }
 
@@ -92,21 +92,31 @@ type Plan struct {
 
 // NewPlan draws a plan of some length. The same seed draws the same one, and
 // every kind comes before any comes again.
-func NewPlan(seed uint64, length time.Duration, replicas int) Plan {
+//
+// Tokens are revoked once, or never: a gateway replaces what the upstream has
+// refused once in 30 seconds, and the storm is to be about other things than
+// that.
+func NewPlan(seed uint64, length time.Duration, replicas int, revoke bool) Plan {
 	random := rand.New(rand.NewPCG(seed, 0xc4a05))
+	var once []Kind
+	if revoke {
+		once = append(once, TokensRevoked)
+	}
 	return Plan{
-		Replicas: lane(random, length, replicaKinds(), func() int { return random.IntN(replicas) }),
-		Common:   lane(random, length, commonKinds(), func() int { return Everywhere }),
+		Replicas: lane(random, length, replicaKinds(), nil, func() int { return random.IntN(replicas) }),
+		Common:   lane(random, length, commonKinds(), once, func() int { return Everywhere }),
 	}
 }
 
-func lane(random *rand.Rand, length time.Duration, kinds []Kind, replica func() int) []Step {
+// lane draws steps one after the other; once comes in the first deck alone.
+func lane(random *rand.Rand, length time.Duration, kinds, once []Kind, replica func() int) []Step {
 	var steps []Step
 	var deck []Kind
 	at := time.Duration(0)
 	for {
 		if len(deck) == 0 {
-			deck = slices.Clone(kinds)
+			deck = append(slices.Clone(kinds), once...)
+			once = nil
 			random.Shuffle(len(deck), func(a, b int) { deck[a], deck[b] = deck[b], deck[a] })
 		}
 		at += between(random, 100*time.Millisecond, 500*time.Millisecond)

@@ -13,6 +13,7 @@ func (m Metrics) Sum(name string, having ...string) (float64, error) {
 	var sum float64
 lines:
 	for line := range strings.Lines(string(m)) {
+		line, _, _ = strings.Cut(line, " # ") // an exemplar
 		rest, ok := strings.CutPrefix(line, name)
 		if !ok || rest == "" || rest[0] != '{' && rest[0] != ' ' {
 			continue
