@@ -4,7 +4,7 @@ export GOTOOLCHAIN := auto
 
 GO       ?= go
 BIN      := bin
-LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
+LINT     := $(GO) tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 1s
@@ -30,12 +30,15 @@ build: ## build the gateway and the simulator into bin/
 .PHONY: test
 test: deps ## run all tests with the race detector, in random order
 	$(GO) test -race -shuffle=on ./...
+	cd test && $(GO) test -race -shuffle=on -p 1 ./...
 
 .PHONY: check
 check: lint test timing ## everything that CI runs
 	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' scripts/fuzz.sh $(EXPOSED)
 	$(GO) mod tidy -diff
 	$(GO) mod verify
+	cd test && $(GO) vet ./... && $(GO) mod tidy -diff
+	@scripts/verify-test.sh '$(GO)'
 
 .PHONY: timing
 timing: ## measure that refusals tell nothing by their time (not under the race detector)
@@ -46,10 +49,12 @@ lint: ## run the linters
 	$(LINT) run ./...
 	@scripts/lint-selftest.sh $(LINT)
 	$(LINT) fmt --diff ./...
+	cd test && $(LINT) run ./... && $(LINT) fmt --diff ./...
 
 .PHONY: fmt
 fmt: ## format all code
 	$(LINT) fmt ./...
+	cd test && $(LINT) fmt ./...
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (1s)
@@ -75,6 +80,10 @@ fleet: deps ## several gateways on a real Redis: the long form (all on three top
 resilience: deps ## every REL and chaos test, those of the gateway in the long form (30 rolling restarts)
 	$(GO) test -count=1 -timeout 30m -run='^Test(REL|Chaos)' $$($(GO) list ./... | grep -v '/cmd/gateway$$')
 	$(GO) test -count=1 -v -timeout 60m -run='^Test(REL|Chaos)' ./cmd/gateway -long
+
+.PHONY: chaos
+chaos: deps ## numbered writes through three gateways while everything breaks, the leak soak: the long form (100000 and 1000000)
+	cd test && $(GO) test -count=1 -v -p 1 -timeout 60m -run='^(TestChaos|TestREL34Soak)$$' ./chaos ./soak -long
 
 .PHONY: sim
 sim: ## simulate the quota: 10000 random runs, the comparison with usual strategies, the plot in docs/
