@@ -17,7 +17,6 @@ const probeFlow = time.Second
 type pass struct {
 	judge    func(error) Kind
 	upstream *upstream
-	bucket   string
 	main     permit
 	throttle throttled
 
@@ -30,14 +29,14 @@ type pass struct {
 }
 
 // take takes the permits of an attempt, both or none.
-func (p *pass) take(req *http.Request) (r *refusal) {
+func (p *pass) take(req *http.Request, bucket string) (r *refusal) {
 	if p.main, r = p.upstream.main.allow(req.Context()); r != nil {
 		return r
 	}
-	if p.bucket == "" {
+	if bucket == "" {
 		return nil
 	}
-	if p.throttle, r = p.upstream.throttled(req, p.bucket); r != nil {
+	if p.throttle, r = p.upstream.throttled(req, bucket); r != nil {
 		p.end(Excluded, "", false)
 	}
 	return r
@@ -79,7 +78,7 @@ func (p *pass) failed(err error) {
 
 // answered books what the header tells, and watches the body for the rest.
 func (p *pass) answered(req *http.Request, resp *http.Response) {
-	p.throttle.answered(p, resp)
+	p.throttle.answered(resp)
 	s := p.upstream.settings.Load()
 	p.result = verdict(resp.StatusCode, s.Failures.Status, p.main.probe != nil)
 	if p.result == Excluded {

@@ -56,10 +56,8 @@ func (g *gate) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	ex.Breaker = exchange.BreakerClosed
 	r := u.main.peek()
-	if r == nil {
-		if t := u.known(g.options.Bucket(ex)); t != nil {
-			r = t.peek()
-		}
+	if bucket := g.options.Bucket(ex); r == nil && bucket != "" {
+		r = u.throttle(bucket).peek()
 	}
 	if r != nil {
 		closeBody(req)
@@ -114,8 +112,8 @@ func (s *permits) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, err
 	}
-	p := &pass{judge: s.options.Judge, upstream: u, bucket: s.options.Bucket(ex)}
-	if r := p.take(req); r != nil {
+	p := &pass{judge: s.options.Judge, upstream: u}
+	if r := p.take(req, s.options.Bucket(ex)); r != nil {
 		closeBody(req)
 		return nil, s.set.refuse(ex, r, true)
 	}

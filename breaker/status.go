@@ -42,12 +42,15 @@ type LastFailure struct {
 	Cause string
 }
 
-// List returns all breakers by name. Throttle breakers appear with their first
-// 429.
+// List returns all breakers by name, but for throttle breakers that have had
+// nothing to do.
 func (bs *Breakers) List() []Status {
 	var list []Status
 	for _, b := range bs.all() {
-		list = append(list, b.status(time.Now()))
+		s := b.status(time.Now())
+		if s.Key.Bucket == "" || s.Reason != "" || len(s.Last) > 0 {
+			list = append(list, s)
+		}
 	}
 	slices.SortFunc(list, func(a, b Status) int { return cmp.Compare(a.Key.String(), b.Key.String()) })
 	return list

@@ -10,16 +10,14 @@ import (
 // The closed breaker takes no permits: it hears of 429s, and of what ends a row
 // of them.
 type throttled struct {
-	b      *breaker // nil = there was none when the attempt began
+	b      *breaker // nil = the bucket has none
 	life   *life    // of b, closed
 	permit permit   // else
 }
 
 // throttled lets an attempt pass a bucket's throttle breaker.
 func (u *upstream) throttled(req *http.Request, bucket string) (t throttled, r *refusal) {
-	if t.b = u.known(bucket); t.b == nil {
-		return t, nil
-	}
+	t.b = u.throttle(bucket)
 	if t.life = t.b.fast.Load(); t.life != nil {
 		return t, nil
 	}
@@ -27,15 +25,12 @@ func (u *upstream) throttled(req *http.Request, bucket string) (t throttled, r *
 	return t, r
 }
 
-// known returns a bucket's breaker, nil while it has had no 429.
-func (u *upstream) known(bucket string) *breaker { return (*u.throttles.Load())[bucket] }
-
 // end books an attempt that brought no answer.
 func (t *throttled) end(result Result) { t.permit.end(result, "", false) }
 
 // answered books an answer. A 429 with a reset is the quota's affair.
-func (t *throttled) answered(p *pass, resp *http.Response) {
-	if p.bucket == "" {
+func (t *throttled) answered(resp *http.Response) {
+	if t.b == nil {
 		return
 	}
 	switch {
@@ -49,9 +44,6 @@ func (t *throttled) answered(p *pass, resp *http.Response) {
 	case t.permit.b != nil:
 		t.permit.end(Failure, "429", true)
 	default:
-		if t.b == nil {
-			t.b = p.upstream.throttle(p.bucket)
-		}
 		t.b.strike(t.life, "429")
 	}
 }
