@@ -96,12 +96,24 @@ func (s *observation) accessLine(attrs []slog.Attr, r *http.Request, duration ti
 		attrs = append(attrs, slog.String("quota", ex.QuotaResult),
 			slog.Float64("quota_wait_ms", float64(ex.QuotaWait.Microseconds())/1000))
 	}
+	attrs = appendResilience(attrs, ex)
 	if s.in != nil {
 		attrs = append(attrs, slog.Int64("bytes_in", s.in.bytes))
 	}
 	attrs = append(attrs, slog.Int64("bytes_out", s.out.bytes), slog.String("peer", r.RemoteAddr))
 	attrs = appendText(attrs, "query", s.query.keep(r.URL))
 	return append(attrs, s.errorFields(r)...)
+}
+
+// appendResilience tells of breakers and retries where they had something to do.
+func appendResilience(attrs []slog.Attr, ex *exchange.Exchange) []slog.Attr {
+	if ex.Breaker != exchange.BreakerClosed {
+		attrs = appendText(attrs, "breaker", ex.Breaker)
+	}
+	if ex.Retries > 0 {
+		attrs = append(attrs, slog.Int("retries", ex.Retries))
+	}
+	return appendText(attrs, "retry", ex.RetryResult)
 }
 
 func (s *observation) errorFields(r *http.Request) []slog.Attr {

@@ -25,17 +25,18 @@ type Metrics struct {
 	client metric.Float64Histogram
 	panics metric.Int64Counter
 
-	exchanges exchangeInstruments
-	tokens    tokenInstruments
-	stores    storeInstruments
-	quotas    quotaInstruments
-	cache     cacheInstruments
-	load      loadInstruments
-	meter     metric.Meter // for what is observed at each scrape
+	exchanges  exchangeInstruments
+	tokens     tokenInstruments
+	stores     storeInstruments
+	quotas     quotaInstruments
+	cache      cacheInstruments
+	load       loadInstruments
+	resilience resilienceInstruments
+	meter      metric.Meter // for what is observed at each scrape
 
 	// Attribute sets are made once per combination: their values come from the
 	// configuration, so there are few.
-	sets sync.Map // of setKey, serverKey, quotaKey or cacheKey to options
+	sets sync.Map // of setKey, serverKey, quotaKey, cacheKey or resilienceKey to options
 }
 
 // BuildInfo names the running program in iqgw_build_info.
@@ -87,6 +88,9 @@ func NewMetrics(build BuildInfo) (*Metrics, error) {
 	if m.load, err = newLoadInstruments(m.meter); err != nil {
 		return nil, err
 	}
+	if m.resilience, err = newResilienceInstruments(m.meter); err != nil {
+		return nil, err
+	}
 	m.cache, err = newCacheInstruments(m.meter)
 	return m, err
 }
@@ -127,12 +131,7 @@ type setKey struct {
 }
 
 func (m *Metrics) set(k setKey, build func(setKey) []attribute.KeyValue) metric.MeasurementOption {
-	if known, ok := m.sets.Load(k); ok {
-		return known.(metric.MeasurementOption)
-	}
-	made := metric.WithAttributeSet(attribute.NewSet(build(k)...))
-	m.sets.Store(k, made)
-	return made
+	return setOf(m, k, build)
 }
 
 func withError(errorType string, attrs []attribute.KeyValue) []attribute.KeyValue {

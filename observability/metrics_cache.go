@@ -40,31 +40,19 @@ type cacheKey struct {
 }
 
 func (m *Metrics) cacheSet(k cacheKey) metric.MeasurementOption {
-	if known, ok := m.sets.Load(k); ok {
-		return known.(metric.MeasurementOption)
-	}
-	made := metric.WithAttributeSet(k.set())
-	m.sets.Store(k, made)
-	return made
+	return setOf(m, k, cacheAttributes)
 }
 
-// set has the labels that have a value.
-func (k cacheKey) set() attribute.Set {
-	var attrs []attribute.KeyValue
-	for _, label := range [...]struct{ name, value string }{
-		{"environment", k.environment},
-		{"service", k.service},
-		{"caller", k.caller},
-		{"result", k.result},
-		{"reason", k.reason},
-		{"kind", k.kind},
-		{"outcome", k.outcome},
-	} {
-		if label.value != "" {
-			attrs = append(attrs, attribute.String(label.name, label.value))
-		}
-	}
-	return attribute.NewSet(attrs...)
+func cacheAttributes(k cacheKey) []attribute.KeyValue {
+	return withLabels(nil,
+		label{"environment", k.environment},
+		label{"service", k.service},
+		label{"caller", k.caller},
+		label{"result", k.result},
+		label{"reason", k.reason},
+		label{"kind", k.kind},
+		label{"outcome", k.outcome},
+	)
 }
 
 // CacheInvalidated records invalidations; kind is bounded.

@@ -105,28 +105,28 @@ func (i *exchangeInstruments) observe(_ context.Context, o metric.Observer) erro
 		return true
 	})
 	byWhom.observe(o, i.byWhom, exchangeAttributes)
-	requests.observe(o, i.requests, cacheKey.set)
-	calls.observe(o, i.savedCalls, cacheKey.set)
-	tokens.observe(o, i.savedTokens, cacheKey.set)
+	requests.observe(o, i.requests, cacheAttributes)
+	calls.observe(o, i.savedCalls, cacheAttributes)
+	tokens.observe(o, i.savedTokens, cacheAttributes)
 	return nil
 }
 
 // observe leaves out what has not happened.
-func (s exchangeSums) observe(o metric.Observer, counter metric.Int64ObservableCounter, attributes func(cacheKey) attribute.Set) {
+func (s exchangeSums) observe(o metric.Observer, counter metric.Int64ObservableCounter, attributes func(cacheKey) []attribute.KeyValue) {
 	for k, n := range s {
 		if n > 0 {
-			o.ObserveInt64(counter, n, metric.WithAttributeSet(attributes(k)))
+			o.ObserveInt64(counter, n, metric.WithAttributes(attributes(k)...))
 		}
 	}
 }
 
-func exchangeAttributes(k cacheKey) attribute.Set {
-	return attribute.NewSet(
+func exchangeAttributes(k cacheKey) []attribute.KeyValue {
+	return []attribute.KeyValue{
 		attribute.String("caller", k.caller),
 		attribute.String("environment", k.environment),
 		attribute.String("service", k.service),
 		attribute.String("outcome", cmp.Or(k.outcome, "ok")),
-	)
+	}
 }
 
 func (m *Metrics) exchangeBegins() {

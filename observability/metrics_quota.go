@@ -172,12 +172,7 @@ type quotaKey struct {
 }
 
 func (m *Metrics) quotaSet(k quotaKey) metric.MeasurementOption {
-	if known, ok := m.sets.Load(k); ok {
-		return known.(metric.MeasurementOption)
-	}
-	made := metric.WithAttributeSet(attribute.NewSet(quotaAttributes(k)...))
-	m.sets.Store(k, made)
-	return made
+	return setOf(m, k, quotaAttributes)
 }
 
 func quotaAttributes(k quotaKey) []attribute.KeyValue {
@@ -186,21 +181,16 @@ func quotaAttributes(k quotaKey) []attribute.KeyValue {
 		attribute.String("service", k.bucket.Service),
 		attribute.String("policy", k.bucket.Policy),
 	}
-	for _, more := range [...]struct{ name, value string }{
-		{"of", k.bucket.Of},
-		{"caller", k.caller},
-		{"class", k.class},
-		{"reason", k.reason},
-		{"outcome", k.outcome},
-		{"kind", k.kind},
-		{"anomaly", k.anomaly},
-		{"event", k.event},
-		{"by", k.by},
-		{"mode", k.mode},
-	} {
-		if more.value != "" {
-			attrs = append(attrs, attribute.String(more.name, more.value))
-		}
-	}
-	return attrs
+	return withLabels(attrs,
+		label{"of", k.bucket.Of},
+		label{"caller", k.caller},
+		label{"class", k.class},
+		label{"reason", k.reason},
+		label{"outcome", k.outcome},
+		label{"kind", k.kind},
+		label{"anomaly", k.anomaly},
+		label{"event", k.event},
+		label{"by", k.by},
+		label{"mode", k.mode},
+	)
 }

@@ -108,6 +108,7 @@ func TestOneAccessLineWithTheDecisions(t *testing.T) {
 		ex.Credential, ex.Attempts, ex.UpstreamStatus, ex.UpstreamTime = "retail", 2, 200, 3*time.Millisecond
 		ex.QuotaResult, ex.QuotaWait = exchange.QuotaWaited, 37500*time.Microsecond
 		ex.Cache = exchange.CacheView{Result: exchange.CacheStale, Reason: "quota", Time: 250 * time.Microsecond}
+		ex.Breaker, ex.Retries, ex.RetryResult = exchange.BreakerHalfOpen, 1, "answered"
 		w.WriteHeader(http.StatusCreated)
 		_, _ = io.WriteString(w, "hello")
 	}, "Response")
@@ -130,6 +131,7 @@ func TestOneAccessLineWithTheDecisions(t *testing.T) {
 		"upstream_ms": 3.0, "bytes_out": 5.0, "query": "Response=Csv", "form": "path",
 		"quota": "waited", "quota_wait_ms": 37.5,
 		"cache": "stale", "cache_reason": "quota", "cache_ms": 0.25,
+		"breaker": "half-open", "retries": 1.0, "retry": "answered",
 	}
 	for key, value := range want {
 		if line[key] != value {
@@ -142,6 +144,22 @@ func TestOneAccessLineWithTheDecisions(t *testing.T) {
 	}
 	if text := sink.b.String(); strings.Contains(text, "private") || strings.Contains(text, "secret-guid") || strings.Contains(text, "Auth") {
 		t.Errorf("the line shows a path or an unnamed parameter: %s", text)
+	}
+}
+
+// A closed breaker and a request that went well at once are not worth a field.
+func TestAccessLineOfAnUneventfulRequest(t *testing.T) {
+	server, sink, _ := observed(t, func(_ http.ResponseWriter, r *http.Request) {
+		exchange.From(r.Context()).Breaker = exchange.BreakerClosed
+	})
+	if _, _, err := get(t, server.URL); err != nil {
+		t.Fatal(err)
+	}
+	server.Close()
+	for _, field := range []string{"breaker", "retries", "retry"} {
+		if _, there := sink.lines(t)[0][field]; there {
+			t.Errorf("the line has %q: %s", field, sink.b.String())
+		}
 	}
 }
 

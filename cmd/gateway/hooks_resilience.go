@@ -1,17 +1,21 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 
 	"iqgateway/breaker"
 	breakerstore "iqgateway/breaker/redisstore"
+	"iqgateway/observability"
+	"iqgateway/retry"
 )
 
 // This file turns what breakers and retries report into metrics and log lines.
 
 func (s *stores) breakerOptions(replica string) breaker.Options {
 	o := breaker.Options{Replica: replica, Hooks: breaker.Hooks{
-		Transition: s.breakerChanged, StoreState: s.breakerStoreState, Panicked: s.breakerPanicked,
+		Transition: s.breakerChanged, Refused: s.breakerRefused, Counted: s.breakerCounted,
+		StoreState: s.breakerStoreState, Panicked: s.breakerPanicked,
 	}}
 	if s.redis != nil {
 		o.Store = breakerstore.New(s.redis, breakerstore.Options{Hooks: breakerstore.Hooks{Discarded: s.breakerDiscarded}})
@@ -32,6 +36,7 @@ func (s *stores) breakerStoreState(err error) {
 func (s *stores) breakerDiscarded(field, reason string) { s.valueDiscarded("breaker "+field, reason) }
 
 func (s *stores) breakerChanged(t breaker.Transition) {
+	s.metrics.BreakerChanged(context.Background(), breakerName(t.Key), string(t.From), string(t.To), string(t.Reason))
 	level := slog.LevelInfo
 	if t.To == breaker.Open && t.From == breaker.Closed {
 		level = slog.LevelWarn
@@ -42,4 +47,39 @@ func (s *stores) breakerChanged(t breaker.Transition) {
 
 func (s *stores) breakerPanicked(value any, stack []byte) {
 	s.event(slog.LevelError, "panic in the breakers", slog.Any("panic", value), slog.String("stack", string(stack)))
+}
+
+func breakerName(k breaker.Key) observability.BreakerName {
+	return observability.BreakerName{Environment: k.Environment, Service: k.Service, Bucket: k.Bucket}
+}
+
+func (s *stores) breakerRefused(r breaker.Refusal) {
+	s.metrics.BreakerRefused(context.Background(), breakerName(r.Key), string(r.Reason))
+}
+
+func (s *stores) breakerCounted(c breaker.Counted) {
+	s.metrics.BreakerCounted(context.Background(), breakerName(c.Key), string(c.Result), c.Cause)
+}
+
+// observeBreakers has the gauge read from the breakers.
+func (s *stores) observeBreakers() error {
+	states := []string{string(breaker.Closed), string(breaker.Open), string(breaker.HalfOpen)}
+	return s.metrics.ObserveBreakers(states, func() []observability.BreakerState {
+		var all []observability.BreakerState
+		for _, b := range s.breakers.List() {
+			all = append(all, observability.BreakerState{Breaker: breakerName(b.Key), State: string(b.State)})
+		}
+		return all
+	})
+}
+
+func (s *stores) retryHooks() retry.Hooks {
+	return retry.Hooks{
+		Repeated: func(r retry.RepeatInfo) {
+			s.metrics.Retried(context.Background(), r.Key.Environment, r.Key.Service, string(r.Reason))
+		},
+		Stopped: func(k retry.Key, why retry.Result) {
+			s.metrics.RetryStopped(context.Background(), k.Environment, k.Service, string(why))
+		},
+	}
 }

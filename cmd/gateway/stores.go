@@ -74,7 +74,7 @@ func newStores(cfg *config.Config, log *slog.Logger, replica string) (*stores, e
 	s.fleet = fleet.New(s.fleetOptions(replica, build.Version))
 	s.quotas = limiter.New(s.quotaOptions(replica))
 	s.breakers = breaker.New(s.breakerOptions(replica))
-	s.budgets = retry.New(retry.Options{})
+	s.budgets = retry.New(retry.Options{Hooks: s.retryHooks()})
 	s.openBulkheads(cfg)
 	if err := s.openCache(cfg); err != nil {
 		return nil, configError{err}
@@ -154,7 +154,7 @@ func (s *stores) observe() error {
 			return err
 		}
 	}
-	return s.observeLoad()
+	return errors.Join(s.observeLoad(), s.observeBreakers())
 }
 
 // run keeps the stores alive until ctx ends.
