@@ -76,7 +76,13 @@ func TestNobodyWaitsForAClaimInVain(t *testing.T) {
 // claimCounter counts what is done with claims.
 type claimCounter struct {
 	cache.Tier
-	claimed, released, ended atomic.Int64
+	looked, claimed, released, ended atomic.Int64
+}
+
+// Get implements [cache.Tier].
+func (c *claimCounter) Get(ctx context.Context, name string) (cache.Entry, error) {
+	c.looked.Add(1)
+	return c.Tier.Get(ctx, name)
 }
 
 // Claim implements [cache.Tier].
@@ -144,4 +150,25 @@ func TestAClaimIsLetGoOnce(t *testing.T) {
 	tier.want(t, 2, 1, 1)
 	s.get("/v1/a").want(t, 200, "answer 2", "hit")
 	s.wantAsked(4)
+}
+
+// TestWaitingIsLooking: who waits for another replica's fetch asks for the claim
+// when that is free, and not before.
+func TestWaitingIsLooking(t *testing.T) {
+	tier, log := &claimCounter{Tier: storetest.NewTier()}, storetest.NewLog()
+	g := newGate(counting())
+	s := newStack(t, stackOptions{
+		nodes: 2, origin: g.ServeHTTP,
+		options: func(int) cache.Options { return cache.Options{Memory: 1 << 20, Log: log, Tier: tier} },
+	})
+	s.heard()
+	var both sync.WaitGroup
+	both.Go(func() { s.get("/v1/a").want(t, 200, "answer 1", "fwd=uri-miss") })
+	<-g.come
+	both.Go(func() { s.askNode(1, http.MethodGet, "/v1/a", "").want(t, 200, "answer 1", "hit") })
+	eventually(t, "it has looked again", func() bool { return tier.looked.Load() > 3 })
+	tier.want(t, 1, 0, 0)
+	close(g.open)
+	both.Wait()
+	s.wantAsked(1)
 }

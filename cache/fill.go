@@ -47,7 +47,7 @@ func (f *fill) pump(body io.ReadCloser) error {
 	for {
 		n, err := body.Read(buffer)
 		if !f.add(buffer[:n]) {
-			return f.overflow(buffer[:n], body, err)
+			return f.overflow(buffer[:n], body) // whose next read says how it ended
 		}
 		if err == nil {
 			continue
@@ -64,8 +64,8 @@ func (f *fill) pump(body io.ReadCloser) error {
 var errTooLarge = errors.New("the answer is larger than max_object")
 
 // overflow hands the rest of a body over to the reader, and what was read of it.
-func (f *fill) overflow(read []byte, body io.ReadCloser, err error) error {
-	rest := &remainder{head: read, body: body, err: err}
+func (f *fill) overflow(read []byte, body io.ReadCloser) error {
+	rest := &remainder{head: read, body: body}
 	f.mu.Lock()
 	gone := f.left
 	if gone {
@@ -148,7 +148,6 @@ func (f *fill) leave() {
 type remainder struct {
 	head []byte
 	body io.ReadCloser
-	err  error // of the last read
 }
 
 // Read implements [io.Reader].
@@ -157,9 +156,6 @@ func (r *remainder) Read(p []byte) (int, error) {
 		n := copy(p, r.head)
 		r.head = r.head[n:]
 		return n, nil
-	}
-	if r.err != nil {
-		return 0, r.err
 	}
 	return r.body.Read(p)
 }

@@ -3,6 +3,8 @@ package cache_test
 import (
 	"io"
 	"net/http"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -108,15 +110,16 @@ func TestTheLargestThatIsKept(t *testing.T) {
 			s := newStack(t, stackOptions{
 				service: cache.Service{MaxObject: limit},
 				origin: func(w http.ResponseWriter, _ *http.Request) {
-					if tt.chunked {
-						_ = http.NewResponseController(w).Flush()
+					if !tt.chunked {
+						w.Header().Set("Content-Length", strconv.Itoa(tt.size))
 					}
 					_, _ = w.Write(make([]byte, tt.size))
 				},
 			})
 			for range 2 {
-				if a := s.get("/v1/a"); len(a.body) != tt.size || a.err != nil {
-					t.Errorf("%d bytes, %v", len(a.body), a.err)
+				a := s.get("/v1/a")
+				if len(a.body) != tt.size || a.err != nil || !tt.kept && strings.Contains(a.cache, "stored") {
+					t.Errorf("%d bytes, %s, %v", len(a.body), a.cache, a.err)
 				}
 			}
 			s.wantAsked(map[bool]int64{true: 1, false: 2}[tt.kept])
@@ -125,6 +128,20 @@ func TestTheLargestThatIsKept(t *testing.T) {
 				t.Errorf("counted as stored: %v", kept)
 			}
 		})
+	}
+}
+
+// TestAHeaderTooLargeToKeep is not kept without its fields.
+func TestAHeaderTooLargeToKeep(t *testing.T) {
+	s := newStack(t, stackOptions{origin: func(w http.ResponseWriter, _ *http.Request) {
+		for i := range 40 {
+			w.Header().Set("Field-"+strconv.Itoa(i), strings.Repeat("x", 4<<10))
+		}
+	}})
+	for range 2 {
+		if a := s.get("/v1/a"); a.status != http.StatusOK || len(a.header.Get("Field-39")) != 4<<10 || strings.HasPrefix(a.cache, "hit") {
+			t.Errorf("got %d, %s", a.status, a.cache)
+		}
 	}
 }
 

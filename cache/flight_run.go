@@ -97,11 +97,10 @@ func (r *run) fly() {
 // that brought it has just ended.
 func (r *run) fromMemory() *Object {
 	c, q := r.cache, r.question
-	o := c.memory.get(q.key, q.selection.text)
-	if o == nil || !q.selection.matches(o) || !r.news(o) {
-		return nil
+	if o := c.memory.get(q.key, q.selection.text); o != nil && r.news(o) {
+		return o
 	}
-	return o
+	return nil
 }
 
 // news reports whether a stored answer is what the flight was to bring.
@@ -238,7 +237,7 @@ func (r *run) unfit(resp *http.Response) string {
 		return "too-large"
 	case isUnended(resp):
 		return "unended" // its end cannot be told from its loss
-	case !q.anonymous && r.exchange.Account != "" && r.exchange.Account != q.account:
+	case r.exchange.Account != "" && r.exchange.Account != q.account:
 		return "account" // the credential's account has changed meanwhile
 	case storedHeader(resp.Header) == nil:
 		return "header"
@@ -278,7 +277,7 @@ func (r *run) single(resp *http.Response, why string) {
 // one.
 func isLasting(why string) bool {
 	switch why {
-	case whyStatus, whyRule, whyRequest, "account":
+	case whyStatus, "account":
 		return false
 	}
 	return true
