@@ -11,12 +11,8 @@ import (
 func TestClientMistakes(t *testing.T) {
 	want := map[string][]string{
 		"availability": {`500 /** "Entity is not related to company"`},
-		"pricing": {
-			`500 /v1/Companies({company})/Pricing ""`,
-			`500 /v1/Companies({company})/Pricing({pricing}) ""`,
-			`500 /v1/Companies({company})/PricingTerms** ""`,
-		},
-		"order": {`500 /** "tracking number"`},
+		"pricing":      {`500 /** "An error occurred while updating the entries"`},
+		"order":        {`500 /** "tracking number"`},
 		"dataconnect": {
 			`500 /** " rows"`, `503 /** " rows"`,
 			`503 /** "Rate Limiting Applied"`, `503 /** "active requests"`,
