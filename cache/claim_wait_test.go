@@ -3,6 +3,7 @@ package cache_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -152,23 +153,50 @@ func TestAClaimIsLetGoOnce(t *testing.T) {
 	s.wantAsked(4)
 }
 
+// hidingTier does not say that a fetch is claimed: the claim comes in between.
+type hidingTier struct{ cache.Tier }
+
+// Get implements [cache.Tier].
+func (h hidingTier) Get(ctx context.Context, name string) (cache.Entry, error) {
+	entry, err := h.Tier.Get(ctx, name)
+	entry.Claimed = false
+	return entry, err
+}
+
 // TestWaitingIsLooking: who waits for another replica's fetch asks for the claim
-// when that is free, and not before.
+// when that is free, fetches when it has it, and does not wait for ever.
 func TestWaitingIsLooking(t *testing.T) {
-	tier, log := &claimCounter{Tier: storetest.NewTier()}, storetest.NewLog()
-	g := newGate(counting())
-	s := newStack(t, stackOptions{
-		nodes: 2, origin: g.ServeHTTP,
-		options: func(int) cache.Options { return cache.Options{Memory: 1 << 20, Log: log, Tier: tier} },
-	})
-	s.heard()
-	var both sync.WaitGroup
-	both.Go(func() { s.get("/v1/a").want(t, 200, "answer 1", "fwd=uri-miss") })
-	<-g.come
-	both.Go(func() { s.askNode(1, http.MethodGet, "/v1/a", "").want(t, 200, "answer 1", "hit") })
-	eventually(t, "it has looked again", func() bool { return tier.looked.Load() > 3 })
-	tier.want(t, 1, 0, 0)
-	close(g.open)
-	both.Wait()
-	s.wantAsked(1)
+	for _, tt := range []struct {
+		name          string
+		hidden, later bool
+	}{{name: "claimed"}, {name: "claimed in between", hidden: true}, {name: "far too long", later: true}} {
+		t.Run(tt.name, func(t *testing.T) {
+			tier, log := &claimCounter{Tier: storetest.NewTier()}, storetest.NewLog()
+			if tt.hidden {
+				tier.Tier = hidingTier{tier.Tier}
+			}
+			g := newGate(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "one") })
+			s := newStack(t, stackOptions{
+				nodes: 2, origin: g.ServeHTTP,
+				options: func(int) cache.Options { return cache.Options{Memory: 1 << 20, Log: log, Tier: tier} },
+			})
+			s.heard()
+			var both sync.WaitGroup
+			both.Go(func() { s.get("/v1/a").want(t, 200, "one", "fwd=uri-miss") })
+			<-g.come
+			how := map[bool]string{true: "fwd=uri-miss", false: "hit"}[tt.later]
+			both.Go(func() { s.askNode(1, http.MethodGet, "/v1/a", "").want(t, 200, "one", how) })
+			eventually(t, "it has looked again", func() bool { return tier.looked.Load() > 3 })
+			if n := tier.claimed.Load(); (n > 1) != tt.hidden {
+				t.Errorf("%d asked for the claim", n)
+			}
+			if tt.later {
+				s.pass(6 * time.Second)
+				<-g.come
+			}
+			close(g.open)
+			both.Wait()
+			s.wantAsked(map[bool]int64{true: 2, false: 1}[tt.later])
+		})
+	}
 }

@@ -71,9 +71,6 @@ func (c *Cache) current(s *Service) bool {
 // adopt makes a value of the tier this process's own, if it may be used. One
 // that is stale serves to be confirmed.
 func (r *run) adopt(entry Entry) *Object {
-	if entry.Value == nil {
-		return nil
-	}
 	c, q := r.cache, r.question
 	now := c.now()
 	o, err := decode(entry.Value, now.Add(-entry.Age), q.service.MaxObject)
@@ -81,7 +78,7 @@ func (r *run) adopt(entry Entry) *Object {
 		return nil
 	}
 	o.Route, o.Tags = q.route, r.flight.tags
-	if !c.index.adopt(o) || !c.usable(q.service, o, now) || !c.current(q.service) {
+	if !c.index.adopt(o) || !c.current(q.service) {
 		return nil
 	}
 	if r.news(o) {
@@ -167,7 +164,7 @@ func (r *run) unclaim() (token string) {
 // toTier gives an answer to the fleet, and ends the claim.
 func (r *run) toTier(o *Object) {
 	c := r.cache
-	if c.o.Tier == nil || c.index.position().Log == "" || o.Born.Log == "" || c.index.dropped(o) || c.memory.outdone(o) {
+	if c.o.Tier == nil || o.Born.Log == "" || c.index.dropped(o) || c.memory.outdone(o) {
 		r.release(0)
 		return
 	}
