@@ -71,7 +71,7 @@ credentials:
     username: ${env:RIG_USER}
     password: ${env:RIG_PASSWORD}
 defaults:
-  timeouts: {connect: 1s, response_header: 3s, body_idle: 3s, total: 12s}
+  timeouts: {connect: 1s, response_header: 5s, body_idle: 5s, total: 15s}
   breaker: {window: 5s, open_for: 200ms, open_for_max: 2s}
   headers: {forward: [Idempotency-Key]}
   quota: {max_wait: {interactive: 5s}}
@@ -134,7 +134,7 @@ func newFleet(t *testing.T, redis redistest.Topology, seed uint64) *fleet {
 		f.callers = append(f.callers, link(t, fmt.Sprintf("caller %d", i), g.Server))
 	}
 	f.client = &http.Client{
-		Timeout: 20 * time.Second, Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 200},
+		Timeout: 30 * time.Second, Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 200},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	t.Cleanup(f.client.CloseIdleConnections)
@@ -228,13 +228,14 @@ func (t *tokenTap) all() []string {
 	return list
 }
 
-// quiet waits until no request is under way upstream.
+// quiet waits until no request after since is under way upstream.
 func (f *fleet) quiet(ctx context.Context, since int64) error {
 	return rig.Await(ctx, 20*time.Second, "the upstream is quiet", func() bool {
 		for _, e := range f.Ledger(iqsim.LedgerQuery{Since: since}) {
 			if !e.Done {
 				return false
 			}
+			since = e.Seq // the next look begins here
 		}
 		return true
 	})

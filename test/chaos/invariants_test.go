@@ -27,7 +27,9 @@ func (c *court) searchSecrets(t *testing.T) {
 	for _, g := range c.gateways {
 		c.searchLog(t, g)
 	}
-	must(t, c.settle(t))
+	if c.trio != nil {
+		c.trio.Settle(t)
+	}
 	var stored strings.Builder
 	for name, value := range c.redis.Dump(t) {
 		stored.WriteString(name + "\n" + value + "\n")

@@ -49,6 +49,7 @@ type Figures struct {
 	Untrue          int // not executed by verdict, and executed
 	OnDisturbed     int // writes under way where something was cut, stalled, slowed or killed
 	OnSpoilt        int // others of which the upstream spoilt the exchange
+	Left            int // others whose caller went away
 	UnknownExecuted int
 }
 
@@ -139,7 +140,7 @@ func (j *Judge) Caller(c Call) {
 		j.figures.Lost++
 		j.violation("%s: %s answered %d, and never executed", c.Nonce, c.Method, c.Answer.Status)
 	}
-	if verdict.uncertain() && !seen.Broke && !j.touched(c) {
+	if verdict.uncertain() && !seen.Broke && !c.Left && !j.touched(c) {
 		j.violation("%s: %s %s %s, although nothing was disturbed on its way (%s to %s): %v",
 			c.Nonce, c.Method, verdict, reason, c.Begun.Format("05.000"), c.Ended.Format("05.000"), c.Answer.Err)
 	}
@@ -184,6 +185,8 @@ func (j *Judge) count(c Call, verdict Verdict, reason string, seen *Seen) {
 		f.OnDisturbed++
 	case seen.Broke:
 		f.OnSpoilt++
+	case c.Left:
+		f.Left++
 	}
 	if verdict.uncertain() {
 		f.UnknownExecuted += seen.Executed
@@ -202,8 +205,17 @@ func (j *Judge) violation(format string, values ...any) {
 // Figures returns the counts so far.
 func (j *Judge) Figures() Figures { return j.figures }
 
+// Explained is the number of writes that may be of unknown fate.
+func (f Figures) Explained() int { return f.OnDisturbed + f.OnSpoilt + f.Left }
+
 // Uncertain is the number of writes whose caller does not know their fate.
 func (f Figures) Uncertain() int { return f.ByVerdict[Unknown] + f.ByVerdict[Broken] }
+
+// Short is the report in a line.
+func (f Figures) Short() string {
+	return fmt.Sprintf("%d writes: ok %d, of unknown fate %d of %d explained, not executed %d, duplicates %d, lost %d, untrue %d",
+		f.Writes, f.ByVerdict[OK], f.Uncertain(), f.Explained(), f.ByVerdict[NotExecuted], f.Duplicates, f.Lost, f.Untrue)
+}
 
 // String is the report, one fact per line.
 func (f Figures) String() string {
@@ -213,8 +225,8 @@ func (f Figures) String() string {
 		fmt.Fprintf(&b, "  %-12s %d\n", v, f.ByVerdict[v])
 	}
 	fmt.Fprintf(&b, "executed %d, duplicates %d, lost %d, untrue %d\n", f.Executed, f.Duplicates, f.Lost, f.Untrue)
-	fmt.Fprintf(&b, "of unknown fate to their caller %d (of these executed %d); on disturbed ways %d, spoilt by the upstream %d\n",
-		f.Uncertain(), f.UnknownExecuted, f.OnDisturbed, f.OnSpoilt)
+	fmt.Fprintf(&b, "of unknown fate to their caller %d (of these executed %d); on disturbed ways %d, spoilt by the upstream %d, left by the caller %d\n",
+		f.Uncertain(), f.UnknownExecuted, f.OnDisturbed, f.OnSpoilt, f.Left)
 	for _, reason := range slices.Sorted(maps.Keys(f.Reasons)) {
 		fmt.Fprintf(&b, "  %-60s %d\n", reason, f.Reasons[reason])
 	}

@@ -87,6 +87,23 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// Who leaves does not know, and that is nobody's fault; twice it may not be
+// executed all the same.
+func TestJudgeLetsCallersLeave(t *testing.T) {
+	j := chaos.NewJudge(chaos.Rules{Hosts: []string{host}}, &chaos.Journal{})
+	left := call(chaos.Answer{Err: errors.New("deadline")})
+	left.Left = true
+	j.Upstream([]iqsim.LedgerEntry{seen("n", true)})
+	j.Caller(left)
+	if f := j.Figures(); len(j.Violations) != 0 || f.Left != 1 || f.Uncertain() > f.Explained() {
+		t.Errorf("%v\n%s", j.Violations, f)
+	}
+	j.Upstream([]iqsim.LedgerEntry{seen("n", true)})
+	if len(j.Violations) != 1 {
+		t.Errorf("a second execution: %v", j.Violations)
+	}
+}
+
 // An execution that comes after the verdict counts all the same.
 func TestJudgeNoticesLateExecutions(t *testing.T) {
 	j := chaos.NewJudge(chaos.Rules{Hosts: []string{host}}, &chaos.Journal{})

@@ -70,6 +70,7 @@ type request struct {
 	key     bool
 	chunked bool
 	safe    bool
+	leave   time.Duration // after which the caller goes away; 0 = never
 }
 
 // draw returns the request of a number, the same for the same seed.
@@ -88,6 +89,9 @@ func (l *load) draw(number int, safe bool) request {
 		r.size = []int{0, 3, random.IntN(2 << 10), random.IntN(64<<10 + 1)}[random.IntN(4)]
 	}
 	r.key, r.chunked = random.IntN(2) == 0, random.IntN(4) == 0
+	if random.IntN(50) == 0 {
+		r.leave = time.Duration(random.IntN(30)) * time.Millisecond
+	}
 	return r
 }
 
@@ -97,7 +101,13 @@ const maxAnswer = 1 << 20
 // call makes one request through the callers' link of its replica.
 func (f *fleet) call(ctx context.Context, q request) chaos.Call {
 	c := chaos.Call{Nonce: q.nonce, Replica: q.replica, Method: q.method, Safe: q.safe, Begun: time.Now()}
+	if q.leave > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, q.leave)
+		defer cancel()
+	}
 	c.Answer = f.exchange(ctx, q)
+	c.Left = q.leave > 0 && ctx.Err() != nil
 	c.Ended = time.Now()
 	return c
 }

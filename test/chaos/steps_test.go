@@ -162,11 +162,11 @@ func (f *fleet) beginCommon(_ context.Context, t *testing.T, s chaos.Step) (undo
 	case chaos.RedisKill:
 		master := f.master()
 		master.Kill()
-		return func() error { master.Start(); return f.settle(t) }, nil
+		return func() error { master.Start(); return nil }, nil
 	case chaos.RedisFreeze:
 		master := f.master()
 		master.Freeze()
-		return func() error { master.Thaw(); return f.settle(t) }, nil
+		return func() error { master.Thaw(); return nil }, nil
 	case chaos.TokenDown:
 		return f.spoil(iqsim.Fault{Service: "accounts", Kind: iqsim.FaultStatus})
 	default:
@@ -181,14 +181,6 @@ func (f *fleet) master() *redistest.Server {
 	return f.redis.Servers()[0]
 }
 
-func (f *fleet) settle(t *testing.T) error {
-	t.Helper()
-	if f.trio != nil {
-		f.trio.Settle(t)
-	}
-	return nil
-}
-
 // upstreamFault is what the upstream does in a step.
 func upstreamFault(kind chaos.Kind) iqsim.Fault {
 	switch kind {
@@ -201,7 +193,7 @@ func upstreamFault(kind chaos.Kind) iqsim.Fault {
 	case chaos.CutBefore:
 		return iqsim.Fault{Kind: iqsim.FaultReset, At: iqsim.AtBefore, Probability: 0.2}
 	case chaos.SlowHeader: // longer than timeouts.response_header
-		return iqsim.Fault{Kind: iqsim.FaultStall, At: iqsim.AtAfter, Delay: iqsim.Duration(4 * time.Second), Probability: 0.1}
+		return iqsim.Fault{Kind: iqsim.FaultStall, At: iqsim.AtAfter, Delay: iqsim.Duration(6 * time.Second), Probability: 0.1}
 	case chaos.Slow:
 		return iqsim.Fault{Kind: iqsim.FaultLatency, At: iqsim.AtAfter, Delay: iqsim.Duration(300 * time.Millisecond), Probability: 0.5}
 	case chaos.Truncated:

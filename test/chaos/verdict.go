@@ -111,6 +111,7 @@ type Call struct {
 	Replica int
 	Method  string
 	Safe    bool // a read
+	Left    bool // the caller went away before it had the answer
 	Begun   time.Time
 	Ended   time.Time
 	Answer  Answer

@@ -27,7 +27,7 @@ func Build(ctx context.Context, root, dir string, flags ...string) (string, erro
 }
 
 // patience is how long a process may take to start or to end.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // Gateway is one gateway process, which can be killed, frozen and restarted on
 // the same addresses. Its methods are not for concurrent use; Log is.

@@ -44,8 +44,12 @@ type Link struct {
 
 // NewLink returns a link that listens on a free port of loopback, until Close.
 func NewLink(name, target string) (*Link, error) {
+	address, err := freeAddress() // that nobody takes while the link is cut
+	if err != nil {
+		return nil, err
+	}
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	l := &Link{proxy: toxiproxy.NewProxy(server, name, "127.0.0.1:0", target)}
+	l := &Link{proxy: toxiproxy.NewProxy(server, name, address, target)}
 	if err := l.proxy.Start(); err != nil {
 		return nil, fmt.Errorf("link %s to %s: %w", name, target, err)
 	}

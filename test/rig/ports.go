@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// Ports for processes that are killed and come back: below the usual range of
+// Ports for processes that are killed and links that are cut, and come back: below the usual range of
 // outgoing connections (32768 and up on Linux), so that no connection takes one
 // meanwhile, and above those of the Redis servers of the tests.
 const (
