@@ -66,10 +66,13 @@ type Drainer struct {
 	cut      context.CancelCauseFunc
 
 	accepted atomic.Int64 // when the latest connection was, Unix time in ns
+	knocking atomic.Bool
 
 	mu       sync.Mutex
 	listener net.Listener
+	served   chan struct{} // closed when Serve has accepted its last connection
 	conns    map[*drainConn]struct{}
+	arrived  map[string]bool // remote addresses of what was accepted while knocking
 }
 
 // NewDrainer takes over a server that does not serve yet: it wraps its Handler
@@ -77,7 +80,7 @@ type Drainer struct {
 // and HTTP/2 if its Protocols say so.
 func NewDrainer(server *http.Server) *Drainer {
 	base, cut := context.WithCancelCause(context.Background())
-	d := &Drainer{server: server, cut: cut, conns: map[*drainConn]struct{}{}}
+	d := &Drainer{server: server, cut: cut, conns: map[*drainConn]struct{}{}, arrived: map[string]bool{}}
 	server.Handler = d.handler(server.Handler)
 	server.ConnState = d.connState
 	server.BaseContext = func(net.Listener) context.Context { return base }
@@ -91,8 +94,9 @@ func NewDrainer(server *http.Server) *Drainer {
 // Serve serves l until Shutdown, and returns nil then. It must be called once.
 func (d *Drainer) Serve(l net.Listener) error {
 	d.mu.Lock()
-	d.listener = l
+	d.listener, d.served = l, make(chan struct{})
 	d.mu.Unlock()
+	defer close(d.served)
 	err := d.server.Serve(&drainListener{Listener: l, drainer: d, tls: d.server.TLSConfig})
 	if d.ending.Load() || errors.Is(err, http.ErrServerClosed) {
 		return nil
@@ -140,10 +144,43 @@ func (d *Drainer) closeListener(ctx context.Context) {
 	defer cancel()
 	d.poll(ctx, func() bool { return time.Since(time.Unix(0, d.accepted.Load())) >= lastLook })
 	d.mu.Lock()
-	defer d.mu.Unlock()
+	listener, served := d.listener, d.served
+	d.mu.Unlock()
+	if listener == nil { // Serve was not called
+		d.ending.Store(true)
+		return
+	}
+	d.knock(ctx, listener.Addr())
 	d.ending.Store(true)
-	if d.listener != nil {
-		_ = d.listener.Close() // may be closed already
+	_ = listener.Close() // may be closed already
+	select {
+	case <-served: // a connection that was accepted in this moment is known now
+	case <-ctx.Done():
+	}
+}
+
+// knock connects to the listener itself: when that is accepted, so is every
+// connection that the kernel held before it, which closing would reset.
+func (d *Drainer) knock(ctx context.Context, own net.Addr) {
+	d.knocking.Store(true)
+	c, err := (&net.Dialer{}).DialContext(ctx, own.Network(), own.String())
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	d.poll(ctx, func() bool {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return d.arrived[c.LocalAddr().String()]
+	})
+}
+
+func (d *Drainer) arrives(c net.Conn) {
+	d.accepted.Store(time.Now().UnixNano())
+	if d.knocking.Load() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.arrived[c.RemoteAddr().String()] = true
 	}
 }
 
@@ -232,7 +269,7 @@ func (l *drainListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.drainer.accepted.Store(time.Now().UnixNano())
+	l.drainer.arrives(c)
 	conn := &drainConn{Conn: c}
 	if l.tls == nil {
 		return conn, nil

@@ -100,14 +100,25 @@ func (k kept) answer() (last bool, err error) {
 func TestDrainerLosesNoWrite(t *testing.T) {
 	d := newDrained(t, proxy.ServerOptions{Handler: echo})
 	var answered atomic.Int64
-	var moved atomic.Bool // no new connections: the balancer has seen the readiness
+	var balancer sync.RWMutex
+	moved := false // no new connections: the balancer has seen the readiness
+	dial := func() (net.Conn, error) {
+		balancer.RLock()
+		defer balancer.RUnlock()
+		if moved {
+			return nil, nil
+		}
+		return net.Dial("tcp", d.address)
+	}
 	var clients sync.WaitGroup
 	for range 50 {
 		clients.Go(func() {
-			for !moved.Load() {
-				c, err := net.Dial("tcp", d.address)
-				if err != nil {
-					t.Error(err)
+			for {
+				c, err := dial()
+				if err != nil || c == nil {
+					if err != nil {
+						t.Error(err)
+					}
 					return
 				}
 				k := kept{c, bufio.NewReader(c)}
@@ -129,7 +140,9 @@ func TestDrainerLosesNoWrite(t *testing.T) {
 	for before := answered.Load(); answered.Load() < before+200; { // new connections are served too
 		tick(t)
 	}
-	moved.Store(true)
+	balancer.Lock()
+	moved = true
+	balancer.Unlock()
 	d.shutdown(t)
 	clients.Wait()
 	if a, e := answered.Load(), d.executed.Load(); a != e || a < 700 {
