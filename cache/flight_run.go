@@ -208,14 +208,14 @@ func (r *run) take(resp *http.Response, requested, received time.Time) {
 			r.cache.outdate(r.ctx, r.question)
 		}
 		r.expiry.Stop() // the leader reads on, for as long as it may
-		r.finishWith(nil, fetched, fmt.Errorf("%w: %w", errNotShared, err))
+		r.lose(fmt.Errorf("%w: %w", errNotShared, err))
 		return
 	case err != nil:
-		r.finishWith(nil, fetched, fmt.Errorf("%w: %w", errUpstreamFailed, err))
+		r.lose(fmt.Errorf("%w: %w", errUpstreamFailed, err))
 		f.close(err)
 	default:
 		if o.Body = f.whole(); !intact(o) {
-			r.finishWith(nil, fetched, fmt.Errorf("%w: its encoding is broken", errNotShared))
+			r.lose(fmt.Errorf("%w: its encoding is broken", errNotShared))
 			f.close(io.EOF)
 			break
 		}
@@ -325,8 +325,13 @@ func (r *run) keep(o *Object) {
 
 // finish ends the flight with an object for all.
 func (r *run) finish(o *Object, from flightResult) {
+	r.settle(o, from, nil) // who asks after the leader has its answer takes no part
 	r.flight.lead <- leadAnswer{object: o, from: from, spent: r.spent()}
-	r.finishWith(o, from, nil)
+	if from == shared {
+		r.release(0)
+	} else {
+		r.toTier(o)
+	}
 	r.cancel()
 }
 
@@ -341,30 +346,22 @@ func (r *run) fail(err error) {
 	r.cancel()
 }
 
-// finishWith tells the followers, and gives the object to the fleet.
-func (r *run) finishWith(o *Object, from flightResult, err error) {
-	if !r.settle(o, from, err) {
-		return
-	}
-	if o != nil && from != shared {
-		r.toTier(o)
-	} else {
-		r.release(0)
-	}
+// lose ends a flight whose leader has its answer, and whose followers get none.
+func (r *run) lose(err error) {
+	r.settle(nil, fetched, err)
+	r.release(0)
 }
 
-// settle tells the followers; false = they know already, and a panic came after
-// it.
-func (r *run) settle(o *Object, from flightResult, err error) bool {
+// settle tells the followers, once: a panic may come after it.
+func (r *run) settle(o *Object, from flightResult, err error) {
 	if r.ended {
-		return false
+		return
 	}
 	r.ended = true
 	fl := r.flight
 	fl.object, fl.result, fl.err = o, from, err
 	r.cache.flights.leave(fl)
 	close(fl.done)
-	return true
 }
 
 // abandon takes the answer of a leader that has left, so that a body which
