@@ -3,13 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"iqgateway/breaker"
 	"iqgateway/limiter"
@@ -24,10 +20,11 @@ const (
 	pathBreakerReset = "/api/v1/breakers/reset"
 )
 
-const (
-	maxForced     = 24 * time.Hour
-	longestForced = "24h" // the same
-)
+// forceLimits bound forced states: what nobody looks after for a day is
+// forgotten.
+func forceLimits() orderLimits {
+	return orderLimits{most: 24 * time.Hour, longest: "24h", readers: "whoever wonders about the breaker"}
+}
 
 // breakerAdmin is what the admin API needs to show and force breakers.
 type breakerAdmin struct {
@@ -94,14 +91,12 @@ func (b breakerAdmin) show(w http.ResponseWriter, r *http.Request) {
 
 func (b breakerAdmin) forcing(state breaker.State) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		var body breakerForce
-		if err := observability.ReadJSON(r, &body); err != nil {
-			observability.WriteProblem(w, http.StatusBadRequest, err.Error())
-			return
-		}
-		lasting, err := body.check()
-		if err != nil {
-			observability.WriteProblem(w, http.StatusBadRequest, err.Error())
+		var lasting time.Duration
+		body, ok := readOrder(w, r, func(f breakerForce) (err error) {
+			lasting, err = f.check()
+			return err
+		})
+		if !ok {
 			return
 		}
 		until := b.now().Add(lasting).UTC().Truncate(time.Second)
@@ -117,26 +112,20 @@ const operator = "operator"
 
 // check returns for how long, or what to correct.
 func (f breakerForce) check() (time.Duration, error) {
-	lasting, err := time.ParseDuration(f.For)
-	switch {
-	case f.Breaker == "":
+	if f.Breaker == "" {
 		return 0, errors.New(`name a breaker, as {"breaker": "production/crm", "for": "10m", "reason": "…"}`)
-	case err != nil || lasting < shortestBlock || lasting > maxForced:
-		return 0, fmt.Errorf("for is %q: want a time from %s to %s, as 10m", f.For, shortestBlock, longestForced)
-	case strings.TrimSpace(f.Reason) == "" || len(f.Reason) > maxBlockReason || !utf8.ValidString(f.Reason):
-		return 0, fmt.Errorf("give a reason of at most %d bytes: whoever wonders about the breaker will read it", maxBlockReason)
 	}
-	return lasting, nil
+	return forceLimits().check(f.For, f.Reason)
 }
 
 func (b breakerAdmin) doReset(w http.ResponseWriter, r *http.Request) {
-	var body breakerReset
-	if err := observability.ReadJSON(r, &body); err != nil {
-		observability.WriteProblem(w, http.StatusBadRequest, err.Error())
-		return
-	}
-	if body.Breaker == "" {
-		observability.WriteProblem(w, http.StatusBadRequest, `name a breaker, as {"breaker": "production/crm"}`)
+	body, ok := readOrder(w, r, func(c breakerReset) error {
+		if c.Breaker == "" {
+			return errors.New(`name a breaker, as {"breaker": "production/crm"}`)
+		}
+		return nil
+	})
+	if !ok {
 		return
 	}
 	b.change(w, r, breakerChanged{Breaker: body.Breaker}, func(ctx context.Context, k breaker.Key) error {
@@ -176,9 +165,5 @@ func (b breakerAdmin) find(name string) (breaker.Key, error) {
 		}
 		known = append(known, s.Key.String())
 	}
-	near := slices.DeleteFunc(known, func(k string) bool { return !strings.Contains(k, name) })
-	if len(near) == 0 {
-		return breaker.Key{}, fmt.Errorf("there is no breaker %q: name one as environment/service, as `gateway breaker list --all` shows them", name)
-	}
-	return breaker.Key{}, fmt.Errorf("there is no breaker %q; did you mean %s?", name, strings.Join(near, ", "))
+	return breaker.Key{}, errors.New(unknownName("breaker", name, known))
 }

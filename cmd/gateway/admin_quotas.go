@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"iqgateway/limiter"
 	"iqgateway/observability"
@@ -22,14 +19,12 @@ const (
 	pathQuotaUnblock = "/api/v1/quotas/unblock"
 )
 
-const (
-	// maxQuotaBlock is as long as the store keeps a bucket that nobody uses.
-	maxQuotaBlock  = 7 * 24 * time.Hour
-	longestBlock   = "168h" // the same
-	shortestBlock  = time.Second
-	maxBlockReason = 200 // bytes
-	parameterOf    = "bucket"
-)
+const parameterOf = "bucket"
+
+// blockLimits bound blocks: the store keeps a bucket that nobody uses no longer.
+func blockLimits() orderLimits {
+	return orderLimits{most: 7 * 24 * time.Hour, longest: "168h", readers: "whoever wonders why nothing goes out"}
+}
 
 // quotaAdmin is what the admin API needs to show and block quotas.
 type quotaAdmin struct {
@@ -108,14 +103,12 @@ func (q quotaAdmin) show(w http.ResponseWriter, r *http.Request) {
 }
 
 func (q quotaAdmin) doBlock(w http.ResponseWriter, r *http.Request) {
-	var body quotaBlock
-	if err := observability.ReadJSON(r, &body); err != nil {
-		observability.WriteProblem(w, http.StatusBadRequest, err.Error())
-		return
-	}
-	lasting, err := body.check()
-	if err != nil {
-		observability.WriteProblem(w, http.StatusBadRequest, err.Error())
+	var lasting time.Duration
+	body, ok := readOrder(w, r, func(b quotaBlock) (err error) {
+		lasting, err = b.check()
+		return err
+	})
+	if !ok {
 		return
 	}
 	if err := q.block(r.Context(), body.Bucket, lasting, body.Reason); err != nil {
@@ -130,26 +123,20 @@ func (q quotaAdmin) doBlock(w http.ResponseWriter, r *http.Request) {
 
 // check returns for how long, or what to correct.
 func (b quotaBlock) check() (time.Duration, error) {
-	lasting, err := time.ParseDuration(b.For)
-	switch {
-	case b.Bucket == "":
+	if b.Bucket == "" {
 		return 0, errors.New(`name a bucket, as {"bucket": "production/crm/authenticated", "for": "10m", "reason": "…"}`)
-	case err != nil || lasting < shortestBlock || lasting > maxQuotaBlock:
-		return 0, fmt.Errorf("for is %q: want a time from %s to %s, as 10m", b.For, shortestBlock, longestBlock)
-	case strings.TrimSpace(b.Reason) == "" || len(b.Reason) > maxBlockReason || !utf8.ValidString(b.Reason):
-		return 0, fmt.Errorf("give a reason of at most %d bytes: whoever wonders why nothing goes out will read it", maxBlockReason)
 	}
-	return lasting, nil
+	return blockLimits().check(b.For, b.Reason)
 }
 
 func (q quotaAdmin) doUnblock(w http.ResponseWriter, r *http.Request) {
-	var body quotaUnblock
-	if err := observability.ReadJSON(r, &body); err != nil {
-		observability.WriteProblem(w, http.StatusBadRequest, err.Error())
-		return
-	}
-	if body.Bucket == "" {
-		observability.WriteProblem(w, http.StatusBadRequest, `name a bucket, as {"bucket": "production/crm/authenticated"}`)
+	body, ok := readOrder(w, r, func(b quotaUnblock) error {
+		if b.Bucket == "" {
+			return errors.New(`name a bucket, as {"bucket": "production/crm/authenticated"}`)
+		}
+		return nil
+	})
+	if !ok {
 		return
 	}
 	if err := q.unblock(r.Context(), body.Bucket); err != nil {
@@ -169,18 +156,9 @@ func (q quotaAdmin) refuse(w http.ResponseWriter, err error) {
 	observability.WriteProblem(w, http.StatusServiceUnavailable, fmt.Sprintf("the fleet's store did not follow: %v; repeat it when Redis is back", err))
 }
 
-// unknownBucket lists those that are near, or else all.
 func unknownBucket(name string, known []string) string {
-	const most = 20
-	near := slices.DeleteFunc(slices.Clone(known), func(k string) bool { return !strings.Contains(k, name) })
-	switch {
-	case len(known) == 0:
+	if len(known) == 0 {
 		return fmt.Sprintf("there is no bucket %q: no caller may use a service that has a quota", name)
-	case len(near) > 0:
-		return fmt.Sprintf("there is no bucket %q; did you mean %s?", name, strings.Join(near, ", "))
-	case len(known) > most:
-		return fmt.Sprintf("there is no bucket %q; there are %s and %d more", name, strings.Join(known[:most], ", "), len(known)-most)
-	default:
-		return fmt.Sprintf("there is no bucket %q; there is %s", name, strings.Join(known, ", "))
 	}
+	return unknownName("bucket", name, known)
 }

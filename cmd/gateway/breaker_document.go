@@ -88,11 +88,20 @@ func quotaGates(buckets []limiter.Status, now time.Time) map[serviceKey][]breake
 	gates := map[serviceKey][]breakerQuota{}
 	for _, b := range buckets {
 		d := describeQuota(b, now, false)
-		if d.Blocked == nil {
+		if !d.Enforced {
+			continue
+		}
+		gate := breakerQuota{Bucket: d.Bucket}
+		switch {
+		case d.Blocked != nil:
+			gate.Until, gate.Reason = d.Blocked.Until, d.Blocked.Reason
+		case d.Limit > 0 && d.Remaining <= 0 && d.Opens != nil:
+			gate.Until = *d.Opens
+		default:
 			continue
 		}
 		at := serviceKey{d.Environment, d.Service}
-		gates[at] = append(gates[at], breakerQuota{Bucket: d.Bucket, Until: d.Blocked.Until, Reason: d.Blocked.Reason})
+		gates[at] = append(gates[at], gate)
 	}
 	return gates
 }

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -79,7 +77,7 @@ const breakerArgument = "one BREAKER, as production/crm (`gateway breaker list -
 type breakerOrder struct{ verb, path, short, long, example string }
 
 func (p program) breakerForceCommand(flags *adminFlags, o breakerOrder) *cobra.Command {
-	output, lasting, reason := outputFlag("table"), time.Duration(0), ""
+	output, order := outputFlag("table"), orderFlags{}
 	cmd := &cobra.Command{
 		Use:   o.verb + " BREAKER --for DURATION --reason TEXT",
 		Short: o.short,
@@ -88,19 +86,13 @@ in Redis and in the log. The gateway needs an admin.token for this.`,
 		Example: o.example,
 		Args:    exactArgs(1, breakerArgument),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case !cmd.Flags().Changed("for"):
-				return usageError{errors.New("--for is missing: say for how long, as --for 10m")}
-			case lasting < shortestBlock || lasting > maxForced:
-				return usageError{fmt.Errorf("--for %s: want a time from %s to %s, as 10m", lasting, shortestBlock, longestForced)}
-			case strings.TrimSpace(reason) == "":
-				return usageError{errors.New("--reason is missing: say why, for whoever wonders about the breaker")}
+			if err := order.check(cmd, forceLimits()); err != nil {
+				return err
 			}
-			return p.changeBreaker(cmd, *flags, output, o.path, breakerForce{args[0], lasting.String(), reason})
+			return p.changeBreaker(cmd, *flags, output, o.path, breakerForce{args[0], order.lasting.String(), order.reason})
 		},
 	}
-	cmd.Flags().DurationVar(&lasting, "for", 0, "how long, as 10m; at most "+longestForced+" (required)")
-	cmd.Flags().StringVar(&reason, "reason", "", "why (required)")
+	order.register(cmd, forceLimits())
 	cmd.Flags().VarP(&output, "output", "o", "table, json or yaml")
 	return cmd
 }

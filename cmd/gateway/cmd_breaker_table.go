@@ -20,18 +20,30 @@ func writeBreakers(w io.Writer, breakers []breakerDocument, all bool, now time.T
 		if shown++; shown == 1 {
 			fmt.Fprintln(t, "BREAKER\tSTATE\tREASON\tFAILED\tNEXT\tNOTE")
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d/%d\t%s\t%s\n", printable(b.Breaker), printable(b.State), cmp.Or(printable(b.Reason), "-"),
-			b.Failures, b.Failures+b.Successes, nextProbe(b, now), cmp.Or(breakerNote(b, now), "-"))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", printable(b.Breaker), printable(b.State), cmp.Or(printable(b.Reason), "-"),
+			failedOf(b), nextProbe(b, now), cmp.Or(breakerNote(b, now), "-"))
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	rest := len(breakers) - shown
-	if rest > 0 {
-		_, err := fmt.Fprintf(w, "%d more closed, with nothing counted (--all shows them)\n", rest)
-		return err
+	var err error
+	switch rest := len(breakers) - shown; {
+	case len(breakers) == 0:
+		_, err = fmt.Fprintln(w, "no service is proxied")
+	case shown == 0:
+		_, err = fmt.Fprintf(w, "all %d breakers are closed, with nothing counted (--all shows them)\n", rest)
+	case rest > 0:
+		_, err = fmt.Fprintf(w, "%d more closed, with nothing counted (--all shows them)\n", rest)
 	}
-	return nil
+	return err
+}
+
+// failedOf is the failures of what was counted; only a closed breaker counts.
+func failedOf(b breakerDocument) string {
+	if all := b.Failures + b.Successes; all > 0 {
+		return fmt.Sprintf("%d/%d", b.Failures, all)
+	}
+	return "-"
 }
 
 // isQuiet reports whether there is nothing to tell about a breaker.

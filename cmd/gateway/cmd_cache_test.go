@@ -2,12 +2,8 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,8 +11,6 @@ import (
 
 	"iqgateway/cache"
 	"iqgateway/internal/fleet"
-	"iqgateway/internal/secret"
-	"iqgateway/observability"
 )
 
 // cacheRig is an admin server with the cache's endpoints over a cache that does
@@ -27,15 +21,7 @@ type cacheRig struct {
 	heard time.Duration // ago
 	after fleet.Result
 	err   error
-
-	mu   sync.Mutex
-	done []string
-}
-
-func (c *cacheRig) note(text string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.done = append(c.done, text)
+	deeds
 }
 
 func (c *cacheRig) start(t *testing.T) []string {
@@ -46,17 +32,13 @@ func (c *cacheRig) start(t *testing.T) []string {
 		limit: func() int64 { return 256 << 20 }, heard: func() time.Time { return quotaNow().Add(-c.heard) },
 		purge: func(_ context.Context, events []cache.Event) (fleet.Result, error) {
 			for _, e := range events {
-				c.note(fmt.Sprintf("%s %s/%s %s%s", e.Kind, e.Service.Environment, e.Service.Service, e.Path, e.Tag))
+				c.note("%s %s/%s %s%s", e.Kind, e.Service.Environment, e.Service.Service, e.Path, e.Tag)
 			}
 			return c.after, c.err
 		},
-		audit: func(_ context.Context, message string, _ ...slog.Attr) { c.note("audit: " + message) },
+		audit: func(_ context.Context, message string, _ ...slog.Attr) { c.note("audit: %s", message) },
 	}
-	server := httptest.NewServer(observability.Admin(observability.AdminOptions{
-		Metrics: http.NotFoundHandler(), Token: secret.New(adminToken), API: observability.API(admin.endpoints()...),
-	}))
-	t.Cleanup(server.Close)
-	return []string{envAdminAddress + "=" + server.Listener.Addr().String(), envAdminToken + "=" + adminToken}
+	return adminServer(t, admin.endpoints()...)
 }
 
 func someStats() cache.Stats {
@@ -134,18 +116,7 @@ func TestCacheCommands(t *testing.T) {
 			if rig == nil {
 				rig = &cacheRig{}
 			}
-			var stdout, stderr lockedBuffer
-			p := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, environ: rig.start(t)}
-			code := p.run(t.Context(), append([]string{"cache"}, tt.args...))
-			if code != tt.code {
-				t.Errorf("exit code %d, want %d", code, tt.code)
-			}
-			printed := stdout.String() + stderr.String()
-			for _, want := range tt.want {
-				if !strings.Contains(printed, want) {
-					t.Errorf("no %q in\n%s", want, printed)
-				}
-			}
+			wantCommand(t, rig.start(t), tt.code, tt.want, append([]string{"cache"}, tt.args...)...)
 			if diff := cmp.Diff(tt.done, rig.done); diff != "" {
 				t.Errorf("done (-want +got)\n%s", diff)
 			}

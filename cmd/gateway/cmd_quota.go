@@ -1,10 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -98,7 +96,7 @@ something narrower, or not everything.`,
 }
 
 func (p program) quotaBlockCommand(flags *adminFlags) *cobra.Command {
-	output, lasting, reason := outputFlag("table"), time.Duration(0), ""
+	output, order := outputFlag("table"), orderFlags{}
 	cmd := &cobra.Command{
 		Use:   "block BUCKET --for DURATION --reason TEXT",
 		Short: "Send nothing on a bucket for a time, on every replica",
@@ -113,19 +111,13 @@ with enforce: false holds nobody, a block neither.`,
 		Example: `  gateway quota block production/crm/authenticated --for 10m --reason "INC-4711: iQmetrix asks for a pause"`,
 		Args:    exactArgs(1, bucketArgument),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case !cmd.Flags().Changed("for"):
-				return usageError{errors.New("--for is missing: say for how long, as --for 10m")}
-			case lasting < shortestBlock || lasting > maxQuotaBlock:
-				return usageError{fmt.Errorf("--for %s: want a time from %s to %s, as 10m", lasting, shortestBlock, longestBlock)}
-			case strings.TrimSpace(reason) == "":
-				return usageError{errors.New("--reason is missing: say why, for whoever wonders why nothing goes out")}
+			if err := order.check(cmd, blockLimits()); err != nil {
+				return err
 			}
-			return p.changeQuota(cmd, *flags, output, pathQuotaBlock, quotaBlock{args[0], lasting.String(), reason})
+			return p.changeQuota(cmd, *flags, output, pathQuotaBlock, quotaBlock{args[0], order.lasting.String(), order.reason})
 		},
 	}
-	cmd.Flags().DurationVar(&lasting, "for", 0, "how long, as 10m; at most "+longestBlock+" (required)")
-	cmd.Flags().StringVar(&reason, "reason", "", "why (required)")
+	order.register(cmd, blockLimits())
 	cmd.Flags().VarP(&output, "output", "o", "table, json or yaml")
 	return cmd
 }

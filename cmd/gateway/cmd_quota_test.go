@@ -2,21 +2,15 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"iqgateway/internal/secret"
 	"iqgateway/limiter"
-	"iqgateway/observability"
 )
 
 // quotaRig is an admin server with the quota endpoints over a limiter that does
@@ -24,15 +18,7 @@ import (
 type quotaRig struct {
 	statuses []limiter.Status
 	err      error
-
-	mu   sync.Mutex
-	done []string
-}
-
-func (q *quotaRig) note(format string, values ...any) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.done = append(q.done, fmt.Sprintf(format, values...))
+	deeds
 }
 
 func (q *quotaRig) view(_ context.Context, name string) (limiter.Status, error) {
@@ -66,11 +52,7 @@ func (q *quotaRig) start(t *testing.T) []string {
 			q.note("audit: %s %v", message, attrs[0])
 		},
 	}
-	server := httptest.NewServer(observability.Admin(observability.AdminOptions{
-		Metrics: http.NotFoundHandler(), Token: secret.New(adminToken), API: observability.API(admin.endpoints()...),
-	}))
-	t.Cleanup(server.Close)
-	return []string{envAdminAddress + "=" + server.Listener.Addr().String(), envAdminToken + "=" + adminToken}
+	return adminServer(t, admin.endpoints()...)
 }
 
 func TestQuotaCommands(t *testing.T) {
@@ -120,15 +102,7 @@ func TestQuotaCommands(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			rig := &quotaRig{statuses: []limiter.Status{crmStatus()}, err: tt.err}
-			code, out, errs := command(t, rig.start(t), append([]string{"quota"}, tt.args...)...)
-			if code != tt.code {
-				t.Errorf("exit %d, want %d", code, tt.code)
-			}
-			for _, want := range tt.want {
-				if !strings.Contains(out+errs, want) {
-					t.Errorf("no %q in\n%s%s", want, out, errs)
-				}
-			}
+			wantCommand(t, rig.start(t), tt.code, tt.want, append([]string{"quota"}, tt.args...)...)
 			if diff := cmp.Diff(tt.done, rig.done); diff != "" {
 				t.Errorf("done (-want +got):\n%s", diff)
 			}
@@ -139,8 +113,7 @@ func TestQuotaCommands(t *testing.T) {
 // Programs ask the admin API itself.
 func TestQuotaAPIRefuses(t *testing.T) {
 	rig := &quotaRig{statuses: []limiter.Status{crmStatus()}}
-	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	base := "http://" + strings.TrimPrefix(rig.start(t)[0], envAdminAddress+"=")
+	environ := rig.start(t)
 	for _, tt := range []struct {
 		method, path, body, want string
 		status                   int
@@ -158,22 +131,7 @@ func TestQuotaAPIRefuses(t *testing.T) {
 		{"POST", pathQuotaUnblock, `{}`, "name a bucket", 400},
 		{"POST", pathQuotaUnblock, `[`, "not what is wanted", 400},
 	} {
-		r, err := http.NewRequestWithContext(t.Context(), tt.method, base+tt.path, strings.NewReader(tt.body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Authorization", "Bearer "+adminToken)
-		r.Header.Set("Content-Type", "application/json")
-		resp, err := client.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var problem json.RawMessage
-		err = json.NewDecoder(resp.Body).Decode(&problem)
-		_ = resp.Body.Close()
-		if err != nil || resp.StatusCode != tt.status || !strings.Contains(string(problem), tt.want) {
-			t.Errorf("%s %s %s: %d %s (%v), want %d and %q", tt.method, tt.path, tt.body, resp.StatusCode, problem, err, tt.status, tt.want)
-		}
+		wantRefused(t, environ, tt.method, tt.path, tt.body, tt.status, tt.want)
 	}
 	if len(rig.done) != 0 {
 		t.Errorf("done all the same: %v", rig.done)

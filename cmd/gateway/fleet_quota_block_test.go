@@ -9,6 +9,13 @@ import (
 	"iqgateway/internal/redistest"
 )
 
+// operate runs a command against a replica's admin server, and wants what it
+// prints.
+func (f *replicas) operate(t *testing.T, r *replica, want string, args ...string) {
+	t.Helper()
+	wantCommand(t, adminEnviron(strings.TrimPrefix(r.adminAt, "http://"), f.admin), exitOK, []string{want}, args...)
+}
+
 // status makes a call that must not wait and returns what came of it.
 func (f *replicas) status(t *testing.T, r *replica) int {
 	t.Helper()
@@ -38,11 +45,7 @@ func TestFleetBlocksAQuota(t *testing.T) {
 	crm := iqsim.LedgerQuery{Service: "crm"}
 	quota := func(r *replica, want string, args ...string) {
 		t.Helper()
-		environ := []string{envAdminAddress + "=" + strings.TrimPrefix(r.adminAt, "http://"), envAdminToken + "=" + f.admin}
-		code, out, errs := command(t, environ, append([]string{"quota"}, args...)...)
-		if code != exitOK || !strings.Contains(out, want) {
-			t.Fatalf("quota %v: exit %d, no %q in\n%s%s", args, code, want, out, errs)
-		}
+		f.operate(t, r, want, append([]string{"quota"}, args...)...)
 	}
 	quota(f.all[0], "for every replica", "block", bucket, "--for", "10m", "--reason", "INC-4711")
 	for i, r := range f.all {

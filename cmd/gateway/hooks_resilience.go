@@ -61,12 +61,16 @@ func (s *stores) breakerCounted(c breaker.Counted) {
 	s.metrics.BreakerCounted(context.Background(), breakerName(c.Key), string(c.Result), c.Cause)
 }
 
-// observeBreakers has the gauge read from the breakers.
+// observeBreakers has the gauge read from the breakers that have ever changed
+// their state, or are in use: a catalogue has hundreds that nobody asks.
 func (s *stores) observeBreakers() error {
 	states := []string{string(breaker.Closed), string(breaker.Open), string(breaker.HalfOpen)}
 	return s.metrics.ObserveBreakers(states, func() []observability.BreakerState {
 		var all []observability.BreakerState
 		for _, b := range s.breakers.List() {
+			if b.Reason == "" && b.Successes+b.Failures == 0 {
+				continue
+			}
 			all = append(all, observability.BreakerState{Breaker: breakerName(b.Key), State: string(b.State)})
 		}
 		return all

@@ -31,8 +31,11 @@ func (r *rig) spend(t *testing.T, n int) answer {
 	return last
 }
 
-func (r *rig) quotaEnviron() []string {
-	return []string{envAdminAddress + "=" + r.Admin, envAdminToken + "=" + adminToken}
+// operate runs a command against the rig's admin server, and wants what it
+// prints.
+func (r *rig) operate(t *testing.T, want string, args ...string) {
+	t.Helper()
+	wantCommand(t, adminEnviron(r.Admin, adminToken), exitOK, []string{want}, args...)
 }
 
 // What callers see of the quota, by response_headers and kind of bucket.
@@ -213,10 +216,7 @@ func TestOperatorBlocksAQuota(t *testing.T) {
 	const bucket = "sim/crm/authenticated"
 	quota := func(want string, args ...string) {
 		t.Helper()
-		code, out, errs := command(t, r.quotaEnviron(), append([]string{"quota"}, args...)...)
-		if code != exitOK || !strings.Contains(out, want) {
-			t.Fatalf("quota %v: exit %d, no %q in\n%s%s", args, code, want, out, errs)
-		}
+		r.operate(t, want, append([]string{"quota"}, args...)...)
 	}
 	quota(bucket+"   known   1000/60s", "list")
 	quota("storefront", "show", bucket)
