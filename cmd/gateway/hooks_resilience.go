@@ -78,12 +78,13 @@ func (s *stores) observeBreakers() error {
 }
 
 func (s *stores) retryHooks() retry.Hooks {
-	return retry.Hooks{
-		Repeated: func(r retry.RepeatInfo) {
-			s.metrics.Retried(context.Background(), r.Key.Environment, r.Key.Service, string(r.Reason))
-		},
-		Stopped: func(k retry.Key, why retry.Result) {
-			s.metrics.RetryStopped(context.Background(), k.Environment, k.Service, string(why))
-		},
-	}
+	return retry.Hooks{Repeated: s.retried, Stopped: s.retryStopped}
+}
+
+func (s *stores) retried(r retry.RepeatInfo) {
+	s.metrics.Retried(context.Background(), r.Key.Environment, r.Key.Service, string(r.Reason))
+}
+
+func (s *stores) retryStopped(k retry.Key, why retry.Result) {
+	s.metrics.RetryStopped(context.Background(), k.Environment, k.Service, string(why))
 }
