@@ -39,7 +39,8 @@ type ServerOptions struct {
 // NewServer returns a server for the data port that is not started: serve it
 // with ServeTLS(listener, "", "") or, without TLS, with Serve. It has no
 // ReadTimeout and no WriteTimeout, which would cut long exports; progress is
-// watched per read and write by [Sanitize].
+// watched per read and write by [Sanitize]. An HTTP/2 connection that resets more
+// requests than it waits for is ended.
 func NewServer(o ServerOptions) *http.Server {
 	setDefault(&o.ReadHeaderTimeout, 5*time.Second)
 	setDefault(&o.IdleTimeout, 120*time.Second)
@@ -51,7 +52,7 @@ func NewServer(o ServerOptions) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(o.TLS != nil)
-	return &http.Server{
+	server := &http.Server{
 		Handler:           o.Handler,
 		TLSConfig:         o.TLS,
 		Protocols:         protocols,
@@ -69,6 +70,8 @@ func NewServer(o ServerOptions) *http.Server {
 		},
 		ErrorLog: log.New(serverLog{o.Logger}, "", 0),
 	}
+	watchResets(server)
+	return server
 }
 
 // LimitConnections returns a listener that holds at most n connections; further
