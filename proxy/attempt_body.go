@@ -40,7 +40,7 @@ func (b *sentBody) Read(p []byte) (int, error) {
 	b.watch.taking()
 	n, err := b.readSafely(p)
 	b.watch.given()
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		b.mu.Lock()
 		b.failed = err
 		b.mu.Unlock()

@@ -162,7 +162,7 @@ func (s *stores) run(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	keep := func(what string, loop func(context.Context)) {
-		all.Go(func() { steady.Keep(ctx, loop, s.loopPanicked(what)) })
+		all.Go(func() { steady.Keep(ctx, loop, s.loopPanicked(ctx, what)) })
 	}
 	keep("tokens", s.tokens.Run)
 	for _, r := range s.rotations {
@@ -180,9 +180,9 @@ func (s *stores) run(ctx context.Context) {
 }
 
 // loopPanicked tells that a loop in the background will begin anew.
-func (s *stores) loopPanicked(what string) steady.Panicked {
+func (s *stores) loopPanicked(ctx context.Context, what string) steady.Panicked {
 	return func(value any, stack []byte) {
-		s.event(slog.LevelError, "panic in the background, which begins anew",
+		s.log.LogAttrs(ctx, slog.LevelError, "panic in the background, which begins anew",
 			slog.String("what", what), slog.Any("panic", value), slog.String("stack", string(stack)))
 	}
 }
