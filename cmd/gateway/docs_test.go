@@ -65,6 +65,19 @@ func TestCacheDocumentWorks(t *testing.T) {
 	runCommands(t, filepath.Join("docs", "cache.md"), 14)
 }
 
+// So do those of breakers.
+func TestResilienceDocumentWorks(t *testing.T) {
+	t.Parallel()
+	blocks := codeBlocks(t, filepath.Join("..", "..", "docs", "resilience.md"), "yaml")
+	if len(blocks) == 0 {
+		t.Error("no YAML block found")
+	}
+	for _, block := range blocks {
+		loads(t, "resilience.md", block)
+	}
+	runCommands(t, filepath.Join("docs", "resilience.md"), 11)
+}
+
 func loads(t *testing.T, name, block string) {
 	t.Helper()
 	_, _, err := config.Load(config.LoadOptions{Path: name, Data: []byte("version: 1\n" + block), Offline: true})

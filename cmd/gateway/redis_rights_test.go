@@ -48,6 +48,11 @@ func TestDocumentedRightsAreEnough(t *testing.T) {
 			}
 			f.wantOK(t, last)
 		}
+		const forced = `{"breaker": "sim/crm", "for": "10m", "reason": "x"}`
+		f.api(t, f.all[0], http.MethodPost, pathBreakerOpen, forced)
+		await(t, "a replica follows", func() bool { return f.status(t, last) == http.StatusServiceUnavailable })
+		f.api(t, last, http.MethodPost, pathBreakerReset, `{"breaker": "sim/crm"}`)
+		await(t, "the other follows", func() bool { return f.status(t, f.all[0]) == http.StatusOK })
 		f.settle(t, catalogItems) // one fetches, the others take it from the second tier
 		f.settle(t, companyTree)
 		if _, _, err := f.call(t.Context(), last, http.MethodPut, companyNode, renamedNode); err != nil {
