@@ -73,6 +73,7 @@ credentials:
 defaults:
   timeouts: {connect: 1s, response_header: 5s, body_idle: 5s, total: 15s}
   breaker: {window: 5s, open_for: 200ms, open_for_max: 2s}
+  throttle_breaker: {open_for: 1s}
   headers: {forward: [Idempotency-Key]}
   quota: {max_wait: {interactive: 5s}}
 services:

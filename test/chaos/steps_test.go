@@ -58,6 +58,7 @@ func touchesLinks(kind chaos.Kind) bool {
 // beginReplica begins a step about one replica.
 func (f *fleet) beginReplica(ctx context.Context, _ *testing.T, s chaos.Step) (undo, error) {
 	g := f.gateways[s.Replica]
+	ctx = context.WithoutCancel(ctx) // a gateway that is down comes back, whatever the round does
 	switch s.Kind {
 	case chaos.Kill:
 		return func() error { return g.Start(ctx) }, g.Kill()
