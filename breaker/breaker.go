@@ -145,7 +145,7 @@ func (b *breaker) shut(now time.Time, reason Reason, by string) {
 	p := b.policy.Load()
 	b.step, b.until = 0, time.Time{}
 	b.life = counting(p, b.policy.Load, now)
-	if p.ramp {
+	if p.ramp && reason != ReasonReset { // an operator knows
 		b.ramp = newRamp(now, b.steady)
 	}
 	b.refresh()

@@ -63,8 +63,6 @@ func (bs *Breakers) Reset(ctx context.Context, k Key, by string) error {
 		b.lift(now, ReasonReset, by)
 	}
 	b.shut(now, ReasonReset, by)
-	b.ramp = ramp{} // an operator knows
-	b.refresh()
 	b.unsent, b.unsentForced = bs.options.Store != nil, bs.options.Store != nil
 	b.unlock()
 	return b.send(ctx)
