@@ -39,6 +39,20 @@ func (c *Config) Reached(s *EffectiveService) bool {
 	return c.grants(s, func(Grant) bool { return true })
 }
 
+// CredentialsOf returns the credentials with which some caller may use a service,
+// now or later, sorted.
+func (c *Config) CredentialsOf(s *EffectiveService) []string {
+	used := map[string]bool{}
+	for _, caller := range c.Callers {
+		for _, a := range caller.Access {
+			if a.Environment == s.Environment && a.covers(s) && a.Credential != passthrough {
+				used[a.Credential] = true
+			}
+		}
+	}
+	return sortedKeys(used)
+}
+
 // grants reports whether some caller has a grant on a service that is as asked.
 func (c *Config) grants(s *EffectiveService, is func(Grant) bool) bool {
 	for _, caller := range c.Callers {

@@ -52,8 +52,11 @@ callers:
 			if s, _ := other.Service(tt.service); c.Writable(s) {
 				t.Error("writable in an environment of which no caller has a credential")
 			}
-			if s, _ := other.Service(tt.service); c.Reached(s) {
+			if s, _ := other.Service(tt.service); c.Reached(s) || len(c.CredentialsOf(s)) != 0 {
 				t.Error("reached in an environment of which no caller has a credential")
+			}
+			if got := c.CredentialsOf(s); len(got) != 1 || got[0] != "retail" {
+				t.Errorf("credentials %v", got)
 			}
 		})
 	}

@@ -65,29 +65,60 @@ func probes(mux *http.ServeMux, o AdminOptions) {
 	mux.Handle("GET /metrics", o.Metrics)
 }
 
-func readyz(checks []Check) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		status, summary := http.StatusOK, "ok"
-		var lines strings.Builder
-		for _, c := range checks {
-			err := c.Err()
+// States of a check, and of a replica as a whole.
+const (
+	StateOK       = "ok"
+	StateDegraded = "degraded"
+	StateFailed   = "failed"
+	StateNotReady = "not ready"
+)
+
+// CheckResult is a check as it stands.
+type CheckResult struct {
+	Name   string `json:"name"`
+	State  string `json:"state"` // StateOK, StateDegraded or StateFailed
+	Detail string `json:"detail,omitempty"`
+}
+
+// Evaluate makes the checks. The replica is StateOK, StateDegraded or
+// StateNotReady.
+func Evaluate(checks []Check) (replica string, results []CheckResult) {
+	replica = StateOK
+	for _, c := range checks {
+		r := CheckResult{Name: c.Name, State: StateOK}
+		if err := c.Err(); err != nil {
+			r.State, r.Detail = StateDegraded, err.Error()
 			switch {
-			case err == nil:
-				lines.WriteString("[+] " + c.Name + " ok\n")
 			case c.Required:
-				status, summary = http.StatusServiceUnavailable, "not ready"
-				lines.WriteString("[-] " + c.Name + " failed: " + err.Error() + "\n")
-			default:
-				if status == http.StatusOK {
-					summary = "degraded"
-				}
-				lines.WriteString("[!] " + c.Name + " degraded: " + err.Error() + "\n")
+				r.State, replica = StateFailed, StateNotReady
+			case replica == StateOK:
+				replica = StateDegraded
 			}
 		}
-		if !r.URL.Query().Has("verbose") {
-			lines.Reset()
+		results = append(results, r)
+	}
+	return replica, results
+}
+
+func readyz(checks []Check) http.HandlerFunc {
+	marks := map[string]string{StateOK: "[+] ", StateDegraded: "[!] ", StateFailed: "[-] "}
+	return func(w http.ResponseWriter, r *http.Request) {
+		replica, results := Evaluate(checks)
+		status := http.StatusOK
+		if replica == StateNotReady {
+			status = http.StatusServiceUnavailable
 		}
-		writeText(w, status, lines.String()+summary+"\n")
+		var lines strings.Builder
+		if r.URL.Query().Has("verbose") {
+			for _, c := range results {
+				lines.WriteString(marks[c.State] + c.Name + " " + c.State)
+				if c.Detail != "" {
+					lines.WriteString(": " + c.Detail)
+				}
+				lines.WriteString("\n")
+			}
+		}
+		writeText(w, status, lines.String()+replica+"\n")
 	}
 }
 

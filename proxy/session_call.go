@@ -56,14 +56,7 @@ func endsPreference(status int) bool {
 
 // ask makes one request for the session document.
 func (s *sessionStage) ask(ctx context.Context, ex *exchange.Exchange) (answer sessionAnswer, status int, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "", nil)
-	if err != nil {
-		return sessionAnswer{}, 0, fmt.Errorf("session: %w", err)
-	}
-	req.URL, req.Host = upstreamURL(ex.Target), ex.Target.Upstream.Host
-	req.Header = http.Header{"Accept": {"application/json"}, "User-Agent": {""}, "Via": {via}}
-
-	res, err := s.options.Transport.RoundTrip(req)
+	res, err := own(ctx, s.options.Transport, ex.Target)
 	if err != nil {
 		return sessionAnswer{}, 0, err
 	}

@@ -81,12 +81,15 @@ func (b breakerAdmin) show(w http.ResponseWriter, r *http.Request) {
 		observability.WriteProblem(w, http.StatusBadRequest, pathBreakers+" takes no parameter: it lists all breakers")
 		return
 	}
-	gates := quotaGates(b.quotas(r.Context()), b.now())
-	list := breakerList{Replica: b.replica, Breakers: []breakerDocument{}}
+	observability.WriteJSON(w, http.StatusOK, breakerList{Replica: b.replica, Breakers: b.documents(r.Context())})
+}
+
+func (b breakerAdmin) documents(ctx context.Context) []breakerDocument {
+	gates, all := quotaGates(b.quotas(ctx), b.now()), []breakerDocument{}
 	for _, s := range b.list() {
-		list.Breakers = append(list.Breakers, describeBreaker(s, gates, b.now()))
+		all = append(all, describeBreaker(s, gates, b.now()))
 	}
-	observability.WriteJSON(w, http.StatusOK, list)
+	return all
 }
 
 func (b breakerAdmin) forcing(state breaker.State) http.HandlerFunc {

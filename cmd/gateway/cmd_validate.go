@@ -56,7 +56,7 @@ machines that hold no secrets.`,
 // cannot show (a certificate that does not parse) is found before anything
 // listens. It writes nothing, so a local authority is not made.
 func buildOnce(ctx context.Context, cfg *config.Config) error {
-	st, err := newStores(cfg, slog.New(slog.DiscardHandler), "")
+	st, err := newStores(cfg, slog.New(slog.DiscardHandler), "") //nolint:contextcheck // its log lines are of no request
 	if err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ func TestResilienceDocumentWorks(t *testing.T) {
 	for _, block := range blocks {
 		loads(t, "resilience.md", block)
 	}
-	runCommands(t, filepath.Join("docs", "resilience.md"), 11)
+	runCommands(t, filepath.Join("docs", "resilience.md"), 13)
 }
 
 func loads(t *testing.T, name, block string) {

@@ -29,6 +29,7 @@ type gateway struct {
 	cfg     *config.Config
 	log     *slog.Logger
 	replica string // names this process to operators, in request ids too
+	started time.Time
 	stores  *stores
 	current atomic.Pointer[generation]
 	local   *certs.Local // of tls mode self_signed
@@ -43,11 +44,11 @@ type gateway struct {
 // newGateway builds everything and binds every listener, or nothing.
 func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (*gateway, error) {
 	replica := newReplica()
-	st, err := newStores(cfg, log, replica)
+	st, err := newStores(cfg, log, replica) //nolint:contextcheck // its log lines are of no request
 	if err != nil {
 		return nil, err
 	}
-	g := &gateway{cfg: cfg, log: log, replica: replica, stores: st}
+	g := &gateway{cfg: cfg, log: log, replica: replica, started: time.Now(), stores: st}
 	if err := g.prepare(ctx); err != nil {
 		g.close(ctx)
 		return nil, err

@@ -47,7 +47,8 @@ func (g *gateway) bind(ctx context.Context, tlsConfig *tls.Config) error {
 func (g *gateway) bindAdmin(ctx context.Context) error {
 	o := observability.AdminOptions{
 		Checks: g.checks(), Metrics: g.stores.metrics.Handler(), Version: readBuildInfo(), Hosts: g.cfg.Admin.Hosts,
-		API:   observability.API(slices.Concat(g.tokenAdmin().endpoints(), g.quotaAdmin().endpoints(), g.breakerAdmin().endpoints(), g.cacheAdmin().endpoints())...),
+		API: observability.API(slices.Concat(g.tokenAdmin().endpoints(), g.quotaAdmin().endpoints(), g.breakerAdmin().endpoints(), g.cacheAdmin().endpoints(),
+			g.statusAdmin().endpoints(), g.serviceAdmin().endpoints())...),
 		Token: g.cfg.Admin.Token.Text, ReadToken: g.cfg.Admin.ReadToken.Text,
 	}
 	adminTLS, err := g.adminTLS()

@@ -40,6 +40,7 @@ type generation struct {
 	budgets     *retry.Set
 	upstreams   *bulkhead.Set       // slots of requests under way
 	callerSlots *bulkhead.CallerSet // of callers with a limit of their own
+	pings       *pings
 }
 
 // newGeneration builds a whole pipeline or nothing.
@@ -105,12 +106,13 @@ func (g *generation) build(st *stores, o pipelineOptions) error {
 	if err := g.openBulkheads(st); err != nil {
 		return err
 	}
-	if err := g.openResilience(st); err != nil {
-		return err
-	}
 	parts := stack{
 		generation: g, stores: st, options: o, errors: errorsStage, services: services,
 		locations: proxy.NewLocations(origins(g.cfg, router)),
+	}
+	g.pings = parts.pings()
+	if err := g.openResilience(st); err != nil {
+		return err
 	}
 	g.server, g.absolute = parts.compose(false), parts.compose(true)
 	return nil

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"iqgateway/internal/fleet"
+	"iqgateway/observability"
+)
+
+const pathStatus = "/api/v1/status"
+
+// statusAdmin is what the admin API needs to show how a replica is.
+type statusAdmin struct {
+	replica, version string
+	started          time.Time
+	checks           []observability.Check
+	members          func(context.Context) ([]fleet.Member, error)
+	stores           func() []storeDocument
+	breakers         func(context.Context) []breakerDocument
+}
+
+// statusDocument answers GET /api/v1/status.
+type statusDocument struct {
+	Replica string    `json:"replica"`
+	Version string    `json:"version"`
+	Started time.Time `json:"started"`
+	State   string    `json:"state"` // ok, degraded or not ready
+
+	Checks []observability.CheckResult `json:"checks"`
+	// Replicas are those that share one Redis; without an answer of it, none.
+	Replicas []replicaDocument `json:"replicas,omitempty"`
+	Stores   []storeDocument   `json:"stores,omitempty"` // none = everything is in memory
+	// Breakers are how many there are, Disturbed those that are not closed, or
+	// forced.
+	Breakers  int               `json:"breakers"`
+	Disturbed []breakerDocument `json:"disturbed,omitempty"`
+}
+
+type replicaDocument struct {
+	Replica string    `json:"replica"`
+	Version string    `json:"version"`
+	Started time.Time `json:"started"`
+}
+
+type storeDocument struct {
+	Store string `json:"store"`
+	Up    bool   `json:"up"`
+}
+
+func (s statusAdmin) endpoints() []observability.Endpoint {
+	return []observability.Endpoint{{Path: pathStatus, Methods: map[string]http.HandlerFunc{http.MethodGet: s.show}}}
+}
+
+func (s statusAdmin) show(w http.ResponseWriter, r *http.Request) {
+	d := statusDocument{Replica: s.replica, Version: s.version, Started: s.started.UTC(), Stores: s.stores()}
+	d.State, d.Checks = observability.Evaluate(s.checks)
+	if members, err := s.members(r.Context()); err == nil {
+		for _, m := range members {
+			d.Replicas = append(d.Replicas, replicaDocument{m.Replica, m.Version, m.Started.UTC()})
+		}
+	}
+	all := s.breakers(r.Context())
+	d.Breakers = len(all)
+	for _, b := range all {
+		if b.State != "closed" || b.Forced != nil {
+			d.Disturbed = append(d.Disturbed, b)
+		}
+	}
+	observability.WriteJSON(w, http.StatusOK, d)
+}

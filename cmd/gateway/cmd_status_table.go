@@ -1,0 +1,104 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// writeStatus prints how a replica is.
+func writeStatus(w io.Writer, s statusDocument, now time.Time) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "replica\t%s, version %s, up for %s\n", printable(s.Replica), printable(s.Version), span(max(0, now.Sub(s.Started))))
+	fmt.Fprintf(t, "state\t%s\n", stateOf(s))
+	fmt.Fprintf(t, "fleet\t%s\n", fleetOf(s, now))
+	fmt.Fprintf(t, "stores\t%s\n", storesOf(s.Stores))
+	fmt.Fprintf(t, "breakers\t%s\n", breakersOf(s))
+	if err := t.Flush(); err != nil || len(s.Disturbed) == 0 {
+		return err
+	}
+	fmt.Fprintln(w)
+	return writeBreakers(w, s.Disturbed, true, now)
+}
+
+// stateOf names what is not well.
+func stateOf(s statusDocument) string {
+	parts := []string{printable(s.State)}
+	for _, c := range s.Checks {
+		if c.State != "ok" {
+			parts = append(parts, printable(c.Name)+" "+printable(c.State)+": "+printable(c.Detail))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+func fleetOf(s statusDocument, now time.Time) string {
+	if len(s.Replicas) == 0 {
+		return "unknown: Redis does not answer"
+	}
+	var names []string
+	for _, r := range s.Replicas {
+		names = append(names, fmt.Sprintf("%s (version %s, up for %s)", printable(r.Replica), printable(r.Version), span(max(0, now.Sub(r.Started)))))
+	}
+	if len(names) == 1 {
+		return "this replica is alone"
+	}
+	return strconv.Itoa(len(names)) + " replicas: " + strings.Join(names, ", ")
+}
+
+func storesOf(all []storeDocument) string {
+	if len(all) == 0 {
+		return "in memory alone"
+	}
+	var names []string
+	for _, s := range all {
+		state := "down"
+		if s.Up {
+			state = "up"
+		}
+		names = append(names, printable(s.Store)+" "+state)
+	}
+	return strings.Join(names, ", ")
+}
+
+func breakersOf(s statusDocument) string {
+	if n := len(s.Disturbed); n > 0 {
+		return fmt.Sprintf("%d of %d are not closed, or forced", n, s.Breakers)
+	}
+	return fmt.Sprintf("all %d are closed", s.Breakers)
+}
+
+// writePings prints a line for each service that was asked, and how many have no
+// ping.
+func writePings(w io.Writer, services []serviceDocument) error {
+	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	asked, unknown := 0, []string{}
+	for _, s := range services {
+		if s.Pinged == nil {
+			unknown = append(unknown, printable(s.Environment+"/"+s.Service))
+			continue
+		}
+		if asked++; asked == 1 {
+			fmt.Fprintln(t, "\nSERVICE\tUPSTREAM\tSTATUS\tVERSION\tTOOK\tBREAKER\tPROBLEM")
+		}
+		a := s.Pinged
+		status := "-"
+		if a.Status != 0 {
+			status = strconv.Itoa(a.Status)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%dms\t%s\t%s\n", printable(s.Environment+"/"+s.Service), printable(s.Upstream), status,
+			cmp.Or(printable(a.Version), "-"), a.Milliseconds, printable(s.Breaker), cmp.Or(printable(a.Problem), "-"))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if len(unknown) > 0 {
+		fmt.Fprintf(w, "\nno ping is known of %s\n", strings.Join(unknown, ", "))
+	}
+	_, err := fmt.Fprintf(w, "\n%d asked, each for one token of its quota\n", asked)
+	return err
+}
