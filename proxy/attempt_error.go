@@ -170,7 +170,14 @@ func isUnprocessed(err error) bool {
 	if refused, ok := errors.AsType[streamError](err); ok {
 		return refused.Code == refusedStream
 	}
-	return strings.Contains(err.Error(), "http2: Transport: cannot retry err [")
+	return strings.Contains(err.Error(), "http2: Transport: cannot retry err [") || isUnwritten(err)
+}
+
+// isUnwritten knows the error with which net/http gives up a request that it
+// could not write, such as on an HTTP/2 connection with all of its streams in
+// use: it would take another connection, and cannot open the body again.
+func isUnwritten(err error) bool {
+	return strings.Contains(err.Error(), "net/http: cannot rewind body after connection loss")
 }
 
 // streamError has the shape by which net/http's own HTTP/2 stream errors can be

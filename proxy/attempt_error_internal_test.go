@@ -31,6 +31,7 @@ func TestClassify(t *testing.T) {
 		"caller's own deadline": {evidence{err: some, cause: callerDeadlineError{time.Second}, connected: true}, FailedCallerTime},
 		"upload stalled":        {evidence{err: some, cause: errUploadIdle, connected: true}, FailedUploadIdle},
 		"write stalled":         {evidence{err: fmt.Errorf("write: %w", &net.OpError{Op: "write", Err: os.ErrDeadlineExceeded}), connected: true}, FailedUploadIdle},
+		"never written":         {evidence{err: errors.New("net/http: cannot rewind body after connection loss"), connected: true, sent: true}, FailedReset},
 		"not looked at":         {evidence{err: some, cause: errUnprocessed, connected: true}, FailedReset},
 		"interim flood":         {evidence{err: some, cause: errTooManyInterim, connected: true}, FailedProtocol},
 		"prohibited":            {evidence{err: &net.OpError{Op: "dial", Err: fmt.Errorf("%w: x", errProhibited)}}, FailedProhibited},

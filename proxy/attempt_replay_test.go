@@ -115,7 +115,7 @@ func TestRepeatedSafeRequestsAreCounted(t *testing.T) {
 
 // The upstream closes its idle connections at any moment. Requests of which
 // nothing was written go out on another connection; nothing runs twice.
-func TestUpstreamThatClosesIdleConnections(t *testing.T) {
+func TestREL02StalePoolRace(t *testing.T) {
 	const requests = 1000
 	var mu sync.Mutex
 	executed := make(map[string]int)
@@ -162,6 +162,9 @@ func TestUpstreamThatClosesIdleConnections(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d requests met a connection that died under them", lost, requests)
+	if lost > requests/100 { // it was a third of them that could, before the gateway learns to leave such connections alone
+		t.Errorf("%d of %d requests were lost", lost, requests)
+	}
 }
 
 // exchangeOfLast returns the exchange of the request that just ended.

@@ -61,7 +61,7 @@ func (n *run) send() (*http.Response, error) {
 	for stale := 0; ; stale++ {
 		body := n.lendBody()
 		res, err := n.transport.RoundTrip(n.out)
-		if err != nil && stale < maxStale && n.ctx.Err() == nil && n.trace.stale() &&
+		if err != nil && stale < maxStale && n.ctx.Err() == nil && (n.trace.stale() || isUnwritten(err)) &&
 			(body == nil || body.Revoke()) {
 			continue
 		}

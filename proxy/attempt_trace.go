@@ -59,7 +59,7 @@ func (t *connTrace) gotConn(info httptrace.GotConnInfo) {
 	http1, _ := info.Conn.(*http1Conn)
 	switch {
 	case !t.sentOnLast():
-	case t.conn != nil && t.http1 == nil && http1 == nil:
+	case t.wrote && t.conn != nil && t.http1 == nil && http1 == nil:
 		// Over HTTP/2 the transport repeats what the upstream did not look at, and
 		// that seven times within a minute. It writes nothing once this has ended.
 		t.unprocessed = true

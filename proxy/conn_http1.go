@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"time"
 )
 
 // errSpoilt is what reads and writes of an HTTP/1 connection get after the
@@ -24,12 +25,16 @@ var errSpoilt = errors.New("the upstream has sent more than one answer to one re
 type http1Conn struct {
 	net.Conn              // TLS, or raw itself
 	raw      *countedConn // with its records, when there is TLS above
+	keep     *keepTime    // of the upstream's connections; nil = it is not learned
 
 	mu      sync.Mutex
 	answer  answerEnd
 	claimed bool // a request will begin with the next write
 	method  string
-	served  bool // there was an answer
+	served  bool          // there was an answer
+	idle    time.Time     // since when, if it is served and at an end
+	lapse   time.Duration // for how long it was, before the request that is under way
+	unheard bool          // of that request nothing has come back yet
 	spoilt  bool
 }
 
@@ -62,22 +67,55 @@ func (c *http1Conn) Read(p []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(p)
 	if n == 0 {
+		c.closed(err)
 		return 0, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.unheard = false
 	used := c.answer.pass(p[:n])
 	switch {
 	case used < n:
 		c.spoilt = true
 	case c.answer.phase == atEnd:
-		c.served = true
+		c.served, c.idle = true, time.Now()
 		c.spoilt = err != nil || !c.isQuiet()
 	}
 	if used < n {
 		err = errSpoilt
 	}
 	return used, err
+}
+
+// closed books the end of a connection that nobody used, or on which a request
+// was written too late.
+func (c *http1Conn) closed(err error) {
+	if !isClosedByPeer(err) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	switch {
+	case !c.served:
+	case c.answer.phase == atEnd:
+		c.keep.ended(now.Sub(c.idle), now)
+	case c.unheard:
+		c.keep.ended(c.lapse, now)
+	}
+}
+
+// distrust spoils a connection that has been idle for so long that a write on it
+// might be lost, and reports whether it did. claim comes first.
+func (c *http1Conn) distrust() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	if c.keep == nil || !c.served || c.keep.trusts(now.Sub(c.idle), now) {
+		return false
+	}
+	c.spoilt = true
+	return true
 }
 
 func (c *http1Conn) isSpoilt() bool {
@@ -116,12 +154,18 @@ func (c *http1Conn) beforeWrite() error {
 		return nil // the rest of a request, perhaps behind an early answer
 	}
 	if (c.served || c.Conn == net.Conn(c.raw)) && c.raw.readable() {
+		if now := time.Now(); c.served && !c.spoilt {
+			c.keep.ended(now.Sub(c.idle), now) // what else would come now
+		}
 		c.spoilt = true
 	}
 	if c.spoilt {
 		return errSpoilt
 	}
-	c.claimed = false
+	c.claimed, c.unheard = false, true
+	if c.served {
+		c.lapse = time.Since(c.idle)
+	}
 	c.answer.begin(c.method)
 	return nil
 }

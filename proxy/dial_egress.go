@@ -18,6 +18,7 @@ type egress struct {
 	proxy   *url.URL      // nil for none
 	tls     *tls.Config   // without a server name
 	timeout time.Duration // for all that follows the TCP connection; 0 = none
+	keep    keepTime      // of the connections
 }
 
 // dialPlain implements DialContext: connections without TLS.
@@ -27,13 +28,13 @@ func (e *egress) dialPlain(ctx context.Context, network, address string) (net.Co
 		if err != nil {
 			return nil, err
 		}
-		return newHTTP1Conn(raw, raw), nil
+		return e.http1(raw, raw), nil
 	}
 	conn, raw, err := e.tunnel(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	return newHTTP1Conn(conn, raw), nil
+	return e.http1(conn, raw), nil
 }
 
 // dialTLS implements DialTLSContext. With HTTP/2 it returns the *tls.Conn
@@ -48,7 +49,7 @@ func (e *egress) dialTLS(ctx context.Context, network, address string) (net.Conn
 		if err != nil {
 			return nil, proxyError(err)
 		}
-		return newHTTP1Conn(secure, raw), nil
+		return e.http1(secure, raw), nil
 	}
 	conn, raw, err := e.tunnel(ctx, network, address)
 	if err != nil {
@@ -61,7 +62,14 @@ func (e *egress) dialTLS(ctx context.Context, network, address string) (net.Conn
 	if secure.ConnectionState().NegotiatedProtocol == "h2" {
 		return secure, nil
 	}
-	return newHTTP1Conn(secure, raw), nil
+	return e.http1(secure, raw), nil
+}
+
+// http1 returns a connection for HTTP/1.
+func (e *egress) http1(conn net.Conn, raw *countedConn) *http1Conn {
+	c := newHTTP1Conn(conn, raw)
+	c.keep = &e.keep
+	return c
 }
 
 // handshake begins TLS on conn, which it closes when it fails.

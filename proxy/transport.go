@@ -126,6 +126,9 @@ func (c claiming) RoundTrip(r *http.Request) (*http.Response, error) {
 	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
 		if conn, ok := info.Conn.(*http1Conn); ok {
 			conn.claim(r.Method)
+			if (r.Body != nil || !isSafe(r.Method)) && conn.distrust() {
+				c.CloseIdleConnections() // all others were idle for longer
+			}
 		}
 	}}
 	return c.Transport.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
