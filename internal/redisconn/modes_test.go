@@ -40,7 +40,7 @@ func TestModeIsFoundOut(t *testing.T) {
 func TestScriptsAndPipelines(t *testing.T) {
 	script := redis.NewScript(`return redis.call("INCR", KEYS[1])`)
 	redistest.Each(t, func(t *testing.T, topology redistest.Topology) {
-		c := started(t, redisconn.Options{Addresses: topology.Addresses()})
+		c := started(t, redisconn.Options{Addresses: topology.Addresses(), Timeout: time.Second})
 		awaitUp(t, c, recovery)
 		key := c.Key("k", "a")
 		for want := range 4 {
