@@ -35,10 +35,11 @@ type rig struct {
 
 // rigOptions vary a rig.
 type rigOptions struct {
-	sim    iqsim.Options
-	extra  string // YAML, at the top level
-	access string // of the caller storefront, default {"*": write}
-	flags  []string
+	sim     iqsim.Options
+	extra   string // YAML, at the top level
+	access  string // of the caller storefront, default {"*": write}
+	flags   []string
+	environ []string // beside the account's
 }
 
 // tokenTap wraps the simulation and notes every secret text that crosses.
@@ -150,7 +151,7 @@ func newRig(t testing.TB, o rigOptions) *rig {
 		t.Fatal(err)
 	}
 	r.file = file
-	r.addresses = startProgram(t, r.logs, rigEnviron(), append([]string{"run", "-c", file}, o.flags...)...)
+	r.addresses = startProgram(t, r.logs, append(rigEnviron(), o.environ...), append([]string{"run", "-c", file}, o.flags...)...)
 	r.base = "https://" + r.Server
 	r.roots = readRoots(t, filepath.Join(dir, "ca", "ca.crt"))
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: r.roots}, ForceAttemptHTTP2: true, DisableCompression: true, MaxIdleConnsPerHost: 100}
