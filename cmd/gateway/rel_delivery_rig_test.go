@@ -31,7 +31,7 @@ const rawService = `services:
 
 // newRawRig is a whole gateway in front of an upstream of the test's own. extra
 // stands beside the settings of the service, and replaces one of them.
-func newRawRig(t *testing.T, origin string, extra map[string]string) *rig {
+func newRawRig(t *testing.T, origin string, extra map[string]string, environ ...string) *rig {
 	t.Helper()
 	var settings strings.Builder
 	for line := range strings.Lines(rawService) {
@@ -41,10 +41,10 @@ func newRawRig(t *testing.T, origin string, extra map[string]string) *rig {
 		}
 		settings.WriteString(line)
 	}
-	return newRig(t, rigOptions{extra: settings.String(), environ: []string{
-		"IQGW_ENVIRONMENTS__SIM__SERVICES__RAW__URL=" + origin,
+	return newRig(t, rigOptions{extra: settings.String(), environ: append(environ,
+		"IQGW_ENVIRONMENTS__SIM__SERVICES__RAW__URL="+origin,
 		"IQGW_SERVER__LIMITS__BODY_IDLE_TIMEOUT=500ms", // of uploads that stall
-	}})
+	)})
 }
 
 // rawListener is an upstream down to its connections.
