@@ -27,7 +27,7 @@ func frames(t *testing.T, react func(n int32, f *http2.Framer, stream uint32)) *
 	up.TLS = &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2"}}
 	up.Config.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){
 		"h2": func(_ *http.Server, c *tls.Conn, _ http.Handler) {
-			defer c.Close()
+			defer func() { _ = c.Close() }()
 			if _, err := io.CopyN(io.Discard, c, int64(len(http2.ClientPreface))); err != nil {
 				return
 			}
