@@ -22,6 +22,14 @@ const (
 
 	shedAbove  = 0.90 // of the limit
 	serveBelow = 0.85
+	// collectAbove is where the runtime collects as hard as it can: garbage never
+	// comes near to what is shed for.
+	collectAbove = 0.80
+	// growth is what may be garbage beside what is in use, in percent of it: a
+	// process that knows how much memory it has need not collect for less.
+	growth = 400
+	// usualGrowth is the runtime's own, as it is without GOGC.
+	usualGrowth = 100
 )
 
 // MemoryOptions are the settings of [NewMemory].
@@ -36,7 +44,11 @@ type MemoryOptions struct {
 	// SetGoal tells the runtime to what it should keep the memory, and returns
 	// what it was told before; nil = [debug.SetMemoryLimit].
 	SetGoal func(int64) int64
-	Hooks   MemoryHooks
+	// SetGrowth tells the runtime how much garbage it may leave, in percent of
+	// what is in use, and returns what it was told before; nil =
+	// [debug.SetGCPercent].
+	SetGrowth func(int) int
+	Hooks     MemoryHooks
 }
 
 // MemoryState is what [Memory] knows.
@@ -65,20 +77,20 @@ func NewMemory(o MemoryOptions) *Memory {
 	if o.SetGoal == nil {
 		o.SetGoal = debug.SetMemoryLimit
 	}
+	if o.SetGrowth == nil {
+		o.SetGrowth = debug.SetGCPercent
+	}
 	return &Memory{options: o}
 }
 
 // Run looks at the memory every 250 ms until ctx ends. Meanwhile the runtime
-// collects harder as it comes near to the part of the limit at which requests
-// are refused, unless GOMEMLIMIT has told it otherwise.
+// collects seldom while there is much memory, and hard before requests would be
+// refused for want of it, unless GOMEMLIMIT or GOGC have told it otherwise.
 func (m *Memory) Run(ctx context.Context) {
 	if m.options.Limit == 0 {
 		return
 	}
-	if m.options.SetGoal(-1) == math.MaxInt64 { // as it is without GOMEMLIMIT
-		m.options.SetGoal(part(m.options.Limit, shedAbove))
-		defer m.options.SetGoal(math.MaxInt64)
-	}
+	defer m.tune()()
 	defer m.set(false)
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -90,6 +102,23 @@ func (m *Memory) Run(ctx context.Context) {
 		case now := <-tick.C:
 			steady.Try(func() { collected = m.look(now, collected) }, m.options.Hooks.panicked)
 		}
+	}
+}
+
+// tune tells the runtime how to collect. The func that it returns takes that
+// back.
+func (m *Memory) tune() (restore func()) {
+	if m.options.SetGoal(-1) != math.MaxInt64 { // GOMEMLIMIT is set
+		return func() {}
+	}
+	m.options.SetGoal(part(m.options.Limit, collectAbove))
+	before := m.options.SetGrowth(growth)
+	if before != usualGrowth { // GOGC is set
+		m.options.SetGrowth(before)
+	}
+	return func() {
+		m.options.SetGrowth(before)
+		m.options.SetGoal(math.MaxInt64)
 	}
 }
 

@@ -23,6 +23,7 @@ type process struct {
 	garbage     int64 // what a collection frees
 	collections int
 	goal        int64
+	growth      int
 	panics      bool
 	changes     []bool
 	shed        int
@@ -51,6 +52,11 @@ func (p *process) options(limit int64) MemoryOptions {
 			if goal >= 0 {
 				p.goal = goal
 			}
+			return before
+		},
+		SetGrowth: func(percent int) int {
+			before := p.growth
+			p.growth = percent
 			return before
 		},
 		Hooks: MemoryHooks{
@@ -145,14 +151,18 @@ func TestMemoryRecoversByCollecting(t *testing.T) {
 }
 
 func TestMemorySetsTheGoalOfTheRuntime(t *testing.T) {
-	for name, tt := range map[string]struct{ before, during, limit int64 }{
-		"not set":        {math.MaxInt64, 900, 1000},
-		"GOMEMLIMIT set": {500, 500, 1000},
-		"no limit":       {math.MaxInt64, math.MaxInt64, 0},
+	for name, tt := range map[string]struct {
+		before, during, limit int64
+		growth, grown         int
+	}{
+		"not set":        {math.MaxInt64, 800, 1000, 100, 400},
+		"GOGC set":       {math.MaxInt64, 800, 1000, 50, 50},
+		"GOMEMLIMIT set": {500, 500, 1000, 100, 100},
+		"no limit":       {math.MaxInt64, math.MaxInt64, 0, 100, 100},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := &process{goal: tt.before}
+				p := &process{goal: tt.before, growth: tt.growth}
 				ctx, cancel := context.WithCancel(t.Context())
 				ended := make(chan struct{})
 				go func() {
@@ -163,10 +173,13 @@ func TestMemorySetsTheGoalOfTheRuntime(t *testing.T) {
 				if p.goal != tt.during {
 					t.Errorf("goal %d, want %d", p.goal, tt.during)
 				}
+				if p.growth != tt.grown {
+					t.Errorf("growth %d, want %d", p.growth, tt.grown)
+				}
 				cancel()
 				<-ended
-				if p.goal != tt.before {
-					t.Errorf("goal %d afterwards, want %d", p.goal, tt.before)
+				if p.goal != tt.before || p.growth != tt.growth {
+					t.Errorf("goal %d, growth %d afterwards, want %d, %d", p.goal, p.growth, tt.before, tt.growth)
 				}
 			})
 		})

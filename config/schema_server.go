@@ -85,8 +85,9 @@ type ServerLimits struct {
 	// MaxConnections bounds open connections of callers.
 	MaxConnections int `yaml:"max_connections" default:"10000" none:"limit" range:"1..10000000"`
 	// MaxMemory is what the process may use, the cache included: above 90 % of it
-	// new requests are refused with 503 until it is below 85 %. auto = the
-	// smaller of the control group's limit and GOMEMLIMIT.
+	// new requests are refused with 503 until it is below 85 %. Where it is known,
+	// garbage is collected less often (GOGC and GOMEMLIMIT are obeyed if set).
+	// auto = the smaller of the control group's limit and GOMEMLIMIT.
 	MaxMemory AutoSize `yaml:"max_memory" default:"auto" none:"limit" range:"64MiB..64TiB"`
 	// ReadHeaderTimeout is how long a request's header may take.
 	ReadHeaderTimeout Duration `yaml:"read_header_timeout" default:"5s" range:"10ms..10m"`

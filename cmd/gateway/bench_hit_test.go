@@ -44,7 +44,8 @@ func BenchmarkHit(b *testing.B) {
 	key, digest := auth.NewKey()
 	dir := b.TempDir()
 	text := strings.NewReplacer("SIM", upstream.URL, "DIGEST", digest, "DIR", dir, "ACCESS", `{"*": write}`,
-		"{mode: self_signed}", "{mode: none}", "level: debug", "level: info").Replace(rigConfig)
+		"{mode: self_signed}", "{mode: none}", "level: debug", "level: info",
+		"lame_duck: 0s", "limits: {max_memory: 1GiB}").Replace(rigConfig) // as in a container
 	file := filepath.Join(dir, "gateway.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		b.Fatal(err)

@@ -195,19 +195,21 @@ func TestFleetCacheForeignWriterNeverStops(t *testing.T) {
 }
 
 // outlast tries a change until it succeeds. After a 409 the next read is fresh:
-// only a foreign write since then can refuse it again.
+// only a foreign write since then can refuse it again. Counted is from the
+// beginning of the try that got it, as one may pass while its 409 is on its way
+// and another caller's read, which this one shares, is answered.
 func (f *foreign) outlast(t *testing.T, w nodeWrite) {
 	t.Helper()
-	for refused := -1; ; { // how many foreign writes there were at the last 409
+	for last := -1; ; { // how many foreign writes there were when the last try began
+		began := f.changes()
 		done := f.mustRewrite(t, w)
 		if done.write.status == http.StatusOK {
 			return
 		}
-		now := f.changes()
-		if now == refused {
+		if f.changes() == last {
 			t.Fatalf("%s, then %s: a second 409 without a foreign write between: Version %v, is %v, Cache-Status %s\n%s",
 				w.way.read, w.way.write, done.version, f.ask(t, http.MethodGet, w.node, "")["Version"], done.read.cache, f.recent())
 		}
-		refused = now
+		last = began
 	}
 }
