@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"iqgateway/internal/steady"
 )
@@ -25,6 +26,9 @@ type sentBody struct {
 	closed  bool // the transport has no more use for it
 	final   bool // there will be no further try
 	failed  error
+
+	reading bool          // a read is under way
+	ended   chan struct{} // closed when it has ended; nil = nobody waits for that
 }
 
 // Read implements [io.Reader].
@@ -34,18 +38,47 @@ func (b *sentBody) Read(p []byte) (int, error) {
 		b.mu.Unlock()
 		return 0, errRevoked
 	}
-	b.started = true
+	b.started, b.reading = true, true
 	b.mu.Unlock()
 
 	b.watch.taking()
 	n, err := b.readSafely(p)
 	b.watch.given()
+
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reading = false
 	if err != nil && !errors.Is(err, io.EOF) {
-		b.mu.Lock()
 		b.failed = err
-		b.mu.Unlock()
+	}
+	if b.ended != nil {
+		close(b.ended)
+		b.ended = nil
 	}
 	return n, err
+}
+
+// lastWord is how long the end of a read is waited for, once time is up.
+const lastWord = 100 * time.Millisecond
+
+// settle waits for a read that is under way when time is up: the deadline ends
+// it too, and what it says tells a caller that has stalled from an upstream that
+// has. HTTP/2 does not wait for it.
+func (b *sentBody) settle() {
+	b.mu.Lock()
+	if !b.reading {
+		b.mu.Unlock()
+		return
+	}
+	ended := make(chan struct{})
+	b.ended = ended
+	b.mu.Unlock()
+	timer := time.NewTimer(lastWord)
+	defer timer.Stop()
+	select {
+	case <-ended:
+	case <-timer.C:
+	}
 }
 
 // bodyPanicError carries a panic out of the transport's goroutine, where it would

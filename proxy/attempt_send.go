@@ -94,12 +94,15 @@ func (n *run) fail(err error) error {
 		write:     n.exchange.Target.Write,
 		https:     n.out.URL.Scheme == "https",
 	}
-	body, _ := n.out.Body.(*sentBody)
-	if body != nil {
-		e.body = body.Err()
-	}
 	if n.ctx.Err() != nil {
 		e.cause = context.Cause(n.ctx)
+	}
+	body, _ := n.out.Body.(*sentBody)
+	if body != nil {
+		if isDeadline(e.cause) {
+			body.settle()
+		}
+		e.body = body.Err()
 	}
 	kind := classify(e)
 	n.broken(kind)
