@@ -59,17 +59,6 @@ func (c *Callers) release(names map[string]limited) {
 	}
 }
 
-// InFlight returns how many requests each caller with a limit has under way.
-func (c *Callers) InFlight() map[string]int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	all := make(map[string]int, len(c.counts))
-	for name, n := range c.counts {
-		all[name] = int(n.n.Load())
-	}
-	return all
-}
-
 // CallerSet is the callers of one generation. It is safe for concurrent use.
 type CallerSet struct {
 	owner   *Callers

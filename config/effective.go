@@ -71,6 +71,9 @@ func (c *Config) EnvironmentNames() []string {
 	return sortedKeys(c.environments)
 }
 
+// Origin returns scheme and host of the upstream of a service that is proxied.
+func (s *EffectiveService) Origin() string { return s.Upstream.Scheme + "://" + s.Upstream.Host }
+
 // Proxied are the services that have an upstream, of every environment.
 func (c *Config) Proxied() iter.Seq[*EffectiveService] {
 	return func(yield func(*EffectiveService) bool) {

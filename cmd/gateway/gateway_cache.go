@@ -170,17 +170,11 @@ func (s stack) showQuota(next http.Handler) http.Handler {
 // purgeServices are what can be named in a purge.
 func purgeServices(cfg *config.Config) []purgeService {
 	var all []purgeService
-	for _, name := range cfg.EnvironmentNames() {
-		env, _ := cfg.Environment(name)
-		for _, s := range env.Services() {
-			if s.Upstream == nil {
-				continue
-			}
-			all = append(all, purgeService{
-				ServiceName: cache.ServiceName{Environment: name, Service: s.Name},
-				aliases:     slices.Clone(s.Aliases), upstream: s.Upstream, reached: cfg.Reached(s), tags: cacheTags(s),
-			})
-		}
+	for s := range cfg.Proxied() {
+		all = append(all, purgeService{
+			ServiceName: cache.ServiceName{Environment: s.Environment, Service: s.Name},
+			aliases:     slices.Clone(s.Aliases), upstream: s.Upstream, reached: cfg.Reached(s), tags: cacheTags(s),
+		})
 	}
 	return all
 }

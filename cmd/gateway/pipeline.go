@@ -122,29 +122,24 @@ func (g *generation) build(st *stores, o pipelineOptions) error {
 func (g *generation) openServices(st *stores) (proxy.Services, error) {
 	services := proxy.Services{}
 	var errs []error
-	for _, name := range g.cfg.EnvironmentNames() {
-		env, _ := g.cfg.Environment(name)
-		for _, s := range env.Services() {
-			if s.Upstream == nil {
-				continue
-			}
-			opened, err := g.openService(st, env, s)
-			if err != nil {
-				errs = append(errs, fmt.Errorf("services.%s in %s: %w", s.Name, name, err))
-				continue
-			}
-			services[proxy.ServiceName{Environment: name, Service: s.Name}] = opened
+	for s := range g.cfg.Proxied() {
+		opened, err := g.openService(st, s)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("services.%s in %s: %w", s.Name, s.Environment, err))
+			continue
 		}
+		services[proxy.ServiceName{Environment: s.Environment, Service: s.Name}] = opened
 	}
 	return services, errors.Join(errs...)
 }
 
-func (g *generation) openService(st *stores, env *config.EffectiveEnvironment, s *config.EffectiveService) (*proxy.Service, error) {
+func (g *generation) openService(st *stores, s *config.EffectiveService) (*proxy.Service, error) {
+	env, _ := g.cfg.Environment(s.Environment)
 	settings, err := transportSettings(env, s.Timeouts)
 	if err != nil {
 		return nil, err
 	}
-	pool, err := g.openPool(st, env.Name, s.Upstream.Scheme+"://"+s.Upstream.Host, settings)
+	pool, err := g.openPool(st, env.Name, s.Origin(), settings)
 	if err != nil {
 		return nil, err
 	}
@@ -216,18 +211,12 @@ func (g *generation) openTokens(st *stores) (*tokencache.Set, error) {
 // beside the path form.
 func origins(cfg *config.Config, router *proxy.Router) []proxy.Origin {
 	var all []proxy.Origin
-	for _, name := range cfg.EnvironmentNames() {
-		env, _ := cfg.Environment(name)
-		for _, s := range env.Services() {
-			if s.Upstream == nil {
-				continue
-			}
-			o := proxy.Origin{Environment: name, Service: s.Name, Upstream: s.Upstream}
-			if router.NativeHost(s.Upstream.Host) {
-				o.Native = s.Upstream
-			}
-			all = append(all, o)
+	for s := range cfg.Proxied() {
+		o := proxy.Origin{Environment: s.Environment, Service: s.Name, Upstream: s.Upstream}
+		if router.NativeHost(s.Upstream.Host) {
+			o.Native = s.Upstream
 		}
+		all = append(all, o)
 	}
 	return all
 }

@@ -20,18 +20,11 @@ func (g *generation) openBulkheads(st *stores) error {
 // upstreamSlots are the upstreams with the requests that each may have under way.
 func upstreamSlots(cfg *config.Config) []bulkhead.Upstream {
 	var all []bulkhead.Upstream
-	for _, name := range cfg.EnvironmentNames() {
-		env, _ := cfg.Environment(name)
-		for _, s := range env.Services() {
-			if s.Upstream == nil {
-				continue
-			}
-			all = append(all, bulkhead.Upstream{
-				Key:         bulkhead.Key{Environment: name, Service: s.Name},
-				Origin:      s.Upstream.Scheme + "://" + s.Upstream.Host,
-				MaxInFlight: s.Limits.MaxInFlight,
-			})
-		}
+	for s := range cfg.Proxied() {
+		all = append(all, bulkhead.Upstream{
+			Key:    bulkhead.Key{Environment: s.Environment, Service: s.Name},
+			Origin: s.Origin(), MaxInFlight: s.Limits.MaxInFlight,
+		})
 	}
 	return all
 }

@@ -18,13 +18,9 @@ import (
 // or whose writes may drop answers.
 func cacheServices(cfg *config.Config) map[cache.ServiceName]*cache.Service {
 	services := map[cache.ServiceName]*cache.Service{}
-	for _, name := range cfg.EnvironmentNames() {
-		env, _ := cfg.Environment(name)
-		for _, s := range env.Services() {
-			if s.Upstream == nil || s.Cache.Mode == "none" {
-				continue
-			}
-			services[cache.ServiceName{Environment: name, Service: s.Name}] = cacheService(s, cfg.Writable(s))
+	for s := range cfg.Proxied() {
+		if s.Cache.Mode != "none" {
+			services[cache.ServiceName{Environment: s.Environment, Service: s.Name}] = cacheService(s, cfg.Writable(s))
 		}
 	}
 	return services

@@ -18,14 +18,13 @@ func (g *generation) openResilience(st *stores) error {
 	var breakers []breaker.Upstream
 	var budgets []retry.Upstream
 	for s := range g.cfg.Proxied() {
-		origin := s.Upstream.Scheme + "://" + s.Upstream.Host
-		u := breaker.Upstream{Key: breaker.Key{Environment: s.Environment, Service: s.Name}, Origin: origin, Settings: breakerSettings(s)}
+		u := breaker.Upstream{Key: breaker.Key{Environment: s.Environment, Service: s.Name}, Origin: s.Origin(), Settings: breakerSettings(s)}
 		if s.Breaker.ActiveProbe {
 			u.Ping = g.pings.probe(serviceKey{s.Environment, s.Name})
 		}
 		breakers = append(breakers, u)
 		budgets = append(budgets, retry.Upstream{
-			Key: retry.Key{Environment: s.Environment, Service: s.Name}, Origin: origin, Settings: retrySettings(s),
+			Key: retry.Key{Environment: s.Environment, Service: s.Name}, Origin: s.Origin(), Settings: retrySettings(s),
 		})
 	}
 	var err error
