@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"iqgateway/internal/steady"
 )
 
 // pingPause is the time between two pings of the fleet: less than OpenFor, so
@@ -64,7 +66,7 @@ func (b *breaker) pingOnce(ctx context.Context, ping func(context.Context) error
 	began := time.Now()
 	err := errOthersTurn
 	if b.owner.mayPing(bounded, b, pingPause(p)*9/10) {
-		if b.owner.guard(func() { err = ping(bounded) }) {
+		if steady.Try(func() { err = ping(bounded) }, b.owner.options.Hooks.panicked) {
 			err = errPanicked
 		}
 	}

@@ -3,9 +3,10 @@ package breaker
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"time"
+
+	"iqgateway/internal/steady"
 )
 
 const (
@@ -23,9 +24,9 @@ func (bs *Breakers) Run(ctx context.Context) {
 	defer pings.Wait()
 	poll := time.Now()
 	for ctx.Err() == nil {
-		bs.guard(func() { bs.flush(ctx) })
+		steady.Try(func() { bs.flush(ctx) }, bs.options.Hooks.panicked)
 		if now := time.Now(); !now.Before(poll) {
-			bs.guard(func() { bs.poll(ctx) })
+			steady.Try(func() { bs.poll(ctx) }, bs.options.Hooks.panicked)
 			poll = now.Add(pollEvery - time.Duration(bs.options.Random()*float64(pollEvery)/10))
 		}
 		bs.rest(ctx, sooner(poll, bs.startPings(ctx, &pings)))
@@ -41,18 +42,6 @@ func (bs *Breakers) rest(ctx context.Context, until time.Time) {
 	case <-bs.wake:
 	case <-timer.C:
 	}
-}
-
-// guard keeps a panic of the store or a ping from ending more than it.
-func (bs *Breakers) guard(f func()) (panicked bool) {
-	defer func() {
-		if v := recover(); v != nil {
-			panicked = true
-			bs.options.Hooks.panicked(v, debug.Stack())
-		}
-	}()
-	f()
-	return false
 }
 
 // poll asks for the fleet's word on every breaker, and renews the claims of
@@ -100,7 +89,8 @@ func (bs *Breakers) heard(ctx context.Context, err error) {
 func (bs *Breakers) claim(ctx context.Context, b *breaker, id string) (granted bool, r Record, err error) {
 	bounded, cancel := context.WithTimeout(ctx, claimWait)
 	defer cancel()
-	if bs.guard(func() { granted, r, err = bs.options.Store.Claim(bounded, b.stateName, b.claimOf(id)) }) {
+	claim := func() { granted, r, err = bs.options.Store.Claim(bounded, b.stateName, b.claimOf(id)) }
+	if steady.Try(claim, bs.options.Hooks.panicked) {
 		err = errPanicked
 	}
 	bs.heard(ctx, err)

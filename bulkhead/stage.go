@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"iqgateway/internal/exchange"
@@ -59,7 +57,7 @@ func (s *stage) attempt(r *http.Request, held *slots) (*http.Response, error) {
 	}()
 	res, err := s.next.RoundTrip(r)
 	if err == nil {
-		res.Body = &slotBody{ReadCloser: res.Body, slots: held}
+		res.Body = exchange.OnEnd(res.Body, held.free)
 		kept = true
 	}
 	return res, err
@@ -102,33 +100,4 @@ func refuse(key Key, why string) *exchange.Problem {
 	p.RetryAfter = retryAfter
 	p.Outcome = exchange.NotExecuted
 	return p
-}
-
-// slotBody is the body of an answer that holds a slot.
-type slotBody struct {
-	io.ReadCloser
-	slots *slots
-	ended atomic.Bool
-}
-
-// Read implements [io.Reader].
-func (b *slotBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err != nil {
-		b.finish()
-	}
-	return n, err
-}
-
-// Close implements [io.Closer]. It may come from another goroutine than the
-// reads.
-func (b *slotBody) Close() error {
-	defer b.finish() // after it, so that the connection is free before the slot is
-	return b.ReadCloser.Close()
-}
-
-func (b *slotBody) finish() {
-	if !b.ended.Swap(true) {
-		b.slots.free()
-	}
 }

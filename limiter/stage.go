@@ -216,7 +216,7 @@ func (c *call) attempt(req *http.Request, t *Ticket, spare bool) (resp *http.Res
 	spare = spare && resp.StatusCode == http.StatusTooManyRequests
 	again = c.bucket.answered(t, o, spare)
 	if t.slot {
-		resp.Body = &slotBody{ReadCloser: resp.Body, end: func() { c.bucket.closed(t) }}
+		resp.Body = exchange.OnEnd(resp.Body, func() { c.bucket.closed(t) })
 	}
 	settled = true
 	return resp, again, nil

@@ -98,11 +98,11 @@ func (o *origin) admit(resp *http.Response) {
 	}
 	o.open++
 	o.most = max(o.most, o.open)
-	resp.Body = &slotBody{ReadCloser: io.NopCloser(strings.NewReader("{}")), end: func() {
+	resp.Body = exchange.OnEnd(io.NopCloser(strings.NewReader("{}")), func() {
 		o.mu.Lock()
 		o.open--
 		o.mu.Unlock()
-	}}
+	})
 }
 
 func (o *origin) count(resp *http.Response) {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -51,6 +52,26 @@ func TestSlotStatus(t *testing.T) {
 			}
 		})
 	}
+}
+
+// source is a body that may fail at its end and knows whether it was closed.
+type source struct {
+	io.Reader
+	closed atomic.Int32
+	err    error // instead of io.EOF
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if errors.Is(err, io.EOF) && s.err != nil {
+		err = s.err
+	}
+	return n, err
+}
+
+func (s *source) Close() error {
+	s.closed.Add(1)
+	return nil
 }
 
 func answerOf(status int, body string) *http.Response {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/url"
 	"time"
+
+	"iqgateway/internal/steady"
 )
 
 const (
@@ -119,19 +121,7 @@ func (n *session) writeOnce(ctx context.Context) (more bool) {
 		more = more && n.shared.dirty()
 		n.shared.writing = more
 	}()
-	return n.update(ctx) && pause(ctx, storePause)
-}
-
-// pause waits for d; it reports false when ctx ends before.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return n.update(ctx) && steady.Pause(ctx, storePause)
 }
 
 // update makes one update of the store.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"iqgateway/internal/exchange"
+	"iqgateway/internal/steady"
 	"iqgateway/internal/tape"
 )
 
@@ -51,7 +52,7 @@ func (c *call) run(ctx context.Context) (*http.Response, error) {
 			discard(resp)
 		}
 		c.stage.repeated(RepeatInfo{Key: c.upstream.key, Reason: o.reason, Wait: wait})
-		if !sleep(ctx, wait) {
+		if !steady.Pause(ctx, wait) {
 			return c.interrupted(ctx, err)
 		}
 		c.exchange.Retries++
@@ -171,16 +172,4 @@ func resultOf(ctx context.Context) Result {
 		return ResultDeadline
 	}
 	return ResultLeft
-}
-
-// sleep waits and reports whether it could do so to the end.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

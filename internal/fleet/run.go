@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"iqgateway/internal/steady"
 )
 
 // leaveTimeout bounds the farewell of a replica that ends.
@@ -83,7 +85,7 @@ func (f *Fleet) follow(ctx context.Context, commands []Command) {
 			continue // at most once, whatever the store says
 		}
 		if f.waits(c) {
-			f.pause(ctx) // the next beat brings it again
+			steady.Pause(ctx, f.o.Interval) // the next beat brings it again
 			return
 		}
 		var err error
@@ -108,15 +110,6 @@ func (f *Fleet) waits(c Command) bool {
 		f.waiting = time.Now()
 	}
 	return time.Since(f.waiting) < Grace
-}
-
-func (f *Fleet) pause(ctx context.Context) {
-	timer := time.NewTimer(f.o.Interval)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }
 
 func (f *Fleet) done() ID {

@@ -30,14 +30,22 @@ func Keep(ctx context.Context, loop func(context.Context), panicked Panicked) {
 		if time.Since(began) >= calm {
 			pause = firstPause
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !Pause(ctx, pause) {
 			return
-		case <-timer.C:
 		}
 		pause = min(2*pause, lastPause)
+	}
+}
+
+// Pause waits for d. It reports false if ctx ends before.
+func Pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

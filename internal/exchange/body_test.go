@@ -1,4 +1,4 @@
-package limiter
+package exchange_test
 
 import (
 	"errors"
@@ -7,21 +7,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
+
+	"iqgateway/internal/exchange"
 )
 
-// source is a body that may fail at its end and knows whether it was closed.
+// source is a body that knows whether it was closed.
 type source struct {
 	io.Reader
 	closed atomic.Int32
-	err    error // instead of io.EOF
-}
-
-func (s *source) Read(p []byte) (int, error) {
-	n, err := s.Reader.Read(p)
-	if errors.Is(err, io.EOF) && s.err != nil {
-		err = s.err
-	}
-	return n, err
 }
 
 func (s *source) Close() error {
@@ -32,7 +26,7 @@ func (s *source) Close() error {
 func TestSlotEndsWithTheBody(t *testing.T) {
 	broken := errors.New("connection reset")
 	tests := map[string]struct {
-		err error
+		err error // instead of the end
 		use func(io.ReadCloser) error
 		end int32 // after use
 	}{
@@ -52,7 +46,11 @@ func TestSlotEndsWithTheBody(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var ended atomic.Int32
-			b := &slotBody{ReadCloser: &source{Reader: strings.NewReader("eight bytes"), err: tt.err}, end: func() { ended.Add(1) }}
+			var text io.Reader = strings.NewReader("eight bytes")
+			if tt.err != nil {
+				text = io.MultiReader(text, iotest.ErrReader(tt.err))
+			}
+			b := exchange.OnEnd(&source{Reader: text}, func() { ended.Add(1) })
 			if err := tt.use(b); err != nil {
 				t.Fatal(err)
 			}
@@ -65,7 +63,7 @@ func TestSlotEndsWithTheBody(t *testing.T) {
 
 func TestSlotEndsOnceForSeveralClosers(t *testing.T) {
 	var ended atomic.Int32
-	b := &slotBody{ReadCloser: &source{Reader: strings.NewReader("x")}, end: func() { ended.Add(1) }}
+	b := exchange.OnEnd(&source{Reader: strings.NewReader("x")}, func() { ended.Add(1) })
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() { _ = b.Close() })
@@ -80,7 +78,7 @@ func TestSlotEndsOnceForSeveralClosers(t *testing.T) {
 func TestSlotEndsAfterTheConnection(t *testing.T) {
 	inner := &source{Reader: strings.NewReader("x")}
 	closedBefore := int32(0)
-	b := &slotBody{ReadCloser: inner, end: func() { closedBefore = inner.closed.Load() }}
+	b := exchange.OnEnd(inner, func() { closedBefore = inner.closed.Load() })
 	if err := b.Close(); err != nil || closedBefore != 1 {
 		t.Errorf("the body was closed %d times before its slot ended (%v)", closedBefore, err)
 	}
