@@ -20,7 +20,10 @@ type clause struct {
 // clauses are all of them. The tests of package cache are pure tables; those of
 // package cache_test and of other directories use real clients, gateways and
 // origins.
-func clauses() []clause {
+func clauses() []clause { return slices.Concat(rules(), numbered(), promises()) }
+
+// rules are about what an answer may be reused for.
+func rules() []clause {
 	return []clause{
 		{"the key holds everything that an answer may depend on", `
 			TestKeyKeepsEveryPart TestKeyIsInjective TestKeyDiffersInEachField TestKeyNeedsEveryPart
@@ -35,6 +38,12 @@ func clauses() []clause {
 		{"what is not stored of an answer", `
 			TestRFC9111_3_1_FieldsOfOneExchange TestRFC9111_3_1_FieldsThatAreNotStored TestRFC9111_3_1_FieldsNamedByConnection
 			TestNothingOfASessionIsStored`},
+	}
+}
+
+// numbered are those of a correct shared cache, by their number.
+func numbered() []clause {
+	return []clause{
 		{"1: own parsers", `
 			TestRFC9111_5_2_Directives TestRFC9111_4_2_1_InvalidFreshness TestRFC9111_1_2_2_DeltaSeconds TestRFC9110_5_6_7_Dates
 			TestRFC9110_5_6_7_TwoDigitYears TestRFC9111_5_1_AgeField TestRFC9111_4_2_1_LifetimesOverTheWire
@@ -86,6 +95,12 @@ func clauses() []clause {
 		{"13: one request is one request", `
 			TestRFC9110_9_2_2_OneRequestIsOneRequest TestRFC9110_14_2_PartsOfWhatIsStale ../proxy.TestRepeatedSafeRequestsAreCounted
 			../proxy.TestREL01NoHiddenReplay`},
+	}
+}
+
+// promises are about what is the gateway's own.
+func promises() []clause {
+	return []clause{
 		{"coalescing", `
 			TestOneFetchForAll TestRFC9111_4_CollapsedOnlyWhereShared TestRFC9111_4_CollapsedOnlyIfReusable TestOneFetchForTheFleet TestWhatCannotBeShared TestALargeAnswerIsStreamed
 			TestALeaderThatLeavesALargeAnswer TestAPanicReleasesAll TestAPanicInsideABody TestUrgentRequestsDoNotWaitForOthers TestASlowCallerSlowsNobody`},

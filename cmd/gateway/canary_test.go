@@ -44,9 +44,9 @@ func TestNoSecretAnywhere(t *testing.T) {
 	}
 	shown = append(shown, r.logs.String())
 
-	secrets := append(r.tokens.all(), rigSecrets.client, rigSecrets.secret, rigSecrets.user, rigSecrets.password, r.key)
-	if len(r.tokens.all()) < 2 {
-		t.Fatalf("only %d tokens were used: the sweep proves nothing", len(r.tokens.all()))
+	secrets := append(r.tokens.All(), rigSecrets.client, rigSecrets.secret, rigSecrets.user, rigSecrets.password, r.key)
+	if len(r.tokens.All()) < 2 {
+		t.Fatalf("only %d tokens were used: the sweep proves nothing", len(r.tokens.All()))
 	}
 	for _, s := range secrets {
 		for _, form := range spellings(s) {

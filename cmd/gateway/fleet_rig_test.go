@@ -19,6 +19,7 @@ import (
 
 	"iqgateway/auth"
 	"iqgateway/internal/iqsim"
+	"iqgateway/internal/iqsim/simtest"
 	"iqgateway/internal/redistest"
 )
 
@@ -26,7 +27,7 @@ import (
 // simulation.
 type replicas struct {
 	*iqsim.Sim
-	tokens   *tokenTap
+	tokens   *simtest.Tap
 	topology redistest.Topology // nil without Redis
 	dir      string
 	binary   string

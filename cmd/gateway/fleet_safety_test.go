@@ -34,7 +34,7 @@ func TestFleetLeavesNoSecretBehind(t *testing.T) {
 		for name, value := range dump {
 			stored.WriteString(name + "\n" + value + "\n")
 		}
-		secrets := append(f.tokens.all(), f.key, f.admin, password, rigSecrets.client, rigSecrets.secret, rigSecrets.user, rigSecrets.password,
+		secrets := append(f.tokens.All(), f.key, f.admin, password, rigSecrets.client, rigSecrets.secret, rigSecrets.user, rigSecrets.password,
 			f.read(t, "key-current"), f.read(t, "key-names"))
 		names := []string{"storefront", "retail", "127.0.0.1", "http", "dataconnectstate", "bearer"}
 		wantAbsent(t, "Redis", stored.String(), append(secrets, names...))

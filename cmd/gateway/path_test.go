@@ -139,7 +139,7 @@ func TestSessionAnswerHoldsNoToken(t *testing.T) {
 		if !strings.Contains(a.text, "RQEmployeeId") || strings.Contains(a.text, "access_token") || strings.Contains(a.text, "basic_token") {
 			t.Errorf("%s: %s", target, a.text)
 		}
-		for _, token := range r.tokens.all() {
+		for _, token := range r.tokens.All() {
 			if strings.Contains(a.text, token) {
 				t.Errorf("%s hands out the token", target)
 			}

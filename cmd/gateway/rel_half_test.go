@@ -124,11 +124,10 @@ func wantHalf(t *testing.T, ends <-chan string) {
 	}
 }
 
-// Whatever becomes of a request on its way, its caller learns the truth: it may
-// be repeated, or nobody knows; and a read needs no word.
-func TestFateOfRequests(t *testing.T) {
-	var executed tally
-	up := listenRaw(t, func(c net.Conn, r *bufio.Reader) {
+// answersBadly returns an upstream that reads a whole request, notes it as
+// executed, and answers as its path says; by default not at all.
+func answersBadly(executed *tally) func(net.Conn, *bufio.Reader) {
+	return func(c net.Conn, r *bufio.Reader) {
 		req, err := http.ReadRequest(r)
 		if err != nil {
 			return
@@ -154,7 +153,14 @@ func TestFateOfRequests(t *testing.T) {
 		if hold {
 			_, _ = io.Copy(io.Discard, r) // until the gateway gives up
 		}
-	})
+	}
+}
+
+// Whatever becomes of a request on its way, its caller learns the truth: it may
+// be repeated, or nobody knows; and a read needs no word.
+func TestFateOfRequests(t *testing.T) {
+	var executed tally
+	up := listenRaw(t, answersBadly(&executed))
 	g := newRawRig(t, up.URL, nil)
 	deadline := setHeader("X-Request-Timeout-Ms", "150")
 	for _, c := range []struct {

@@ -43,7 +43,7 @@ func (r *sickRig) byTill(req *http.Request) { req.Header.Set("X-Api-Key", r.till
 // order has the operator do something with a breaker.
 func (r *sickRig) order(t *testing.T, want string, args ...string) {
 	t.Helper()
-	wantCommand(t, adminEnviron(r.Admin, adminToken), exitOK, []string{want}, append([]string{"breaker"}, args...)...)
+	r.operate(t, want, append([]string{"breaker"}, args...)...)
 }
 
 // ask reads a document of the admin API.

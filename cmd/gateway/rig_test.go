@@ -17,6 +17,7 @@ import (
 
 	"iqgateway/auth"
 	"iqgateway/internal/iqsim"
+	"iqgateway/internal/iqsim/simtest"
 )
 
 // rig is a whole gateway, run as main runs it, in front of a simulation whose
@@ -30,7 +31,7 @@ type rig struct {
 	client *http.Client
 	roots  *x509.CertPool
 	logs   *lockedBuffer
-	tokens *tokenTap
+	tokens *simtest.Tap
 }
 
 // rigOptions vary a rig.
@@ -40,32 +41,6 @@ type rigOptions struct {
 	access  string // of the caller storefront, default {"*": write}
 	flags   []string
 	environ []string // beside the account's
-}
-
-// tokenTap wraps the simulation and notes every secret text that crosses.
-type tokenTap struct {
-	sim  http.Handler
-	mu   sync.Mutex
-	seen map[string]bool
-}
-
-func (t *tokenTap) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if _, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok {
-		t.mu.Lock()
-		t.seen[token] = true
-		t.mu.Unlock()
-	}
-	t.sim.ServeHTTP(w, r)
-}
-
-func (t *tokenTap) all() []string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var list []string
-	for s := range t.seen {
-		list = append(list, s)
-	}
-	return list
 }
 
 type lockedBuffer struct {
@@ -115,7 +90,7 @@ callers:
 telemetry: {logs: {level: debug}}
 `
 
-func newSim(t testing.TB, o iqsim.Options) (*iqsim.Sim, *tokenTap, string) {
+func newSim(t testing.TB, o iqsim.Options) (*iqsim.Sim, *simtest.Tap, string) {
 	t.Helper()
 	if o.Accounts == nil {
 		o.Accounts = []iqsim.Account{{
@@ -126,7 +101,7 @@ func newSim(t testing.TB, o iqsim.Options) (*iqsim.Sim, *tokenTap, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tap := &tokenTap{sim: sim, seen: map[string]bool{}}
+	tap := simtest.NewTap(sim)
 	server := httptest.NewServer(tap)
 	t.Cleanup(func() {
 		server.CloseClientConnections()

@@ -10,12 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"iqgateway/auth"
 	"iqgateway/internal/iqsim"
+	"iqgateway/internal/iqsim/simtest"
 	"iqgateway/internal/redistest"
 	"iqgateway/test/chaos"
 	"iqgateway/test/rig"
@@ -30,7 +30,7 @@ var canaries = struct{ client, secret, user, password, admin string }{
 // upstream, to the token endpoint, to Redis.
 type fleet struct {
 	*iqsim.Sim
-	tokens   *tokenTap
+	tokens   *simtest.Tap
 	redis    redistest.Topology
 	trio     *redistest.Trio // nil with a single server
 	journal  *chaos.Journal
@@ -158,7 +158,7 @@ func (f *fleet) startSim(t *testing.T, seed uint64) string {
 	})
 	must(t, err)
 	f.Sim = sim
-	f.tokens = &tokenTap{sim: sim, seen: map[string]bool{}}
+	f.tokens = simtest.NewTap(sim)
 	server := httptest.NewServer(f.tokens)
 	t.Cleanup(func() {
 		server.CloseClientConnections()
@@ -201,32 +201,6 @@ func newKey() string {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // documented never to fail
 	return base64.StdEncoding.EncodeToString(key)
-}
-
-// tokenTap wraps the upstream and notes every token that comes.
-type tokenTap struct {
-	sim  http.Handler
-	mu   sync.Mutex
-	seen map[string]bool
-}
-
-func (t *tokenTap) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if _, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok {
-		t.mu.Lock()
-		t.seen[token] = true
-		t.mu.Unlock()
-	}
-	t.sim.ServeHTTP(w, r)
-}
-
-func (t *tokenTap) all() []string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var list []string
-	for s := range t.seen {
-		list = append(list, s)
-	}
-	return list
 }
 
 // quiet waits until no request after since is under way upstream.

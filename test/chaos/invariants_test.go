@@ -17,7 +17,7 @@ import (
 
 // secrets are the canaries, and what became secret on the way.
 func (f *fleet) secrets() []string {
-	return append(f.tokens.all(), f.key, canaries.client, canaries.secret, canaries.user, canaries.password, canaries.admin)
+	return append(f.tokens.All(), f.key, canaries.client, canaries.secret, canaries.user, canaries.password, canaries.admin)
 }
 
 // searchSecrets is I1: no canary in the gateways' logs, nor in Redis, where
