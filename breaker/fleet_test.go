@@ -324,6 +324,29 @@ func TestOrdersWhileTheStoreIsAway(t *testing.T) {
 	})
 }
 
+// An order that the store has heard is not told again: it would undo what
+// another replica is told meanwhile.
+func TestAResetIsToldOnce(t *testing.T) {
+	fleetOf(t, usual(), func(store *flaky, a, b, c *replica) {
+		if err := a.Force(a.Context(), key(), Forced{State: Open, For: time.Hour, By: "ann"}); err != nil {
+			t.Fatal(err)
+		}
+		rest(pollEvery)
+		if err := b.Reset(b.Context(), key(), "bob"); err != nil {
+			t.Fatal(err)
+		}
+		store.fails.Store(true)
+		if err := a.Force(a.Context(), key(), Forced{State: Open, For: time.Hour, By: "ann"}); !errors.Is(err, ErrHereOnly) {
+			t.Fatalf("%v", err)
+		}
+		store.fails.Store(false)
+		rest(3 * pollEvery)
+		for _, r := range []*replica{a, b, c} {
+			r.refuses()
+		}
+	})
+}
+
 // Whoever can write to the store cannot take a service away for longer than its
 // settings say, per write.
 func TestHintsAreBounded(t *testing.T) {

@@ -56,6 +56,9 @@ func (b *breaker) told(n note, before time.Time, r Record, err error) {
 		b.seenForced = max(b.seenForced, r.Version)
 	default:
 		b.unsent = false
+		if n.change.State == Closed { // the record is our own word
+			b.seen = max(b.seen, r.Version)
+		}
 		b.adopt(before, r)
 	}
 }
