@@ -1,6 +1,7 @@
 package observability
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -91,14 +92,16 @@ func appendRecord(b []byte, r *slog.Record) (line []byte, plain bool) {
 
 // appendPlain appends an attribute, with the comma before it.
 func appendPlain(b []byte, a slog.Attr) (_ []byte, plain bool) {
-	if a.Value.Kind() == slog.KindGroup {
+	v := a.Value
+	kind := v.Kind()
+	if kind == slog.KindGroup {
 		return appendPlainGroup(b, a)
 	}
 	if b, plain = appendPlainText(append(b, ','), a.Key); !plain || a.Key == "" {
 		return b, false
 	}
 	b = append(b, ':')
-	switch v := a.Value; v.Kind() {
+	switch kind {
 	case slog.KindString:
 		return appendPlainText(b, v.String())
 	case slog.KindInt64:
@@ -146,10 +149,24 @@ func appendPlainText(b []byte, s string) (_ []byte, plain bool) {
 
 // appendPlainFloat appends a number that encoding/json writes without exponent.
 func appendPlainFloat(b []byte, f float64) (_ []byte, plain bool) {
+	if n := int64(f*1000 + 0.5); f > 0 && f < 1e9 && float64(n)/1000 == f {
+		return appendThousandths(b, n), true // as every duration in ms is
+	}
 	if abs := math.Abs(f); f != 0 && !(abs >= 1e-6 && abs < 1e21) {
 		return b, false
 	}
 	return strconv.AppendFloat(b, f, 'f', -1, 64), true
+}
+
+// appendThousandths appends n/1000 as the shortest decimal that reads as it.
+func appendThousandths(b []byte, n int64) []byte {
+	b = strconv.AppendInt(b, n/1000, 10)
+	rest := n % 1000
+	if rest == 0 {
+		return b
+	}
+	b = append(b, '.', byte('0'+rest/100), byte('0'+rest/10%10), byte('0'+rest%10))
+	return bytes.TrimRight(b, "0")
 }
 
 func appendPlainTime(b []byte, t time.Time) (_ []byte, plain bool) {

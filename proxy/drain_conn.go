@@ -23,6 +23,9 @@ type drainConn struct {
 	silent   bool      // idle, and no byte came since
 	retiring bool      // closed when lastLook passes in silence
 	deadline time.Time // that net/http set for reads
+	pending  bool      // the connection below does not know the deadline yet
+	readers  int       // reads under way
+	writes   time.Time // deadline for writes
 }
 
 // drainConnOf returns the connection below what net/http holds.
@@ -39,24 +42,63 @@ func drainConnOf(c net.Conn) *drainConn {
 
 // Read implements [net.Conn].
 func (c *drainConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if n > 0 {
-		c.mu.Lock()
-		c.speak()
-		c.mu.Unlock()
+	if err := c.beginRead(); err != nil {
+		return 0, err
 	}
+	n, err := c.Conn.Read(p)
+	c.mu.Lock()
+	c.readers--
+	if n > 0 {
+		c.speak()
+	}
+	c.mu.Unlock()
 	return n, err
 }
 
+// beginRead hands on the deadline that holds for a read.
+func (c *drainConn) beginRead() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pending && !c.retiring {
+		if err := c.applyDeadline(); err != nil {
+			return err
+		}
+	}
+	c.readers++
+	return nil
+}
+
+func (c *drainConn) applyDeadline() error {
+	c.pending = false
+	return c.Conn.SetReadDeadline(c.deadline)
+}
+
 // SetReadDeadline implements [net.Conn]. That of a retiring connection stands.
+// Of the six deadlines that net/http sets around each request half are never
+// met: one reaches the network when a read does.
 func (c *drainConn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.deadline = t
-	if c.retiring {
+	c.deadline, c.pending = t, true
+	if c.retiring || c.readers == 0 {
 		return nil
 	}
-	return c.Conn.SetReadDeadline(t)
+	return c.applyDeadline()
+}
+
+// deadlineGrain is how much earlier than asked a write may be given up: a
+// connection of many short answers a second needs no new deadline for each.
+const deadlineGrain = 100 * time.Millisecond
+
+// SetWriteDeadline implements [net.Conn].
+func (c *drainConn) SetWriteDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if later := t.Sub(c.writes); !c.writes.IsZero() && later >= 0 && later < deadlineGrain {
+		return nil
+	}
+	c.writes = t
+	return c.Conn.SetWriteDeadline(t)
 }
 
 // SetDeadline implements [net.Conn].
@@ -95,7 +137,7 @@ func (c *drainConn) speak() {
 	c.silent = false
 	if c.retiring {
 		c.retiring = false
-		_ = c.Conn.SetReadDeadline(c.deadline) // fails when closed, as the next read will
+		_ = c.applyDeadline() // fails when closed, as the next read will
 	}
 }
 

@@ -152,5 +152,7 @@ func (m HeaderMode) appendTimings(b []byte, ex *exchange.Exchange) []byte {
 func appendTiming(b []byte, name string, d time.Duration) []byte {
 	b = append(b, name...)
 	b = append(b, ";dur="...)
-	return strconv.AppendFloat(b, float64(d)/float64(time.Millisecond), 'f', 1, 64)
+	tenths := (d + 50*time.Microsecond) / (100 * time.Microsecond)
+	b = strconv.AppendInt(b, int64(tenths/10), 10)
+	return append(b, '.', byte('0'+tenths%10))
 }
