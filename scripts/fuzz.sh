@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every fuzz target of the given packages (default: all of the module) for
-# FUZZTIME, one after the other. A package's test program is built once for all
+# FUZZTIME, one on each processor. A package's test program is built once for all
 # of its targets.
 set -euo pipefail
 go=${GO:-go}
@@ -8,20 +8,29 @@ time=${FUZZTIME:-5s}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cache=$("$go" env GOCACHE)/fuzz
-targets=0
+
 while read -r pkg dir; do
   names=$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' "$dir"/*_test.go 2>/dev/null | awk '{print $2}' || true)
   [ -n "$names" ] || continue
-  "$go" test -c -fuzz=. -o "$work/fuzz.test" "$pkg"
+  program=$work/${pkg//\//_}.test
+  "$go" test -c -fuzz=. -o "$program" "$pkg"
   for name in $names; do
-    echo "fuzz $pkg $name $time"
-    if ! out=$(cd "$dir" && "$work/fuzz.test" -test.run='^$' -test.fuzz="^${name}\$" -test.fuzztime="$time" \
-      -test.fuzzminimizetime=10x -test.fuzzcachedir="$cache/$pkg" 2>&1); then
-      printf '%s\n' "$out"
-      exit 1
-    fi
-    targets=$((targets + 1))
+    echo "$program $dir $pkg $name" >>"$work/targets"
   done
 done < <("$go" list -f '{{.ImportPath}} {{.Dir}}' "${@:-./...}")
-[ "$targets" -gt 0 ] || { echo "no fuzz target found"; exit 1; }
-echo "$targets fuzz targets passed"
+[ -s "$work/targets" ] || { echo "no fuzz target found"; exit 1; }
+
+# one PROGRAM DIR PKG NAME prints what it found only if it found something.
+one() {
+  echo "fuzz $3 $4 $time"
+  cd "$2"
+  if ! out=$("$1" -test.run='^$' -test.fuzz="^$4\$" -test.fuzztime="$time" -test.parallel=1 \
+    -test.fuzzminimizetime=10x -test.fuzzcachedir="$cache/$3" 2>&1); then
+    printf '%s\n' "$out"
+    return 255 # xargs begins no other
+  fi
+}
+export -f one
+export time cache
+xargs -a "$work/targets" -P "$(nproc)" -L 1 bash -c 'one "$@"' one
+echo "$(wc -l <"$work/targets") fuzz targets passed"
