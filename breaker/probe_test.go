@@ -2,6 +2,7 @@ package breaker
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -196,6 +197,49 @@ func TestRecoveryRamps(t *testing.T) {
 		r.many(1000, "/")
 		if n := r.count() - before; n != 1000 {
 			t.Errorf("later: %d of 1000", n)
+		}
+	})
+}
+
+// A caller that sends a handful at once right after a recovery is no herd,
+// however small the load was before.
+func TestRecoveryLetsAHandfulPass(t *testing.T) {
+	alone(t, usual(), func(r *replica) {
+		r.become(always(500))
+		for range 20 { // one a second
+			r.many(1, "/")
+			rest(time.Second)
+		}
+		rest(r.List()[0].OpenFor)
+		r.become(always(200))
+		r.passes() // the probe
+		for range rampBurst {
+			r.passes()
+		}
+		p := r.refused()
+		if p.Extra["reason"] != string(ReasonRecovering) || p.RetryAfter > 2*rampStep {
+			t.Errorf("%s after %s", p.Extra["reason"], p.RetryAfter)
+		}
+		rest(rampStep)
+		for range rampBurst { // the second step
+			r.passes()
+		}
+	})
+}
+
+// A caller must not read that the breaker opens when it lets requests pass.
+func TestARefusalSaysWhenTheNextIsLetThrough(t *testing.T) {
+	alone(t, usual(), func(r *replica) {
+		r.become(always(500))
+		r.many(20, "/")
+		if p := r.refused(); !strings.Contains(p.Detail, fmt.Sprintf("The next attempt is in %d s at the earliest", wholeSeconds(p.RetryAfter))) {
+			t.Errorf("told: %s", p.Detail)
+		}
+		if err := r.Force(r.Context(), key(), Forced{State: Open, For: time.Hour, By: "ann"}); err != nil {
+			t.Fatal(err)
+		}
+		if p := r.refused(); !strings.Contains(p.Detail, "an operator has stopped them. The next attempt is in ") {
+			t.Errorf("told: %s", p.Detail)
 		}
 	})
 }

@@ -6,11 +6,15 @@ const (
 	// rampStep is how long the load is held at what it was before the failure,
 	// and again at twice as much.
 	rampStep = time.Second
-	// rampBurst is the part of a second's load that may come at once.
-	rampBurst = 0.05
+	// rampOver is how much of that load a step lets pass, all in all.
+	rampOver = 1.05
 	// rampLeast is how many requests a second always pass: of so few, none is
 	// worth refusing.
 	rampLeast = 10
+	// rampBurst is how many may come at once: one caller's handful is no herd.
+	// Where the load is large, it is rampBurstPart of a second's.
+	rampBurst     = 10
+	rampBurstPart = rampOver - 1
 )
 
 // ramp holds back the callers who have waited for a breaker to close, so that
@@ -29,9 +33,10 @@ func newRamp(now time.Time, steady float64) ramp {
 	return r
 }
 
-func (r *ramp) burst() float64 { return max(1, r.rate*rampBurst) }
+func (r *ramp) burst() float64 { return max(rampBurst, r.rate*rampBurstPart) }
 
 // fill adds what has come in since, and ends the ramp when its time is over.
+// What came at once counts: a step lets no more pass for it.
 func (r *ramp) fill(now time.Time) {
 	age := now.Sub(r.start)
 	if age >= 2*rampStep {
@@ -42,6 +47,7 @@ func (r *ramp) fill(now time.Time) {
 	if age >= rampStep {
 		rate *= 2
 	}
-	r.tokens = min(r.tokens+rate*now.Sub(r.refilled).Seconds(), max(r.burst(), 1))
+	refill := rate*rampOver - r.burst()
+	r.tokens = min(r.tokens+refill*now.Sub(r.refilled).Seconds(), r.burst())
 	r.refilled = now
 }

@@ -22,15 +22,16 @@ func (s *Set) refuse(ex *exchange.Exchange, r *refusal, late bool) error {
 	return p
 }
 
-// explain tells a human what is wrong, since when it will be tried again and
-// that nothing was sent.
+// explain tells a human what is wrong, when the next request is let through and
+// that nothing was sent. It does not say that anything opens: what opens is the
+// breaker, when it refuses.
 func (r *refusal) explain() string {
 	of := r.b.key.Environment + "/" + r.b.key.Service
 	text := "Requests to " + of + " are refused for now: " + r.because() + ". "
 	if r.forced == nil && r.until.IsZero() {
 		return text + "Nothing was sent. Repeat it in a moment."
 	}
-	return text + fmt.Sprintf("It opens again in %d s at the earliest. Nothing was sent.", wholeSeconds(r.wait))
+	return text + fmt.Sprintf("The next attempt is in %d s at the earliest. Nothing was sent.", wholeSeconds(r.wait))
 }
 
 func (r *refusal) because() string {
