@@ -14,7 +14,7 @@ func TestReplayableWrites(t *testing.T) {
 		"catalogs":             {"DELETE /v1/Companies({company})/Catalog/Items({item})/attributes"},
 		"productsubscriptions": {"PUT /v1/subscribablelists({list})"},
 		"carrierservices":      {"PUT /v2/Companies({company})/Locations({location})/Carriers({carrier})/Activations({activation})"},
-		"covaorderintake":      {"PUT /v1/TIPCovaOrder({order})"},
+		"covaorderintake":      {"PUT /v1/TIPCovaOrder({order})", "PUT /v1/TEPCovaOrder({order})"},
 	}
 	c := builtinConfig(t)
 	for _, name := range []string{"production", "sandbox", "rc"} {
@@ -63,6 +63,7 @@ func TestWritesThatCountUpAreNotReplayable(t *testing.T) {
 		{"covaorderintake", http.MethodPost, "/v1/CovaOrder"},
 		{"covaorderintake", http.MethodPost, "/v1/CovaOrderPayment"},
 		{"covaorderintake", http.MethodPost, "/v1/TIPCovaOrder(7f)"},
+		{"covaorderintake", http.MethodPost, "/v1/TEPCovaOrder(7f)"},
 		{"carrierservices", http.MethodPost, "/v2/Companies(1)/Locations(2)/Carriers(3)/Activations"},
 	} {
 		if replayable(w.service, w.method, w.path) {
@@ -74,6 +75,7 @@ func TestWritesThatCountUpAreNotReplayable(t *testing.T) {
 		{"catalogs", http.MethodDelete, "/v1/Companies(14146)/Catalog/Items(a183f1a9-c58f-426a-930a-9a6357db52ed)/attributes"},
 		{"carrierservices", http.MethodPut, "/v2/Companies(123)/Locations(5678)/Carriers(41)/Activations(6=1115550123)"},
 		{"covaorderintake", http.MethodPut, "/v1/TIPCovaOrder(7f8bd1c2-1b0a-4f5c-9d2e-5a1f5e0d9a11)"},
+		{"covaorderintake", http.MethodPut, "/v1/TEPCovaOrder(7f8bd1c2-1b0a-4f5c-9d2e-5a1f5e0d9a11)"},
 	} {
 		if !replayable(w.service, w.method, w.path) {
 			t.Errorf("%s: %s %s is not replayable", w.service, w.method, w.path)
