@@ -68,7 +68,7 @@ func (c *call) explain(r *Refusal) string {
 	text.WriteString(c.reason(r) + ". ")
 	text.WriteString(holders(r.View))
 	if r.View.Opens > 0 {
-		fmt.Fprintf(&text, "It opens again in %d s. ", wholeSeconds(r.View.Opens))
+		fmt.Fprintf(&text, "The quota opens again in %d s. ", wholeSeconds(r.View.Opens))
 	}
 	text.WriteString("Nothing was sent. " + c.remedy(r))
 	return text.String()

@@ -140,7 +140,7 @@ func TestQuotaRefusal(t *testing.T) {
 		violated string
 		detail   []string
 	}{
-		"the bucket is spent": {5, "{assume: 5/600s}", "crm-authenticated", []string{"sim/crm/authenticated", "5 per 10m)", "storefront 5", "It opens again in"}},
+		"the bucket is spent": {5, "{assume: 5/600s}", "crm-authenticated", []string{"sim/crm/authenticated", "5 per 10m)", "storefront 5", "The quota opens again in"}},
 		"the cap is spent":    {2, "{assume: 5/600s, shares: {storefront: {cap: 2}}}", "share", []string{"your cap of 2"}},
 	}
 	for name, tt := range tests {
