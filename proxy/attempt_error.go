@@ -217,13 +217,10 @@ func isCertificateError(err error) bool {
 // upstream or a library said: such texts repeat bytes of either side.
 func (e evidence) problem(service string) error {
 	kind := classify(e)
-	var limit *exchange.Problem
-	switch {
-	case kind == FailedCallerBody && errors.As(e.body, &limit):
-		return limit
-	case kind == FailedCallerBody:
-		return callerBodyProblem(e.body, !e.sent)
-	case kind == FailedCallerGone:
+	switch kind {
+	case FailedCallerBody:
+		return e.callerBodyProblem()
+	case FailedCallerGone:
 		return &failure{kind, ErrCallerGone, !e.sent}
 	}
 	cause := e.err
@@ -249,13 +246,24 @@ func (e evidence) outcome() exchange.Outcome {
 	}
 }
 
-// callerBodyProblem answers a caller whose own body could not be read.
-func callerBodyProblem(err error, unsent bool) error {
-	var known *ClientBodyError
-	if !errors.As(err, &known) {
-		known = &ClientBodyError{Type: exchange.MalformedRequest, Err: err}
+// callerBodyProblem answers a caller whose own body could not be read to its
+// end. Of a body that breaks off the upstream has no whole message (RFC 9112
+// section 8), but HTTP does not forbid it to act on a part of one: only when
+// nothing was sent is it certain that nothing was executed.
+func (e evidence) callerBodyProblem() error {
+	fault, ok := errors.AsType[*ClientBodyError](e.body)
+	limit, isLimit := errors.AsType[*exchange.Problem](e.body) // the service's own
+	switch {
+	case isLimit:
+		fault = &ClientBodyError{Type: limit.Type, Err: limit}
+	case !ok:
+		fault = &ClientBodyError{Type: exchange.MalformedRequest, Err: e.body}
 	}
-	p := known.Problem()
-	p.Err = &failure{FailedCallerBody, known, unsent}
+	p := fault.Problem()
+	if isLimit {
+		p.Detail = limit.Detail
+	}
+	p.Err = &failure{FailedCallerBody, fault, !e.sent}
+	p.Outcome = e.outcome()
 	return p
 }

@@ -66,6 +66,7 @@ func TestNothingSent(t *testing.T) {
 		"time was up":      {err: io.EOF, cause: errTotal, connected: true},
 		"the caller left":  {err: io.EOF, cause: context.Canceled, connected: true},
 		"the body was bad": {err: io.EOF, body: errors.New("no body"), connected: true},
+		"it was too large": {err: io.EOF, body: tooLarge(10), connected: true},
 	} {
 		for _, sent := range []bool{false, true} {
 			for _, write := range []bool{false, true} {
@@ -90,6 +91,30 @@ func TestOutcome(t *testing.T) {
 	} {
 		if got := e.outcome(); got != want {
 			t.Errorf("%+v: %q, want %q", e, got, want)
+		}
+	}
+}
+
+// Half a body is the caller's fault, and yet the upstream may have begun to act on
+// it: only what was never sent is certain.
+func TestOutcomeOfHalfABody(t *testing.T) {
+	for kind, body := range map[exchange.ProblemType]error{
+		exchange.RequestTimeout:   &ClientBodyError{exchange.RequestTimeout, errSlowUpload},
+		exchange.BodyTooLarge:     tooLarge(10),
+		exchange.MalformedRequest: errors.New("malformed chunk"),
+	} {
+		for _, tt := range []struct {
+			write, sent bool
+			want        exchange.Outcome
+		}{
+			{true, true, exchange.OutcomeUnknown}, {true, false, exchange.NotExecuted},
+			{false, true, exchange.OutcomeNone}, {false, false, exchange.OutcomeNone},
+		} {
+			err := evidence{err: io.EOF, body: body, connected: true, sent: tt.sent, write: tt.write}.problem("crm")
+			p, ok := errors.AsType[*exchange.Problem](err)
+			if !ok || p.Type != kind || p.Outcome != tt.want || KindOf(err) != FailedCallerBody || !p.Close {
+				t.Errorf("%s, write %v, sent %v: %+v, kind %q, want outcome %q", kind, tt.write, tt.sent, p, KindOf(err), tt.want)
+			}
 		}
 	}
 }

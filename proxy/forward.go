@@ -121,7 +121,11 @@ func (f *forward) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if limit := service.options.MaxBody; limit > 0 && r.ContentLength > limit {
-		f.options.Errors.Refuse(w, r, tooLarge(limit))
+		p := tooLarge(limit)
+		if t.Write {
+			p.Outcome = exchange.NotExecuted
+		}
+		f.options.Errors.Refuse(w, r, p)
 		return
 	}
 	control := http.NewResponseController(w)

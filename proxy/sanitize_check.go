@@ -80,26 +80,28 @@ func (s *sanitizer) isCredential(name parameterName, _ string) bool {
 	return slices.ContainsFunc(s.CredentialParameters, name.is)
 }
 
-// checkBody: a body where none belongs is how one request hides in another.
+// checkBody: a body where none belongs is how one request hides in another. What
+// that of a DELETE means is the origin's to say (RFC 9110 section 9.3.5), and
+// iQmetrix removes catalog attributes so: it is framed as that of a POST.
 func (s *sanitizer) checkBody(r *http.Request) *exchange.Problem {
-	if r.ContentLength != 0 && bodyless(r.Method) && !mustBeEmpty(r) {
+	if r.ContentLength != 0 && safe(r.Method) && !mustBeEmpty(r) {
 		return unexpectedBody(r)
 	}
 	if s.MaxBody > 0 && r.ContentLength > s.MaxBody {
-		return exchange.Refuse(exchange.BodyTooLarge, fmt.Sprintf(
+		p := exchange.Refuse(exchange.BodyTooLarge, fmt.Sprintf(
 			"the body has %d bytes, the limit is %d (server.limits.max_body)", r.ContentLength, s.MaxBody))
+		p.Outcome = exchange.NotExecuted
+		return p
 	}
 	return nil
 }
 
 func unexpectedBody(r *http.Request) *exchange.Problem {
-	if bodyless(r.Method) {
+	if safe(r.Method) {
 		return exchange.Refuse(exchange.MalformedRequest, "a "+r.Method+" request must not have a body (Content-Length: 0 is fine)")
 	}
 	return exchange.Refuse(exchange.MalformedRequest, "the request has a body, but its Content-Length is 0")
 }
-
-func bodyless(method string) bool { return safe(method) || method == http.MethodDelete }
 
 // mustBeEmpty: over HTTP/2 the end of a request may come in a frame of its own.
 // Whether there is a body where none may be is known only when that has come.
@@ -108,7 +110,7 @@ func mustBeEmpty(r *http.Request) bool {
 		return false
 	}
 	_, announced := r.Header["Content-Length"]
-	return r.ContentLength < 0 && bodyless(r.Method) || r.ContentLength == 0 && announced
+	return r.ContentLength < 0 && safe(r.Method) || r.ContentLength == 0 && announced
 }
 
 func malformed(err error) *exchange.Problem {

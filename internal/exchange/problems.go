@@ -88,7 +88,7 @@ func requestProblems() []ProblemSpec {
 		{
 			MalformedRequest, http.StatusBadRequest, "Malformed request", "http_request_error",
 			"The request has more than one possible reading, or the gateway would have to change it to forward it: a bad percent escape, a dot segment, a backslash, a broken chunk, a header name with an underscore.",
-			"Send the request in the one form that the detail names. Nothing was sent upstream.",
+			"Send the request in the one form that the detail names. Nothing was sent upstream, but for the beginning of a body that broke: see outcome.",
 		},
 		{
 			ConnectNotSupported, http.StatusMethodNotAllowed, "CONNECT is not supported", "http_request_denied",
@@ -103,7 +103,7 @@ func requestProblems() []ProblemSpec {
 		{
 			BodyTooLarge, http.StatusRequestEntityTooLarge, "Request body too large", "http_request_denied",
 			"The request body is larger than the limit of the service (limits.max_body).",
-			"Send less at once, or ask the platform team to raise the limit.",
+			"Send less at once, or ask the platform team to raise the limit. A write whose length was not announced may have begun upstream: see outcome.",
 		},
 		{
 			URITooLong, http.StatusRequestURITooLong, "URI too long", "http_request_denied",
@@ -123,7 +123,7 @@ func requestProblems() []ProblemSpec {
 		{
 			RequestTimeout, http.StatusRequestTimeout, "Request timeout", "http_request_error",
 			"The caller's request body made no progress for server.limits.body_idle_timeout.",
-			"Send the body without long pauses.",
+			"Send the body without long pauses. See outcome: unknown means that the beginning of a write was sent; the upstream should drop it (RFC 9112 section 8), and nobody can promise that it did.",
 		},
 		{
 			ExpectationFailed, http.StatusExpectationFailed, "Expectation failed", "http_request_denied",
