@@ -32,9 +32,10 @@ type breaker struct {
 	reason Reason
 	by     string
 
-	forced *forced
-	ramp   ramp
-	steady float64 // requests a second before it opened
+	forced  *forced
+	ordered time.Time // when it was forced, or that was ended
+	ramp    ramp
+	steady  float64 // requests a second before it opened
 
 	probes   []*probe  // under way
 	holdOff  time.Time // the fleet has no probe left until then

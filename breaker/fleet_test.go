@@ -324,6 +324,63 @@ func TestOrdersWhileTheStoreIsAway(t *testing.T) {
 	})
 }
 
+// cutOff is one replica's way to the store.
+type cutOff struct {
+	Store
+
+	away atomic.Bool
+}
+
+func (c *cutOff) Load(ctx context.Context, names []string) (map[string]Record, error) {
+	if c.away.Load() {
+		return nil, errAway
+	}
+	return c.Store.Load(ctx, names)
+}
+
+func (c *cutOff) Apply(ctx context.Context, name string, change Change) (Record, error) {
+	if c.away.Load() {
+		return Record{}, errAway
+	}
+	return c.Store.Apply(ctx, name, change)
+}
+
+// Of orders that were given while the store was away the last one holds,
+// whoever comes back last.
+func TestTheLastOrderHolds(t *testing.T) {
+	for name, order := range map[string]func(*replica) error{
+		"to let all pass": func(r *replica) error {
+			return r.Force(r.Context(), key(), Forced{State: Closed, For: time.Hour, By: "bob"})
+		},
+		"to reset it": func(r *replica) error { return r.Reset(r.Context(), key(), "bob") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &Memory{}
+				first, second := &cutOff{Store: store}, &cutOff{Store: store}
+				a, b, c := newReplica(t, "a", first, usual()), newReplica(t, "b", second, usual()), newReplica(t, "c", store, usual())
+				first.away.Store(true)
+				second.away.Store(true)
+				if err := a.Force(a.Context(), key(), Forced{State: Open, For: time.Hour, By: "ann"}); !errors.Is(err, ErrHereOnly) {
+					t.Fatal(err)
+				}
+				rest(time.Minute)
+				if err := order(b); !errors.Is(err, ErrHereOnly) {
+					t.Fatal(err)
+				}
+				for _, back := range []*cutOff{second, first} {
+					back.away.Store(false)
+					rest(2 * pollEvery)
+				}
+				for _, r := range []*replica{a, b, c} {
+					r.is(Closed)
+					r.passes()
+				}
+			})
+		})
+	}
+}
+
 // An order that the store has heard is not told again: it would undo what
 // another replica is told meanwhile.
 func TestAResetIsToldOnce(t *testing.T) {

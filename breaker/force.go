@@ -37,7 +37,7 @@ func (bs *Breakers) Force(ctx context.Context, k Key, o Forced) error {
 	now := time.Now()
 	b.mu.Lock()
 	b.force(forced{state: o.State, by: o.By, why: o.Why, since: now, until: now.Add(o.For)})
-	b.unsentForced = bs.options.Store != nil
+	b.unsentForced, b.ordered = bs.options.Store != nil, now
 	b.unlock()
 	return b.send(ctx)
 }
@@ -63,7 +63,7 @@ func (bs *Breakers) Reset(ctx context.Context, k Key, by string) error {
 		b.lift(now, ReasonReset, by)
 	}
 	b.shut(now, ReasonReset, by)
-	b.unsent, b.unsentForced = bs.options.Store != nil, bs.options.Store != nil
+	b.unsent, b.unsentForced, b.ordered = bs.options.Store != nil, bs.options.Store != nil, now
 	b.unlock()
 	return b.send(ctx)
 }

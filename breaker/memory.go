@@ -50,7 +50,10 @@ func (m *Memory) Apply(ctx context.Context, name string, c Change) (Record, erro
 		return e.now(), nil
 	}
 	now := time.Now()
-	until, step := now.Add(c.For), c.Step
+	since, until, step := now.Add(-c.Age), now.Add(c.For), c.Step
+	if r := e.now(); c.Age > Late && r.Version != 0 && e.since.After(since) {
+		return r, nil
+	}
 	if c.State == Open && c.Reason != ReasonForced && e.record.State == Open && now.Before(e.until) {
 		step = max(step, e.record.Step)
 		if e.until.After(until) {
@@ -60,7 +63,7 @@ func (m *Memory) Apply(ctx context.Context, name string, c Change) (Record, erro
 	}
 	m.version++
 	e.record = Record{Version: m.version, State: c.State, Step: step, Reason: c.Reason, By: c.By, Why: c.Why}
-	e.since, e.until = now, until
+	e.since, e.until = since, until
 	return e.now(), nil
 }
 

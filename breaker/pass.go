@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"iqgateway/internal/exchange"
+	"iqgateway/internal/steady"
 )
 
 // probeFlow is how long the answer to a probe must have flowed to be taken for
@@ -104,8 +105,10 @@ func (p *pass) answered(req *http.Request, resp *http.Response) {
 	p.body, resp.Body = resp.Body, p
 	if p.result == Success && p.main.probe != nil {
 		p.timer = time.AfterFunc(probeFlow, func() {
-			p.early.Store(true)
-			p.end(Success, "", true)
+			steady.Try(func() {
+				p.early.Store(true)
+				p.end(Success, "", true)
+			}, p.upstream.main.owner.options.Hooks.panicked)
 		})
 	}
 }

@@ -58,18 +58,25 @@ func (b *breaker) pingDue(now time.Time) (due func(context.Context) error, next 
 }
 
 // pingOnce asks the upstream, if no other replica does, and closes the breaker
-// if it is well. A ping that fails changes nothing.
+// if it is well.
 func (b *breaker) pingOnce(ctx context.Context, ping func(context.Context) error) {
 	p := b.policy.Load()
 	bounded, cancel := context.WithTimeout(ctx, max(p.openFor, time.Second))
 	defer cancel()
-	began := time.Now()
-	err := errOthersTurn
-	if b.owner.mayPing(bounded, b, pingPause(p)*9/10) {
-		if steady.Try(func() { err = ping(bounded) }, b.owner.options.Hooks.panicked) {
-			err = errPanicked
+	began, err := time.Now(), errPanicked
+	told := b.owner.options.Hooks.panicked
+	steady.Try(func() {
+		if !b.owner.mayPing(bounded, b, pingPause(p)*9/10) {
+			err = errOthersTurn
+			return
 		}
-	}
+		err = ping(bounded)
+	}, told)
+	steady.Try(func() { b.pinged(p, began, err) }, told)
+}
+
+// pinged books a ping. One that failed changes nothing.
+func (b *breaker) pinged(p *policy, began time.Time, err error) {
 	now := time.Now()
 	b.mu.Lock()
 	defer b.unlock()

@@ -33,6 +33,7 @@ func (b *breaker) untold() []note {
 		if f := b.forced; f != nil {
 			c = Change{State: f.state, For: f.until.Sub(now), Reason: ReasonForced, By: f.by, Why: f.why}
 		}
+		c.Age = now.Sub(b.ordered)
 		all = append(all, note{b.forcedName, c, true, b.serial})
 	}
 	for _, id := range b.returned {
@@ -53,7 +54,9 @@ func (b *breaker) told(n note, before time.Time, r Record, err error) {
 	case err != nil || n.serial != b.serial: // again, with what holds then
 	case n.forced:
 		b.unsentForced = false
-		b.seenForced = max(b.seenForced, r.Version)
+		if r.Version != 0 {
+			b.followForced(time.Now(), r) // another, if that was given later
+		}
 	default:
 		b.unsent = false
 		if n.change.State == Closed { // the record is our own word
@@ -90,7 +93,7 @@ func (b *breaker) followForced(now time.Time, r Record) {
 		if b.forced == nil || b.forced.state != f.state || b.forced.by != f.by || b.forced.why != f.why {
 			b.force(f)
 		}
-		b.forced = &f
+		b.forced, b.ordered = &f, f.since
 	}
 	b.seenForced = max(b.seenForced, r.Version)
 }

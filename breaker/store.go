@@ -16,7 +16,8 @@ type Store interface {
 
 	// Apply writes a change and returns the record after it. A record that is
 	// open is not made to end earlier by another [Open], and keeps its step if
-	// that is higher.
+	// that is higher. A change of more than [Late] ago does not replace a record
+	// that is younger.
 	Apply(ctx context.Context, name string, c Change) (Record, error)
 
 	// Claim asks for one of p.Limit probes, or renews the claim of p.ID. It is
@@ -28,6 +29,11 @@ type Store interface {
 
 // Lifted is the state of a record whose forced state was ended.
 const Lifted State = "lifted"
+
+// Late is from which age on an operator's order is compared with the one that
+// the store has. One that is told at once holds, even if the store has moved to
+// a server whose clock is behind.
+const Late = 2 * time.Second
 
 // Keep is how long a store remembers a record after it has ended, so that
 // replicas that were cut off hear of it.
@@ -53,6 +59,7 @@ type Change struct {
 	// [Lifted] ends a forced state.
 	State  State
 	For    time.Duration // that it lasts
+	Age    time.Duration // how long ago it was, where that decides; 0 = now
 	Step   int
 	Reason Reason
 	By     string

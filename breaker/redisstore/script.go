@@ -26,8 +26,8 @@ const (
 type scripts struct{ load, apply, claim *redis.Script }
 
 func newScripts() scripts {
-	constants := fmt.Sprintf("local keep, linger, furthest, most, longest = %d, %d, %d, %d, %d\n",
-		keep.Milliseconds(), breaker.Keep.Milliseconds(), furthest.Milliseconds(), maxNames, maxValue)
+	constants := fmt.Sprintf("local keep, linger, late, furthest, most, longest = %d, %d, %d, %d, %d, %d\n",
+		keep.Milliseconds(), breaker.Keep.Milliseconds(), breaker.Late.Milliseconds(), furthest.Milliseconds(), maxNames, maxValue)
 	script := func(body string) *redis.Script { return redis.NewScript(constants + prelude + body) }
 	return scripts{load: script(loadScript), apply: script(applyScript), claim: script(claimScript)}
 }
@@ -148,9 +148,10 @@ return answer
 `
 
 // ARGV: name, state (” = none), for (ms), step, detail, forced (1 or 0), probe
-// (” = none). It answers odd and the record.
+// (” = none), age (ms). It answers odd and the record.
 const applyScript = `
 local name, state, lasts, step, detail, forced, probe = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
+local age = tonumber(ARGV[8])
 if probe ~= '' then
   local ids = held(name)
   ids[probe] = nil
@@ -159,7 +160,8 @@ end
 local r = read(name)
 if state == '' then return { odd, shown(r) } end
 
-local ends = now + lasts
+local since, ends = now - age, now + lasts
+if age > late and r and r.since > since then return { odd, shown(r) } end
 if state == 'open' and forced == '0' and r and r.state == 'open' and r.ends > now then
   step = math.max(step, r.step)
   if r.ends > ends then
@@ -169,7 +171,7 @@ if state == 'open' and forced == '0' and r and r.state == 'open' and r.ends > no
   end
 end
 local version = math.max(r and r.version + 1 or 0, micros)
-r = { version = version, state = state, ends = ends, since = now, step = step, detail = detail }
+r = { version = version, state = state, ends = ends, since = since, step = step, detail = detail }
 write(name, r)
 return { odd, shown(r) }
 `

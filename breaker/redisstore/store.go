@@ -75,7 +75,7 @@ func (s *Store) Apply(ctx context.Context, name string, c breaker.Change) (break
 		probe = s.hide(c.Probe)
 	}
 	rest, err := s.call(ctx, "breaker.apply", s.scripts.apply,
-		s.hide(name), string(c.State), ms(c.For), max(0, c.Step), text, forced, probe)
+		s.hide(name), string(c.State), ms(c.For), max(0, c.Step), text, forced, probe, ms(min(c.Age, keep)))
 	if err != nil {
 		return breaker.Record{}, err
 	}

@@ -107,6 +107,30 @@ func forcedShorter(t *testing.T, w *world) {
 	}
 }
 
+// Of two orders the one holds that was given later, whenever it is told. One
+// that is told at once holds in any case.
+func olderOrder(t *testing.T, w *world) {
+	order := func(by string, age time.Duration) breaker.Record {
+		return w.apply(t, w.one, breaker.Change{State: breaker.Open, For: time.Hour, Reason: breaker.ReasonForced, By: by, Age: age})
+	}
+	first := order("ann", 10*time.Minute)
+	if first.By != "ann" || first.Age < 10*time.Minute {
+		t.Errorf("%+v", first)
+	}
+	younger := order("bob", 5*time.Minute)
+	if younger.By != "bob" || younger.Version <= first.Version {
+		t.Errorf("%+v", younger)
+	}
+	if r := order("cid", 7*time.Minute); r.By != "bob" || r.Version != younger.Version || r.Age < 5*time.Minute {
+		t.Errorf("%+v", r)
+	}
+	for _, by := range []string{"dora", "emil"} {
+		if r := order(by, 0); r.By != by {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
 func apart(t *testing.T, w *world) {
 	w.apply(t, w.one, opening("one", time.Minute, 0))
 	for _, name := range []string{w.name + "x", strings.ToUpper(w.name), ""} {

@@ -29,6 +29,7 @@ func Run(t *testing.T, start func(t *testing.T) Fleet) {
 		"versions grow":                         versions,
 		"forced states":                         forcedStates,
 		"a forced state may be shortened":       forcedShorter,
+		"an older order is too late":            olderOrder,
 		"names are apart":                       apart,
 		"claims are bounded":                    claims,
 		"a claim is renewed":                    renewed,
