@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"iqgateway/internal/steady"
 )
 
 const (
@@ -13,6 +15,8 @@ const (
 	maxPrompt = 4
 	// minSleep keeps a timer that is due already from spinning.
 	minSleep = time.Millisecond
+	// panicPause comes after a tick that panicked.
+	panicPause = time.Second
 )
 
 // bucket makes a [Local] concurrent: it locks, carries asks and wakes up when
@@ -79,13 +83,16 @@ func (b *bucket) configure(with Bucket) {
 
 // do changes the bucket's Local under the lock, and then does what has become
 // due.
-func (b *bucket) do(change func(now time.Time)) {
+func (b *bucket) do(change func(now time.Time)) { b.publish(b.locked(change)) }
+
+// locked is do without the hooks. What panics must not keep the lock: it would
+// hold up every request of the bucket for ever.
+func (b *bucket) locked(change func(now time.Time)) []news {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	now := b.now()
 	change(now)
-	n := b.attend(now)
-	b.mu.Unlock()
-	b.publish(n)
+	return b.attend(now)
 }
 
 // acquire takes a token for w or queues it, and waits until it has left the
@@ -160,7 +167,7 @@ func (b *bucket) arm(now, next time.Time) {
 	b.wake = next
 	sleep := max(next.Sub(now), minSleep)
 	if b.timer == nil {
-		b.timer = time.AfterFunc(sleep, b.tick)
+		b.timer = time.AfterFunc(sleep, func() { steady.Try(b.tick, b.tickPanicked) })
 		return
 	}
 	b.timer.Reset(sleep)
@@ -174,6 +181,23 @@ func (b *bucket) tick() {
 	})
 	if b.unused.Load() {
 		b.limiter.sweep(b)
+	}
+}
+
+// panicked tells of a panic outside of requests.
+func (b *bucket) panicked(value any, stack []byte) {
+	b.limiter.options.Hooks.panicked(b.name(), value, stack)
+}
+
+// tickPanicked has the next tick come all the same: what waits has nothing else
+// to wake it.
+func (b *bucket) tickPanicked(value any, stack []byte) {
+	b.panicked(value, stack)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.stopped {
+		b.wake = b.now().Add(panicPause)
+		b.timer.Reset(panicPause)
 	}
 }
 

@@ -57,6 +57,13 @@ func (b *bucket) resent(n int) {
 	b.do(func(now time.Time) { b.local.Spend(now, int64(n)) })
 }
 
+// late is the refusal of a request whose time is over.
+func (b *bucket) late(caller string, class Class, waited time.Duration) *Refusal {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.local.Late(b.now(), caller, class, waited)
+}
+
 // view shows the bucket to a caller.
 func (b *bucket) view(caller string) View {
 	b.mu.Lock()

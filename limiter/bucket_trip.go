@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"runtime/debug"
 	"time"
+
+	"iqgateway/internal/steady"
 )
 
 // news is what a trip brought, for the hooks.
@@ -21,14 +23,23 @@ type news struct {
 // depart begins a trip. The ask has its own func so that only here it is
 // allocated.
 func (b *bucket) depart(ask Ask) {
-	b.limiter.trips.Go(func() { b.carry(ask) })
+	b.limiter.trips.Go(func() { steady.Try(func() { b.carry(ask) }, b.panicked) })
 }
 
 // carry takes one ask to the store and its answer back.
 func (b *bucket) carry(ask Ask) {
 	sent := b.now()
 	answer, err := b.askStore(ask)
+	b.publish(b.carried(ask, sent, answer, err))
+	if b.unused.Load() {
+		b.limiter.sweep(b)
+	}
+}
+
+// carried books a trip.
+func (b *bucket) carried(ask Ask, sent time.Time, answer Answer, err error) []news {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	now := b.now()
 	var first news
 	if err != nil {
@@ -40,12 +51,7 @@ func (b *bucket) carry(ask Ask) {
 		first = b.took(now, sent, ask, answer)
 	}
 	first.duration = now.Sub(sent)
-	all := append([]news{first}, b.attend(now)...)
-	b.mu.Unlock()
-	b.publish(all)
-	if b.unused.Load() {
-		b.limiter.sweep(b)
-	}
+	return append([]news{first}, b.attend(now)...)
 }
 
 // askStore is one trip. A store that panics has failed: its goroutine is nobody

@@ -154,10 +154,24 @@ func (l *Local) grant(m moment, r *Request, ln *lane, held bool) {
 // refuse sends a request away that has left the queue or never was in it.
 func (l *Local) refuse(m moment, r *Request, why Reason, eta time.Duration) {
 	l.changed() // where nobody waits, the fleet is asked all the same: an operator may have opened the bucket
-	r.Refused(&Refusal{
-		Reason: why, RetryAfter: l.retryAfter(eta),
-		View: l.view(m, r.Caller), Waited: m - r.queued.arrived,
-	})
+	r.Refused(l.refusal(m, r.Caller, why, eta, m-r.queued.arrived))
+}
+
+func (l *Local) refusal(m moment, caller string, why Reason, eta, waited time.Duration) *Refusal {
+	v := l.view(m, caller)
+	if pause := max(l.paused, l.ask.blocked) - m; pause > 0 && eta > 0 && eta <= pause {
+		v.Blocked, v.Opens = true, pause // there are tokens, but not before
+	}
+	return &Refusal{Reason: why, RetryAfter: l.retryAfter(eta), View: v, Waited: waited}
+}
+
+// Late is the refusal of a request whose time was over when it had no token
+// yet.
+func (l *Local) Late(now time.Time, caller string, class Class, waited time.Duration) *Refusal {
+	m := l.advance(now)
+	ln := &l.queue.caller(caller, l.o.Settings.Shares).lanes[min(class, Background)]
+	eta, _ := l.eta(m, ln, ln.length+1)
+	return l.refusal(m, caller, ReasonDeadline, eta, waited)
 }
 
 // wouldHold reports whether a request that is only watched would have had to

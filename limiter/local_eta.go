@@ -25,8 +25,8 @@ func (l *Local) eta(m moment, ln *lane, position int64) (eta time.Duration, know
 		return max(pause, l.ask.again-m), true
 	}
 	left := l.leftFor(ln)
-	if l.ask.blocked > m || l.shut > m {
-		left = 0
+	if l.shut > m || l.ask.blocked > m && l.ask.blocked >= l.window.hi {
+		left = 0 // a block that ends before the window does leaves what is left
 	}
 	if position <= left || l.passed(m) {
 		return pause, true

@@ -169,9 +169,7 @@ func (c *call) late(ctx context.Context, waited time.Duration) *Refusal {
 	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return nil
 	}
-	v := c.bucket.view(c.caller)
-	jitter := c.bucket.limiter.options.Random() * float64(min(v.Opens/10, maxJitterETA))
-	return &Refusal{Reason: ReasonDeadline, RetryAfter: v.Opens + time.Duration(jitter), View: v, Waited: waited}
+	return c.bucket.late(c.caller, c.class, waited)
 }
 
 // giveBack returns a token with which nothing was sent.

@@ -1,6 +1,7 @@
 package limiter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -25,6 +26,8 @@ type origin struct {
 	// before is asked about each attempt, from 1; an error is returned as if
 	// nothing had been sent (or not: see lost).
 	before func(n int64) error
+	// status is of an answer that is no 429; nil, 0 = 200.
+	status func(n int64) int
 	// header changes an answer.
 	header func(n int64, h http.Header)
 	// resends is how often the transport repeats a request by itself.
@@ -81,6 +84,9 @@ func (o *origin) answer(n int64) *http.Response {
 		o.admit(resp)
 	} else {
 		o.count(resp)
+	}
+	if o.status != nil && resp.StatusCode == http.StatusOK {
+		resp.StatusCode = cmp.Or(o.status(n), http.StatusOK)
 	}
 	if o.header != nil {
 		o.header(n, resp.Header)

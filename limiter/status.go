@@ -3,11 +3,14 @@ package limiter
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"iqgateway/internal/steady"
 )
 
 // maxViews is how many buckets are looked up in the store at once.
@@ -52,6 +55,8 @@ type Evidence struct {
 	Missing int64
 }
 
+var errPanicked = errors.New("the store panicked")
+
 // List returns the status of every bucket, sorted by name. A bucket that the
 // store could not be asked about has its Err set.
 func (l *Limiter) List(ctx context.Context) []Status {
@@ -62,8 +67,9 @@ func (l *Limiter) List(ctx context.Context) []Status {
 	for i, b := range all {
 		slots <- struct{}{}
 		group.Go(func() {
-			list[i] = b.status(ctx)
-			<-slots
+			defer func() { <-slots }()
+			list[i] = Status{Name: b.name(), Err: errPanicked}
+			steady.Try(func() { list[i] = b.status(ctx) }, b.panicked)
 		})
 	}
 	group.Wait()
