@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,9 +25,20 @@ type flood struct {
 	header bytes.Buffer
 	pack   *hpack.Encoder
 	ended  chan error // what ended the reading side: nil for GOAWAY
+
+	sent    atomic.Int64 // bytes
+	reset   atomic.Int64 // streams, by the server
+	refused atomic.Int64 // of these, those that it never looked at
 }
 
-func newFlood(t *testing.T, r *rig) *flood {
+// Write implements io.Writer, for the frames.
+func (f *flood) Write(p []byte) (int, error) {
+	n, err := f.conn.Write(p)
+	f.sent.Add(int64(n))
+	return n, err
+}
+
+func newFlood(t *testing.T, r *rig, settings ...http2.Setting) *flood {
 	t.Helper()
 	dialer := tls.Dialer{Config: &tls.Config{RootCAs: r.roots, NextProtos: []string{"h2"}}}
 	conn, err := dialer.DialContext(t.Context(), "tcp", r.Server)
@@ -37,13 +49,14 @@ func newFlood(t *testing.T, r *rig) *flood {
 	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	f := &flood{t: t, conn: conn.(*tls.Conn), frames: http2.NewFramer(conn, conn), ended: make(chan error, 1)}
+	f := &flood{t: t, conn: conn.(*tls.Conn), ended: make(chan error, 1)}
+	f.frames = http2.NewFramer(f, conn)
 	f.frames.AllowIllegalWrites = true
 	f.pack = hpack.NewEncoder(&f.header)
 	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.frames.WriteSettings(); err != nil {
+	if err := f.frames.WriteSettings(settings...); err != nil {
 		t.Fatal(err)
 	}
 	go f.read()
@@ -58,18 +71,30 @@ func (f *flood) read() {
 			f.ended <- err
 			return
 		}
-		if away, ok := frame.(*http2.GoAwayFrame); ok && away.ErrCode != http2.ErrCodeNo {
-			f.ended <- nil
-			return
+		switch frame := frame.(type) {
+		case *http2.GoAwayFrame:
+			if frame.ErrCode != http2.ErrCodeNo {
+				f.ended <- nil
+				return
+			}
+		case *http2.RSTStreamFrame:
+			f.reset.Add(1)
+			if frame.ErrCode == http2.ErrCodeRefusedStream {
+				f.refused.Add(1)
+			}
 		}
 	}
 }
 
-// headers is a block of a good request of the caller.
+// headers is the block of a good read of the caller.
 func (f *flood) headers(key string, more ...hpack.HeaderField) []byte {
+	return f.block(http.MethodGet, key, more...)
+}
+
+func (f *flood) block(method, key string, more ...hpack.HeaderField) []byte {
 	f.header.Reset()
 	for _, h := range append([]hpack.HeaderField{
-		{Name: ":method", Value: http.MethodGet},
+		{Name: ":method", Value: method},
 		{Name: ":scheme", Value: "https"},
 		{Name: ":authority", Value: f.conn.RemoteAddr().String()},
 		{Name: ":path", Value: customers},
@@ -145,26 +170,30 @@ func TestSEC56Floods(t *testing.T) {
 			}
 			return f.frames.WriteContinuation(1, false, bytes.Repeat([]byte{0xbe}, 16<<10)) // the newest entry, each time
 		},
-		"SETTINGS": func(f *flood, _ int) error {
-			return f.frames.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 16})
+		"a header of one long host, referred to": func(f *flood, i int) error {
+			if i == 0 {
+				return f.frames.WriteHeaders(http2.HeadersFrameParam{
+					StreamID: 1, BlockFragment: f.headers(r.key, hpack.HeaderField{Name: "host", Value: huge}),
+				})
+			}
+			return f.frames.WriteContinuation(1, false, bytes.Repeat([]byte{0xbe}, 3000))
 		},
-		"PING":                     func(f *flood, _ int) error { return f.frames.WritePing(false, [8]byte{}) },
 		"DATA on an idle stream":   func(f *flood, _ int) error { return f.frames.WriteData(99, false, nil) },
 		"WINDOW_UPDATE beyond all": func(f *flood, _ int) error { return f.frames.WriteWindowUpdate(0, 1<<31-1) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFlood(t, r)
+			held := watchHeap()
 			sent := 0
 			for ; sent < 50_000; sent++ {
 				if write(f, sent) != nil {
 					break
 				}
+				held.look()
 			}
 			t.Logf("%d frames were taken", sent)
-			if name == "PING" || name == "SETTINGS" { // answered as fast as they come: no queue grows while the client reads
-				_ = f.conn.CloseWrite()
-			}
 			f.wantEnd()
+			held.want(f)
 			r.do(t, http.MethodGet, customers, "").want(t, http.StatusOK)
 		})
 	}
