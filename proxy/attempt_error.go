@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"io"
 	"net"
 	"strings"
 	"syscall"
@@ -44,6 +43,7 @@ type failure struct {
 	kind   FailureKind
 	err    error
 	unsent bool
+	kept   bool // the connection had served before, and ended
 }
 
 // Error implements error. Its text is the gateway's own: see describe.
@@ -56,6 +56,11 @@ func (f *failure) Unwrap() error { return f.err }
 // the upstream has declared that it did not look at it: what the attempt had
 // taken for it can be given back. Stages above find it with [errors.As].
 func (f *failure) NothingSent() bool { return f.unsent }
+
+// OnKeptConnection reports whether the attempt was lost with a connection that had
+// served before: it may have been dead for a while, which says little about the
+// upstream. Stages above find it with [errors.As].
+func (f *failure) OnKeptConnection() bool { return f.kept }
 
 // KindOf returns why an attempt failed, FailedNot for errors of other stages.
 func KindOf(err error) FailureKind {
@@ -71,6 +76,7 @@ type evidence struct {
 	body      error // why reading the caller's body failed, nil if it did not
 	cause     error // why the attempt's context ended, nil if it did not
 	connected bool  // there was a connection, TLS included
+	reused    bool  // it had served before
 	sent      bool  // a part of the request may have left this machine
 	write     bool  // the request changes something
 	https     bool
@@ -145,21 +151,20 @@ func classifyExchange(err error) FailureKind {
 		return FailedUploadIdle
 	case isTimeout(err):
 		return FailedHeaderTime
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
-		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
-		errors.Is(err, net.ErrClosed), isClosedByServer(err), isUnprocessed(err):
+	case isConnectionEnd(err), isStreamReset(err), isUnprocessed(err):
 		return FailedReset
 	default:
 		return FailedProtocol
 	}
 }
 
-// isClosedByServer knows two errors of net/http that have no other mark than
+// isClosedByServer knows three errors of net/http that have no other mark than
 // their text.
 func isClosedByServer(err error) bool {
 	text := err.Error()
 	return strings.Contains(text, "server closed idle connection") ||
-		strings.Contains(text, "client connection lost")
+		strings.Contains(text, "client connection lost") ||
+		strings.Contains(text, "http2: server sent GOAWAY and closed the connection")
 }
 
 // isUnprocessed reports whether an HTTP/2 server has said that it did not and
@@ -188,8 +193,6 @@ type streamError struct {
 	Cause    error
 }
 
-const refusedStream = 0x7
-
 // Error implements error.
 func (e streamError) Error() string { return "HTTP/2 stream error" }
 
@@ -217,18 +220,21 @@ func isCertificateError(err error) bool {
 // upstream or a library said: such texts repeat bytes of either side.
 func (e evidence) problem(service string) error {
 	kind := classify(e)
-	switch kind {
-	case FailedCallerBody:
+	switch {
+	case kind == FailedCallerBody:
 		return e.callerBodyProblem()
-	case FailedCallerGone:
-		return &failure{kind, ErrCallerGone, !e.sent}
+	case kind == FailedCallerGone:
+		return &failure{kind: kind, err: ErrCallerGone, unsent: !e.sent}
 	}
 	cause := e.err
 	if e.cause != nil {
 		cause = errors.Join(e.cause, e.err)
 	}
 	row := rowOf(kind)
-	p := exchange.Refuse(row.problem, service+": "+row.detail).Because(&failure{kind, cause, !e.sent})
+	p := exchange.Refuse(row.problem, service+": "+row.detail).Because(&failure{
+		kind: kind, err: cause, unsent: !e.sent,
+		kept: e.reused && kind == FailedReset && isConnectionEnd(e.err),
+	})
 	p.Outcome = e.outcome()
 	return p
 }
@@ -263,7 +269,7 @@ func (e evidence) callerBodyProblem() error {
 	if isLimit {
 		p.Detail = limit.Detail
 	}
-	p.Err = &failure{FailedCallerBody, fault, !e.sent}
+	p.Err = &failure{kind: FailedCallerBody, err: fault, unsent: !e.sent}
 	p.Outcome = e.outcome()
 	return p
 }

@@ -107,8 +107,10 @@ func TestOutcomeOfHalfABody(t *testing.T) {
 			write, sent bool
 			want        exchange.Outcome
 		}{
-			{true, true, exchange.OutcomeUnknown}, {true, false, exchange.NotExecuted},
-			{false, true, exchange.OutcomeNone}, {false, false, exchange.OutcomeNone},
+			{true, true, exchange.OutcomeUnknown},
+			{true, false, exchange.NotExecuted},
+			{false, true, exchange.OutcomeNone},
+			{false, false, exchange.OutcomeNone},
 		} {
 			err := evidence{err: io.EOF, body: body, connected: true, sent: tt.sent, write: tt.write}.problem("crm")
 			p, ok := errors.AsType[*exchange.Problem](err)
