@@ -36,6 +36,11 @@ type ServerOptions struct {
 	Logger *slog.Logger
 }
 
+// maxFrame is the least that a server may allow (RFC 9113 section 4.2). Room for
+// a frame is made when its length has come, and kept for the life of the
+// connection: by the default of net/http 9 bytes of a stranger cost 1 MiB.
+const maxFrame = 16 << 10
+
 // NewServer returns a server for the data port that is not started: serve it
 // with ServeTLS(listener, "", "") or, without TLS, with Serve. It has no
 // ReadTimeout and no WriteTimeout, which would cut long exports; progress is
@@ -65,6 +70,7 @@ func NewServer(o ServerOptions) *http.Server {
 		DisableGeneralOptionsHandler: true,
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: o.MaxStreams,
+			MaxReadFrameSize:     maxFrame,
 			SendPingTimeout:      o.IdleTimeout,
 			WriteByteTimeout:     o.WriteIdleTimeout,
 		},

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/http2"
+
 	"iqgateway/proxy"
 )
 
@@ -56,6 +58,47 @@ func TestServerSpeaksHTTP2OnlyOverTLS(t *testing.T) {
 	fmt.Fprint(c, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
 	if line, err := in.ReadString('\n'); err == nil && !strings.HasPrefix(line, "HTTP/1.1 ") {
 		t.Errorf("HTTP/2 in the clear: %q", line)
+	}
+}
+
+// REL-35: the length of a frame that never comes costs no memory.
+func TestREL35ServerMakesRoomForSmallFramesOnly(t *testing.T) {
+	serverTLS, clientTLS, _ := certificates(t)
+	l := listen(t)
+	serve(t, proxy.NewServer(proxy.ServerOptions{Handler: http.NotFoundHandler(), TLS: serverTLS, Logger: slog.New(slog.DiscardHandler)}), l)
+	config := clientTLS.Clone()
+	config.NextProtos = []string{"h2"}
+	c, err := tls.Dial("tcp", l.Addr().String(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	const allowed = 16 << 10
+	fmt.Fprint(c, http2.ClientPreface)
+	frames := http2.NewFramer(c, c)
+	if err := frames.WriteSettings(); err != nil {
+		t.Fatal(err)
+	}
+	// The header of a frame of stream 1, DATA, one byte too long.
+	if _, err := c.Write([]byte{0, allowed >> 8, 1, 0, 0, 0, 0, 0, 1}); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		f, err := frames.ReadFrame()
+		if err != nil {
+			t.Fatalf("%v; want GOAWAY", err)
+		}
+		switch f := f.(type) {
+		case *http2.SettingsFrame:
+			if size, ok := f.Value(http2.SettingMaxFrameSize); !f.IsAck() && (!ok || size != allowed) {
+				t.Fatalf("allows frames of %d bytes", size)
+			}
+		case *http2.GoAwayFrame:
+			if f.ErrCode != http2.ErrCodeFrameSize {
+				t.Errorf("ends for %s", f.ErrCode)
+			}
+			return
+		}
 	}
 }
 
