@@ -24,7 +24,7 @@ type AttemptInfo struct {
 	Route       string
 	Status      int // 0 when no answer came
 	Kind        FailureKind
-	Resends     int           // times that the transport repeated a safe or provably unprocessed request
+	Resends     int           // times that the transport itself sent the request again, which it should not
 	HeaderTime  time.Duration // until the answer's header; 0 when none came
 	Duration    time.Duration // until the end of the answer's body
 	HTTP2       bool
@@ -56,9 +56,8 @@ type attempts struct{ options AttemptOptions }
 // Target and Credential choose the connection, [exchange.AuthorizerFrom] writes
 // the only Authorization field.
 //
-// It never repeats a request of which anything may have left this machine, but
-// for safe ones that net/http repeats on a dead connection (counted in
-// AttemptInfo.Resends). Errors are problems whose outcome says whether an
+// It never repeats a request of which anything may have left this machine, nor
+// does net/http below it. Errors are problems whose outcome says whether an
 // unsafe request may have been executed, or wrap [ErrCallerGone].
 func NewAttempt(o AttemptOptions) http.RoundTripper {
 	if o.Now == nil {

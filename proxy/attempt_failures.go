@@ -33,7 +33,7 @@ func rowOf(kind FailureKind) failureRow {
 	case FailedUploadIdle:
 		return failureRow{exchange.UpstreamTimeout, "connection_write_timeout", "the upstream took nothing of the request for timeouts.body_idle"}
 	case FailedReset:
-		return failureRow{exchange.UpstreamUnreachable, "connection_terminated", "the connection ended before an answer came"}
+		return failureRow{exchange.UpstreamUnreachable, "connection_terminated", "the connection, or the request's stream on it, ended before an answer came"}
 	case FailedProtocol:
 		return failureRow{exchange.UpstreamProtocol, "http_protocol_error", "the upstream's answer was not well-formed HTTP"}
 	case FailedDeadline:

@@ -99,10 +99,14 @@ func frameFailures() map[string]frameFailure {
 				_ = f.WriteGoAway(stream, http2.ErrCodeNo, nil)
 				_ = f.WriteRSTStream(stream, http2.ErrCodeCancel)
 			},
-			outcome: exchange.OutcomeUnknown, kind: proxy.FailedProtocol, method: http.MethodPut,
+			outcome: exchange.OutcomeUnknown, kind: proxy.FailedReset, method: http.MethodPut,
 		},
 		"reset": {
 			react:   func(f *http2.Framer, stream uint32) { _ = f.WriteRSTStream(stream, http2.ErrCodeInternal) },
+			outcome: exchange.OutcomeUnknown, kind: proxy.FailedReset,
+		},
+		"reset that blames the request": {
+			react:   func(f *http2.Framer, stream uint32) { _ = f.WriteRSTStream(stream, http2.ErrCodeProtocol) },
 			outcome: exchange.OutcomeUnknown, kind: proxy.FailedProtocol,
 		},
 		"no answer": {

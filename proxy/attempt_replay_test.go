@@ -94,25 +94,6 @@ func expectOneExecution(t *testing.T, method, body string, header http.Header, w
 	}
 }
 
-// A safe request may be repeated by the transport, but it is counted.
-func TestRepeatedSafeRequestsAreCounted(t *testing.T) {
-	up, executions := dying(t)
-	g := newGate(t, up.URL, nil)
-	g.do(t, http.MethodGet, "/svc/warm", nil, nil)
-	g.finished(t)
-	res, _ := g.do(t, http.MethodGet, "/svc/run", nil, nil)
-	if res.StatusCode != http.StatusOK || executions.Load() != 2 {
-		t.Errorf("status %d after %d executions", res.StatusCode, executions.Load())
-	}
-	if ex := g.finished(t); ex.Attempts != 2 {
-		t.Errorf("%d attempts on the exchange", ex.Attempts)
-	}
-	receive(t, g.attempts, "warm attempt")
-	if info := receive(t, g.attempts, "attempt"); info.Resends != 1 || info.Kind != proxy.FailedNot {
-		t.Errorf("attempt %+v", info)
-	}
-}
-
 // The upstream closes its idle connections at any moment. Requests of which
 // nothing was written go out on another connection; nothing runs twice.
 func TestREL02StalePoolRace(t *testing.T) {

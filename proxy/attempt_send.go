@@ -22,7 +22,8 @@ func (n *run) outgoing(ctx context.Context, r *http.Request, authorizer exchange
 		out.Body = nil
 	}
 	if out.Body == nil && n.exchange.Target.Write && isSafe(r.Method) {
-		out.Body = unrepeatable{} // a GET with side effects (/Import/…)
+		out.Body = unrepeatable{}                   // a GET with side effects (/Import/…)
+		out.TransferEncoding = []string{"identity"} // else net/http looks for content, and frames it as such where that takes long
 	}
 	return out
 }
@@ -90,6 +91,7 @@ func (n *run) fail(err error) error {
 	e := evidence{
 		err:       err,
 		connected: n.trace.connected(),
+		reused:    n.trace.onReused(),
 		sent:      n.trace.sent() && !isUnprocessed(err),
 		write:     n.exchange.Target.Write,
 		https:     n.out.URL.Scheme == "https",

@@ -65,7 +65,7 @@ func (t *connTrace) gotConn(info httptrace.GotConnInfo) {
 		t.unprocessed = true
 		t.cancel(errUnprocessed)
 	default:
-		t.sentBefore++ // the transport itself repeats a safe request
+		t.sentBefore++ // the transport itself repeats a request: see http1Conn.hideSilence
 	}
 	t.connections++
 	t.reused, t.wrote = info.Reused, false

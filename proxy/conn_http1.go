@@ -35,6 +35,7 @@ type http1Conn struct {
 	idle    time.Time     // since when, if it is served and at an end
 	lapse   time.Duration // for how long it was, before the request that is under way
 	unheard bool          // of that request nothing has come back yet
+	silent  error         // the end of the connection, which came instead
 	spoilt  bool
 }
 
@@ -68,7 +69,7 @@ func (c *http1Conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n == 0 {
 		c.closed(err)
-		return 0, err
+		return c.hideSilence(p, err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -85,6 +86,30 @@ func (c *http1Conn) Read(p []byte) (int, error) {
 		err = errSpoilt
 	}
 	return used, err
+}
+
+// hideSilence puts one byte of an answer before the end of a connection on which
+// a request was written and nothing came back. net/http takes a connection that
+// ends in silence for one that was dead before, and sends reads again by itself:
+// beside the retry budget, the quota and the breaker. It never does once an
+// answer has begun. What really happened is then to be had from silence.
+func (c *http1Conn) hideSilence(p []byte, err error) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.unheard || err == nil || errors.Is(err, net.ErrClosed) || len(p) == 0 { // one that we have closed has no request any more
+		return 0, err
+	}
+	c.unheard, c.silent = false, err
+	p[0] = 'H'
+	return 1, err
+}
+
+// silence returns how the connection ended, if that was before anything of the
+// last answer; else nil.
+func (c *http1Conn) silence() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.silent
 }
 
 // closed books the end of a connection that nobody used, or on which a request
@@ -105,13 +130,15 @@ func (c *http1Conn) closed(err error) {
 	}
 }
 
-// distrust spoils a connection that has been idle for so long that a write on it
-// might be lost, and reports whether it did. claim comes first.
-func (c *http1Conn) distrust() bool {
+// distrust spoils a connection that has been idle for so long, and for longer than
+// grace, that a request on it might be lost, and reports whether it did. claim
+// comes first.
+func (c *http1Conn) distrust(grace time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	if c.keep == nil || !c.served || c.keep.trusts(now.Sub(c.idle), now) {
+	idle := now.Sub(c.idle)
+	if c.keep == nil || !c.served || idle < grace || c.keep.trusts(idle, now) {
 		return false
 	}
 	c.spoilt = true

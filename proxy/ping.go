@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -30,6 +31,9 @@ type Pong struct {
 func Ping(ctx context.Context, transport http.RoundTripper, ex *exchange.Exchange) (Pong, error) {
 	began := time.Now()
 	resp, err := own(exchange.With(ctx, ex), transport, ex.Target)
+	if f, ok := errors.AsType[*failure](err); ok && f.OnKeptConnection() { // that tells of the past
+		resp, err = own(exchange.With(ctx, ex), transport, ex.Target)
+	}
 	if err != nil {
 		return Pong{Took: time.Since(began)}, err
 	}

@@ -1,12 +1,16 @@
 package proxy
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"sync"
+	"time"
+
+	"iqgateway/internal/exchange"
 )
 
 // PoolKey says whose connections a pool holds.
@@ -118,20 +122,58 @@ func (p *Pool) For(credential string) (http.RoundTripper, error) {
 }
 
 // claiming tells each connection whose answer is to come next: what an HTTP/1
-// connection delivers without that belongs to nobody.
+// connection delivers without that belongs to nobody. It sends nothing twice.
 type claiming struct{ *http.Transport }
 
 // RoundTrip implements [http.RoundTripper].
 func (c claiming) RoundTrip(r *http.Request) (*http.Response, error) {
-	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
-		if conn, ok := info.Conn.(*http1Conn); ok {
-			conn.claim(r.Method)
-			if (r.Body != nil || !isSafe(r.Method)) && conn.distrust() {
-				c.CloseIdleConnections() // all others were idle for longer
-			}
+	asks := claim{transport: c.Transport, method: r.Method, write: r.Body != nil || !isSafe(r.Method)}
+	asks.careful = asks.write || isLastHope(r.Context())
+	trace := &httptrace.ClientTrace{GotConn: asks.gotConn}
+	res, err := c.Transport.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+	if err != nil && asks.conn != nil {
+		if end := asks.conn.silence(); end != nil {
+			return nil, end
 		}
-	}}
-	return c.Transport.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+	}
+	return res, err
+}
+
+// claim is what one request asks of the connections that it gets.
+type claim struct {
+	transport *http.Transport
+	method    string
+	write     bool
+	careful   bool       // not on a connection that may be about to end
+	conn      *http1Conn // the last one; nil with HTTP/2
+}
+
+// graceOfReads is how long a connection may have been idle, whatever its upstream
+// does, for a read that must not be lost. Much shorter, and an upstream that drops
+// busy connections now and then would get a handshake for each repetition.
+const graceOfReads = time.Second
+
+func (c *claim) gotConn(info httptrace.GotConnInfo) {
+	c.conn, _ = info.Conn.(*http1Conn)
+	if c.conn == nil {
+		return
+	}
+	c.conn.claim(c.method)
+	grace := graceOfReads
+	if c.write {
+		grace = 0
+	}
+	if c.careful && c.conn.distrust(grace) {
+		c.transport.CloseIdleConnections() // all others were idle for longer
+	}
+}
+
+// isLastHope reports whether much depends on an attempt, though it may be lost
+// without harm: a repetition, for which the budget may have no other, or the probe
+// of a breaker. It does not meet a second connection of a pool that is dead.
+func isLastHope(ctx context.Context) bool {
+	ex := exchange.From(ctx)
+	return ex.Retries > 0 || ex.Breaker != "" && ex.Breaker != exchange.BreakerClosed
 }
 
 // Close gives up one Open. After the last one idle connections end; requests

@@ -50,6 +50,19 @@ func (b *budget) spend(now time.Time, ratio float64) bool {
 	return true
 }
 
+// giveBack takes back what was spent at a time, for a repetition that was not
+// made.
+func (b *budget) giveBack(spentAt time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	at := int64(spentAt.Sub(b.start) / slotTime)
+	if at < 0 || b.current-at >= slots || b.slots[at%slots].repeats == 0 { // forgotten, or booked by another clock
+		return
+	}
+	b.slots[at%slots].repeats--
+	b.sum.repeats--
+}
+
 // slot returns the one that now falls into, after clearing those that are over.
 // It needs the lock.
 func (b *budget) slot(now time.Time) *spent {

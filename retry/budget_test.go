@@ -42,6 +42,41 @@ func TestBudgetSlides(t *testing.T) {
 	}
 }
 
+// What was spent and not used is there again, as long as it would count.
+func TestBudgetGivesBack(t *testing.T) {
+	start := time.Now()
+	for name, c := range map[string]struct {
+		back time.Duration // after it was spent
+		left int64
+	}{
+		"at once":               {0, 1},
+		"within the window":     {9 * time.Second, 1},
+		"when it does no more":  {10 * time.Second, 0},
+		"when nobody has asked": {time.Hour, 0},
+	} {
+		b := budget{start: start}
+		spent := start.Add(1500 * time.Millisecond)
+		for range 20 {
+			b.request(spent)
+		}
+		for i := range 3 {
+			if b.spend(spent, 0.1) != (i < 2) {
+				t.Fatal("the budget is not two of twenty")
+			}
+		}
+		now := spent.Add(c.back)
+		b.request(now)
+		b.giveBack(spent)
+		total := int64(0)
+		for _, s := range b.slots {
+			total += s.repeats
+		}
+		if b.sum.repeats != c.left || total != c.left {
+			t.Errorf("%s: %d repetitions are booked, %d in slots, want %d", name, b.sum.repeats, total, c.left)
+		}
+	}
+}
+
 // Against the plainest model there is: a list of everything that happened.
 func TestBudgetModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

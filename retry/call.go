@@ -26,6 +26,7 @@ type call struct {
 
 	made        int  // attempts, as seen from here
 	unprocessed bool // one was declared so
+	hurried     bool // one was repeated without a pause
 	doubt       bool // a write, and an attempt that was repeated may have been executed
 }
 
@@ -53,6 +54,7 @@ func (c *call) run(ctx context.Context) (*http.Response, error) {
 		}
 		c.stage.repeated(RepeatInfo{Key: c.upstream.key, Reason: o.reason, Wait: wait})
 		if !steady.Pause(ctx, wait) {
+			c.upstream.shared.giveBack(now)
 			return c.interrupted(ctx, err)
 		}
 		c.exchange.Retries++
@@ -77,7 +79,7 @@ func (c *call) decide(ctx context.Context, o outcome, now time.Time) (time.Durat
 		return 0, ResultRetryAfter
 	}
 	c.unprocessed = o.reason == ReasonUnprocessed
-	wait := o.after + backoff(c.made, c.stage.set.budgets.options.Random())
+	wait := o.after + c.pause(o)
 	if end, ok := ctx.Deadline(); ok && wait+c.upstream.shared.typical() > end.Sub(now) {
 		return 0, ResultDeadline
 	}
@@ -85,6 +87,17 @@ func (c *call) decide(ctx context.Context, o outcome, now time.Time) (time.Durat
 		return 0, ResultBudget
 	}
 	return wait, ResultNone
+}
+
+// pause returns how long nothing is sent on the gateway's own account. A connection
+// that had served before may have been dead for a while, the upstream is well all
+// the same: once, what was lost with it goes out again at once.
+func (c *call) pause(o outcome) time.Duration {
+	if o.kept && !c.hurried {
+		c.hurried = true
+		return 0
+	}
+	return backoff(c.made, c.stage.set.budgets.options.Random())
 }
 
 // record makes sure that a short body can be sent again.

@@ -58,13 +58,16 @@ const (
 type outcome struct {
 	reason Reason // why it is worth repeating; "" = it is not
 	unsent bool   // the upstream has provably not looked at it
+	kept   bool   // lost with a connection that had served before
 	after  time.Duration
 }
 
 // judge says what became of an attempt.
 func (u *upstream) judge(t *exchange.Target, resp *http.Response, err error, kind func(error) Kind, now time.Time) outcome {
 	if err != nil {
-		return failed(kind(err), nothingSent(err))
+		o := failed(kind(err), nothingSent(err))
+		o.kept = onKeptConnection(err)
+		return o
 	}
 	s := &u.settings
 	if !slices.Contains(s.Statuses, resp.StatusCode) || s.Mistake != nil && s.Mistake(t, resp.StatusCode) {
@@ -109,4 +112,14 @@ func nothingSent(err error) bool {
 		NothingSent() bool
 	}](err)
 	return ok && e.NothingSent()
+}
+
+// onKeptConnection reports whether an attempt was lost with a connection that had
+// served before.
+func onKeptConnection(err error) bool {
+	e, ok := errors.AsType[interface {
+		error
+		OnKeptConnection() bool
+	}](err)
+	return ok && e.OnKeptConnection()
 }

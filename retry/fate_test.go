@@ -51,7 +51,7 @@ func TestDoubtOutlivesRepetitions(t *testing.T) {
 // The refusal stays what it is: its type, its Retry-After, its members; only its
 // fate changes, and the text says why.
 func TestDoubtfulKeepsTheProblem(t *testing.T) {
-	cause := &attemptError{KindConnect, true}
+	cause := &attemptError{kind: KindConnect, unsent: true}
 	p := exchange.Refuse(exchange.BreakerOpen, "the breaker is open. Nothing was sent.").Because(cause)
 	p.Outcome, p.RetryAfter, p.Extra = exchange.NotExecuted, time.Second, map[string]any{"upstream": "crm"}
 	got, ok := errors.AsType[*exchange.Problem](doubtful(p))

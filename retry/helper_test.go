@@ -22,10 +22,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type attemptError struct {
 	kind   Kind
 	unsent bool
+	kept   bool
 }
 
-func (e *attemptError) Error() string     { return "the attempt failed" }
-func (e *attemptError) NothingSent() bool { return e.unsent }
+func (e *attemptError) Error() string          { return "the attempt failed" }
+func (e *attemptError) NothingSent() bool      { return e.unsent }
+func (e *attemptError) OnKeptConnection() bool { return e.kept }
 
 func kindOf(err error) Kind {
 	if e, ok := errors.AsType[*attemptError](err); ok {
@@ -36,7 +38,7 @@ func kindOf(err error) Kind {
 
 // problem is an error of an attempt as the attempt stage makes them.
 func problem(kind Kind, unsent, write bool) error {
-	p := exchange.Refuse(exchange.UpstreamUnreachable, "no answer").Because(&attemptError{kind, unsent})
+	p := exchange.Refuse(exchange.UpstreamUnreachable, "no answer").Because(&attemptError{kind: kind, unsent: unsent})
 	switch {
 	case write && unsent:
 		p.Outcome = exchange.NotExecuted

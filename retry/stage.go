@@ -26,8 +26,9 @@ type StageOptions struct {
 //
 // It repeats what provably did not reach the upstream (errors with a method
 // NothingSent), and on a lost connection or one of Settings.Statuses also what
-// changes nothing or is [Settings.Replayable]. It repeats no refusal of the
-// gateway itself and no answer whose body has begun to arrive.
+// changes nothing or is [Settings.Replayable]; once without a pause where the
+// connection had served before (errors with a method OnKeptConnection). It repeats
+// no refusal of the gateway itself and no answer whose body has begun to arrive.
 //
 // What the last attempt brought is what it returns, with one exception: an
 // error after which an earlier attempt of a write may have been executed says
