@@ -13,6 +13,7 @@ type slots struct {
 	limit       int // 0 = no bound
 	taken       int
 	waiting     int
+	places      int64 // given to those who waited
 	first, last *waiter
 }
 
@@ -20,6 +21,7 @@ type slots struct {
 type waiter struct {
 	ready      chan struct{} // closed when it has got a slot
 	granted    bool
+	place      int64 // smaller ones are served first
 	next, prev *waiter
 }
 
@@ -48,24 +50,44 @@ func (s *slots) takeLocked() bool {
 }
 
 // queue gets a slot (nil, true), a place in the queue, or neither (nil, false).
-func (s *slots) queue() (*waiter, bool) {
+// Who comes back, with the waiter that it was, has its old place.
+func (s *slots) queue(back *waiter) (*waiter, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.takeLocked() {
 		return nil, true
 	}
-	if s.waiting >= s.limit {
-		return nil, false
+	w := &waiter{ready: make(chan struct{})}
+	if back != nil {
+		w.place = back.place
+	} else {
+		if s.waiting >= s.limit {
+			return nil, false
+		}
+		s.places++
+		w.place = s.places
 	}
-	w := &waiter{ready: make(chan struct{}), prev: s.last}
-	if s.last == nil {
+	s.insert(w)
+	return w, true
+}
+
+// insert puts w behind those whose places are before its own.
+func (s *slots) insert(w *waiter) {
+	w.prev = s.last
+	for w.prev != nil && w.prev.place > w.place {
+		w.next, w.prev = w.prev, w.prev.prev
+	}
+	if w.prev == nil {
 		s.first = w
 	} else {
-		s.last.next = w
+		w.prev.next = w
 	}
-	s.last = w
+	if w.next == nil {
+		s.last = w
+	} else {
+		w.next.prev = w
+	}
 	s.waiting++
-	return w, true
 }
 
 // wait returns when w has got a slot, or with the cause of ctx's end.

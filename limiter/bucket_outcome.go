@@ -8,6 +8,13 @@ func (b *bucket) unsent(t *Ticket) {
 	b.do(func(now time.Time) { b.local.Unsent(now, t) })
 }
 
+// void reports whether a token that has waited must not be spent any more.
+func (b *bucket) void(t *Ticket) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.local.Void(b.now(), t)
+}
+
 func (b *bucket) lost(t *Ticket) {
 	b.do(func(now time.Time) { b.local.Lost(now, t) })
 }

@@ -11,12 +11,12 @@ func (l *Local) Unsent(now time.Time, t *Ticket) {
 	if !l.end(t) {
 		return
 	}
-	t.lane.spent--
 	if t.slot {
 		t.slot = false
 		t.lane.held--
 	}
-	if l.ledger.unsent(t.stamp) {
+	if l.ledger.unsent(t.stamp) { // else what its caller had spent is forgotten already
+		t.lane.spent--
 		t.lane.left++
 		if l.o.Settings.Enforce && m < l.pool.until {
 			l.pool.tokens++
@@ -24,6 +24,22 @@ func (l *Local) Unsent(now time.Time, t *Ticket) {
 		}
 	}
 	l.release()
+}
+
+// Void tells that the request of a ticket is about to be sent, after it has
+// waited for something else than its token, and reports whether the token must
+// not be spent any more: its window is over, or the upstream wants nothing now.
+// The ticket ends with Unsent then.
+func (l *Local) Void(now time.Time, t *Ticket) bool {
+	m := l.advance(now)
+	t.taken = m
+	switch {
+	case !l.o.Settings.Enforce:
+		return false
+	case !l.reaches(m) || m < l.ask.blocked:
+		return true
+	}
+	return l.o.Settings.Kind == Window && t.stamp != l.ledger.generation
 }
 
 // Answered learns from an answer's header. now is when it came.

@@ -91,6 +91,7 @@ type call struct {
 	caller   string
 	class    Class
 	deadline time.Time
+	ticket   *Ticket // of the attempt under way; nil = it has none any more
 }
 
 // patience returns until when the request may wait for tokens, all attempts
@@ -117,11 +118,11 @@ func (c *call) run(ctx context.Context) (*http.Response, error) {
 		closeBody(c.request)
 		return nil, c.refuse(ctx, refusal)
 	}
+	c.exchange.QuotaSource = ""
 	resp, again, err := c.attempt(c.request, ticket, replayable(c.request))
 	if again {
 		resp, err = c.again(ctx, resp)
 	}
-	c.exchange.QuotaSource = ""
 	if err == nil && resp.StatusCode == http.StatusTooManyRequests {
 		c.exchange.QuotaSource = exchange.QuotaUpstream
 	}
@@ -193,13 +194,16 @@ func grantedAs(t *Ticket) string {
 // says that the answer is a 429 which may be tried once more; only if spare.
 func (c *call) attempt(req *http.Request, t *Ticket, spare bool) (resp *http.Response, again bool, err error) {
 	settled := false
+	c.ticket, c.exchange.QuotaToken = t, c
 	defer func() {
+		c.exchange.QuotaToken = nil
 		if !settled { // a panic passes: what it has sent, nobody knows
-			c.failed(t, nil)
+			c.failed(c.ticket, nil)
 		}
 	}()
 	before := c.exchange.Attempts
 	resp, err = c.stage.next.RoundTrip(req)
+	t = c.ticket
 	if more := c.exchange.Attempts - before - 1; more > 0 {
 		c.bucket.resent(more)
 		c.bucket.limiter.options.Hooks.resent(c.name, more)
@@ -222,6 +226,9 @@ func (c *call) attempt(req *http.Request, t *Ticket, spare bool) (resp *http.Res
 
 // failed ends the attempt of a ticket that brought no answer.
 func (c *call) failed(t *Ticket, err error) {
+	if t == nil {
+		return // it went back while the attempt waited
+	}
 	if nothingSent(err) {
 		c.giveBack(t)
 		return

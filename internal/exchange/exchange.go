@@ -69,6 +69,7 @@ type Exchange struct {
 	QuotaResult string           // QuotaGranted, QuotaWaited, QuotaHeld or why it was refused; "" = not asked
 	QuotaSource string           // QuotaGateway or QuotaUpstream, "" = nobody refused
 	QuotaView   func() QuotaView // the bucket at the moment of the call; nil = none counts the request
+	QuotaToken  QuotaToken       // what an attempt below the quota holds; nil = none counts it
 
 	Cache CacheView // what the cache decided
 

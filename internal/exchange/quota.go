@@ -1,6 +1,9 @@
 package exchange
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Who refused a request for quota, in Exchange.QuotaSource and in the field
 // X-Quota-Source.
@@ -16,6 +19,18 @@ const (
 	QuotaWaited  = "waited"  // granted after a wait
 	QuotaHeld    = "shadow"  // would have been refused or held, if the bucket were enforced
 )
+
+// QuotaToken is the token with which an attempt was let through to the stages
+// below the quota. Who lets it wait there asks about it again.
+type QuotaToken interface {
+	// Void is called when the attempt's turn has come. It reports whether the
+	// token must not be spent any more: its window is over, or the upstream has
+	// asked to wait.
+	Void() bool
+	// Renew gives it back and waits for another, within the same time as before.
+	// Its errors are those of the quota stage; there is no token after one.
+	Renew(ctx context.Context) error
+}
 
 // QuotaView is what a caller may be shown of the bucket that counts its
 // request. It is never more permissive than what the upstream has said.
