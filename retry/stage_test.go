@@ -106,25 +106,27 @@ func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r
 func TestStagePasses(t *testing.T) {
 	never := defaults()
 	never.MaxAttempts = 1
-	req, ex := get().request(t)
 	for name, c := range map[string]struct {
 		settings Settings
-		change   func()
+		change   func(*exchange.Exchange)
 	}{
-		"one attempt":     {never, func() {}},
-		"unknown service": {defaults(), func() { ex.Target.Service = "pricing" }},
-		"not routed":      {defaults(), func() { ex.Target = nil }},
+		"one attempt":     {never, func(*exchange.Exchange) {}},
+		"unknown service": {defaults(), func(ex *exchange.Exchange) { ex.Target.Service = "pricing" }},
+		"not routed":      {defaults(), func(ex *exchange.Exchange) { ex.Target = nil }},
 	} {
-		c.change()
-		want := errors.New("as it is")
-		var got *http.Request
-		_, err := staged(t, Options{}, c.settings, tripper(func(r *http.Request) (*http.Response, error) {
-			got = r
-			return nil, want
-		})).RoundTrip(req)
-		if err != want || got != req || ex.RetryResult != "" { //nolint:errorlint // the very same
-			t.Errorf("%s: %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			req, ex := get().request(t)
+			c.change(ex)
+			want := errors.New("as it is")
+			var got *http.Request
+			_, err := staged(t, Options{}, c.settings, tripper(func(r *http.Request) (*http.Response, error) {
+				got = r
+				return nil, want
+			})).RoundTrip(req)
+			if err != want || got != req || ex.RetryResult != "" { //nolint:errorlint // the very same
+				t.Error(err)
+			}
+		})
 	}
 }
 

@@ -109,6 +109,29 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// What an attempt did with its body says nothing of the next one's: that one
+// still reads the source once the recording has ended.
+func TestClosedAttemptLeavesTheSourceToTheNext(t *testing.T) {
+	source := text("0123456789")
+	tape, first := Record(source, 10)
+	if _, err := first.Read(make([]byte, 4)); err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Close()
+	again, ok := tape.Rewind()
+	tape.Stop()
+	if !ok || source.closings() != 0 {
+		t.Fatalf("lent again: %t; source closed %d times under the attempt that reads it", ok, source.closings())
+	}
+	if got, err := io.ReadAll(again); err != nil || string(got) != "0123456789" {
+		t.Errorf("read %q, %v", got, err)
+	}
+	_ = again.Close()
+	if source.closings() != 1 {
+		t.Errorf("source closed %d times", source.closings())
+	}
+}
+
 // Whether the transport closes the body before or after the answer is known,
 // the source is closed with it.
 func TestOnlyAttemptClosesTheSource(t *testing.T) {
