@@ -71,5 +71,17 @@ func isBodyFault(err error) bool {
 		return true
 	}
 	_, lost := errors.AsType[net.Error](fault.Err)
-	return !lost && !errors.Is(fault.Err, io.ErrUnexpectedEOF) && !errors.Is(fault.Err, io.EOF)
+	return !lost && !isStreamEnd(err) && !errors.Is(fault.Err, io.ErrUnexpectedEOF) && !errors.Is(fault.Err, io.EOF)
+}
+
+// isStreamEnd reports whether a body broke off because its HTTP/2 stream, or the
+// connection of that, has ended: nobody is there to be answered. The context of
+// the request may end a moment later.
+func isStreamEnd(err error) bool {
+	fault, ok := errors.AsType[*ClientBodyError](err)
+	if !ok || fault.Err == nil || fault.Type != exchange.MalformedRequest {
+		return false
+	}
+	_, reset := errors.AsType[streamError](fault.Err)
+	return reset || fault.Err.Error() == "client disconnected" // net/http's error has no other mark
 }

@@ -97,7 +97,7 @@ func (e *Errors) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 // be wrong with the body comes first.
 func callerLeft(ctx context.Context, err error) bool {
 	switch {
-	case errors.Is(err, ErrCallerGone):
+	case errors.Is(err, ErrCallerGone), isStreamEnd(err):
 		return true
 	case isBodyFault(err):
 		return false

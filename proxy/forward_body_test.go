@@ -3,7 +3,9 @@ package proxy_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/sha256"
+	"errors"
 	"hash"
 	"io"
 	"net"
@@ -131,6 +133,54 @@ func TestREL04HalfARequest(t *testing.T) {
 			if info.Kind != proxy.FailedCallerBody && info.Kind != proxy.FailedCallerGone {
 				t.Errorf("the caller's fault was booked as %q", info.Kind)
 			}
+		})
+	}
+}
+
+// Over HTTP/2 a caller goes by ending its stream, or the connection under it.
+func TestREL04HalfAStream(t *testing.T) {
+	up := newRawUpstream(t, func(_ int, _ net.Conn, r *bufio.Reader) { _, _ = io.Copy(io.Discard, r) })
+	g := newGate(t, up.URL, func(g *gate) { g.HTTP2 = true })
+	for name, whole := range map[string]bool{"stream": false, "connection": true} {
+		t.Run(name, func(t *testing.T) {
+			conns := make(chan net.Conn, 1)
+			client := &http.Transport{
+				TLSClientConfig: g.client().Transport.(*http.Transport).TLSClientConfig, ForceAttemptHTTP2: true,
+				DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+					conn, err := new(net.Dialer).DialContext(ctx, network, address)
+					conns <- conn
+					return conn, err
+				},
+			}
+			defer client.CloseIdleConnections()
+			source, rest := io.Pipe()
+			ctx, leave := context.WithCancel(t.Context())
+			defer leave()
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, g.URL+"/svc/x", source)
+			if err != nil {
+				t.Fatal(err)
+			}
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				if res, err := client.RoundTrip(req); err == nil {
+					t.Errorf("answered: %s", res.Status)
+					_ = res.Body.Close()
+				}
+			}()
+			if _, err := io.WriteString(rest, "half"); err != nil {
+				t.Fatal(err)
+			}
+			receive(t, up.conns, "upstream connection")
+			if conn := <-conns; whole {
+				_ = conn.Close()
+			} else {
+				leave()
+			}
+			if ex := g.finished(t); ex.Problem != nil || !errors.Is(ex.Aborted, proxy.ErrCallerGone) {
+				t.Errorf("problem %+v, aborted %v", ex.Problem, ex.Aborted)
+			}
+			<-done
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -145,8 +146,24 @@ func TestSEC56RapidReset(t *testing.T) {
 	if calls > 100 || len(r.calls("accounts")) > tokens {
 		t.Errorf("%d calls of the upstream, %d of the token endpoint; want at most 100 and none", calls, len(r.calls("accounts"))-tokens)
 	}
+	if spent := r.sum(t, "iqgw_quota_caller_tokens_total"); spent < 1 || spent > 100 {
+		t.Errorf("%v tokens of the quota were spent", spent)
+	}
 	r.RemoveFaults(0)
 	r.do(t, http.MethodGet, customers, "").want(t, http.StatusOK)
+}
+
+// sum adds up the series of a metric.
+func (r *rig) sum(t *testing.T, name string) (sum float64) {
+	t.Helper()
+	for _, line := range r.metric(t, name) {
+		value, err := strconv.ParseFloat(line[strings.LastIndexByte(line, ' ')+1:], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += value
+	}
+	return sum
 }
 
 // Frames that cost the sender nothing end the connection.
