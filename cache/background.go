@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 
 	"iqgateway/internal/exchange"
+	"iqgateway/internal/steady"
 )
 
 // errRefresh says that a refresh brought nothing, for a reason that the stages
@@ -45,7 +46,9 @@ func (l *lookup) startRefresh(r *http.Request, ex *exchange.Exchange, q *questio
 			<-c.refreshes
 			c.fresh.Delete(key)
 		}()
-		c.o.Hooks.refreshed(q.route.Service, l.runRefresh(q.route.Service, in, own))
+		steady.Try(func() { // what it calls, too: the process is everybody's
+			c.o.Hooks.refreshed(q.route.Service, l.runRefresh(q.route.Service, in, own))
+		}, c.panicked)
 		if c.memory.get(q.key, q.selection.text) == q.stored { // it brought nothing
 			c.failing.set(key, c.now().Add(restAfterFailed))
 		}

@@ -90,7 +90,7 @@ const tidyEvery = time.Second
 // Without it nothing is heard of other replicas.
 func (c *Cache) Run(ctx context.Context) {
 	var all sync.WaitGroup
-	all.Go(func() { _ = c.feed.Run(ctx) })
+	all.Go(func() { steady.Try(func() { _ = c.feed.Run(ctx) }, c.panicked) })
 	all.Go(func() { steady.Keep(ctx, c.tidy, c.panicked) })
 	all.Wait()
 }

@@ -284,7 +284,7 @@ func TestAPanicReleasesAll(t *testing.T) {
 	close(enough)
 	failed := 0
 	for _, a := range wait() {
-		if a.status == http.StatusBadGateway {
+		if a.status == http.StatusInternalServerError {
 			failed++
 		} else if a.status != 200 || a.body != "fine" {
 			t.Errorf("got %+v", a)

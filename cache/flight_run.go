@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"iqgateway/internal/exchange"
+	"iqgateway/internal/steady"
 )
 
 // Why a flight brings nothing to others than its leader.
@@ -41,6 +42,7 @@ type run struct {
 	expiry   *time.Timer // ends ctx
 	expired  atomic.Bool // it has
 
+	body  io.Closer             // of the answer, while it is the flight's to close
 	claim atomic.Pointer[claim] // nil = there is none
 	ended bool                  // the followers know
 }
@@ -74,8 +76,9 @@ func (s *store) start(fl *flight, req *http.Request, ex *exchange.Exchange, q *q
 func (r *run) fly() {
 	defer func() {
 		if v := recover(); v != nil {
-			r.cache.o.Hooks.panicked(r.question.route.Service, v, debug.Stack())
-			r.fail(exchange.Refuse(exchange.UpstreamProtocol, "the gateway failed while it fetched the answer for several requests").Because(errPanicked))
+			r.panicked(v, debug.Stack())
+			r.closeBody()
+			r.fail(exchange.Refuse(exchange.InternalError, "The gateway failed while it fetched the answer for several requests.").Because(errPanicked))
 		}
 	}()
 	if o := r.fromMemory(); o != nil {
@@ -91,6 +94,18 @@ func (r *run) fly() {
 		validators = conditions(q.stored)
 	}
 	r.ask(validators)
+}
+
+// panicked tells of a panic in the flight, or beside it.
+func (r *run) panicked(value any, stack []byte) {
+	r.cache.o.Hooks.panicked(r.question.route.Service, value, stack)
+}
+
+// closeBody gives back the slots that end with the answer.
+func (r *run) closeBody() {
+	if r.body != nil {
+		steady.Try(func() { _ = r.body.Close() }, r.panicked)
+	}
 }
 
 // fromMemory returns what has been stored since the leader looked: the flight
@@ -117,6 +132,9 @@ func (r *run) ask(validators http.Header) {
 	resp, err := r.next.RoundTrip(r.outbound(validators))
 	received := r.cache.now()
 	r.flight.answered.Store(true)
+	if err == nil {
+		r.body = resp.Body
+	}
 	switch {
 	case err != nil:
 		r.fail(r.late(err))
@@ -267,7 +285,7 @@ func (r *run) single(resp *http.Response, why string) {
 		r.cache.outdate(r.ctx, r.question)
 	}
 	r.expiry.Stop()
-	resp.Body = &watched{ReadCloser: resp.Body, run: r}
+	r.body, resp.Body = nil, &watched{ReadCloser: resp.Body, run: r}
 	r.settle(nil, fetched, fmt.Errorf("%w: %s", err, why)) // who asks after the leader has its answer takes no part
 	r.flight.lead <- leadAnswer{response: resp, spent: r.spent()}
 	r.release(apart)

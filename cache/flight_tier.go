@@ -3,6 +3,8 @@ package cache
 import (
 	"context"
 	"time"
+
+	"iqgateway/internal/steady"
 )
 
 // Times of a claim in the fleet.
@@ -105,7 +107,7 @@ func (r *run) claimed() (won bool, err error) {
 	}
 	c := &claim{token, make(chan struct{})}
 	r.claim.Store(c)
-	r.cache.work.Go(func() { r.renew(c) })
+	r.cache.work.Go(func() { steady.Try(func() { r.renew(c) }, r.panicked) })
 	return true, nil
 }
 
@@ -145,9 +147,11 @@ func (r *run) release(alone time.Duration) {
 		return
 	}
 	ctx := context.WithoutCancel(r.ctx)
-	if err := r.cache.o.Tier.Release(ctx, r.flight.key.name(), token, alone); err != nil {
-		r.cache.o.Hooks.tierFailed("release", err)
-	}
+	steady.Try(func() { // this may be the end of a flight that has panicked
+		if err := r.cache.o.Tier.Release(ctx, r.flight.key.name(), token, alone); err != nil {
+			r.cache.o.Hooks.tierFailed("release", err)
+		}
+	}, r.panicked)
 }
 
 // unclaim ends the renewal of the claim and returns its token, once; "" = there

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"iqgateway/internal/exchange"
+	"iqgateway/internal/steady"
 )
 
 // store is the outbound stage.
@@ -66,7 +67,7 @@ func (s *store) lead(req *http.Request, ex *exchange.Exchange, q *question, fl *
 	select {
 	case a = <-fl.lead:
 	case <-req.Context().Done():
-		go fl.abandon()
+		go steady.Try(fl.abandon, s.cache.panicked)
 		return nil, context.Cause(req.Context())
 	}
 	if err := a.complete(req, fl); err != nil {

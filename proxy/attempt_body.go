@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -89,9 +88,10 @@ type bodyPanicError struct {
 }
 
 // Error implements error.
-func (e *bodyPanicError) Error() string {
-	return fmt.Sprintf("panic while the request's body was read: %v\n%s", e.value, e.stack)
-}
+func (e *bodyPanicError) Error() string { return "panic while the request's body was read" }
+
+// Thrown returns the panic itself, for the log.
+func (e *bodyPanicError) Thrown() (value any, stack []byte) { return e.value, e.stack }
 
 func (b *sentBody) readSafely(p []byte) (n int, err error) {
 	steady.Try(func() { n, err = b.body.Read(p) }, func(value any, stack []byte) {

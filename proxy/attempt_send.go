@@ -113,6 +113,7 @@ func (n *run) fail(err error) error {
 	if body != nil {
 		body.rethrow()
 	}
+	rethrowDial(err)
 	return e.problem(n.info.Service)
 }
 

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"iqgateway/internal/steady"
 )
 
 const (
@@ -112,8 +114,15 @@ func (d *Drainer) LameDuck() {
 	}
 	for _, c := range d.open() {
 		if c.secure != nil { // a client that reads nothing would hold up the others
-			go c.secure.goAway()
+			go steady.Try(c.secure.goAway, d.panicked)
 		}
+	}
+}
+
+// panicked logs as net/http does for a request.
+func (d *Drainer) panicked(value any, stack []byte) {
+	if d.server.ErrorLog != nil {
+		d.server.ErrorLog.Printf("panic in an announcement of the end: %v\n%s", value, stack)
 	}
 }
 

@@ -83,6 +83,15 @@ type passage struct {
 	service *Service
 	in      *http.Request
 	ctx     context.Context //nolint:containedctx // lives exactly as long as the request
+	answer  io.Closer       // the upstream's, until httputil is done with it
+}
+
+// letGo closes an answer that a panic has left open: the slots that its end
+// gives back would be lost for ever.
+func (p *passage) letGo() {
+	if p.answer != nil {
+		_ = p.answer.Close()
+	}
 }
 
 type passageKey struct{}
@@ -104,8 +113,12 @@ type untraced struct{ next http.RoundTripper }
 
 // RoundTrip implements [http.RoundTripper].
 func (u untraced) RoundTrip(r *http.Request) (*http.Response, error) {
-	ctx := passageOf(r.Context()).ctx
-	return u.next.RoundTrip(r.WithContext(ctx)) //nolint:contextcheck // httputil derived that of r from this very one
+	p, _ := r.Context().Value(passageKey{}).(*passage)
+	res, err := u.next.RoundTrip(r.WithContext(p.ctx)) //nolint:contextcheck // httputil derived that of r from this very one
+	if err == nil {
+		p.answer = res.Body
+	}
+	return res, err
 }
 
 // ServeHTTP implements [http.Handler].
@@ -151,7 +164,9 @@ func (f *forward) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer context.AfterFunc(ctx, body.expire)()
 	}
 	w.Header()["Content-Type"] = nil // an answer without one gets none made up by net/http
+	defer p.letGo()
 	f.proxy.ServeHTTP(w, in)
+	p.answer = nil
 }
 
 // rewrite implements httputil.ReverseProxy.Rewrite.

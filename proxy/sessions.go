@@ -111,10 +111,7 @@ func (s *Sessions) start(key SessionKey, f func(ctx context.Context)) bool {
 }
 
 func (s *Sessions) recovered(key SessionKey) {
-	if s.options.Hooks.Panicked == nil {
-		return
-	}
-	if value := recover(); value != nil {
+	if value := recover(); value != nil && s.options.Hooks.Panicked != nil {
 		s.options.Hooks.Panicked(key, value, debug.Stack())
 	}
 }

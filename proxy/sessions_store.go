@@ -93,7 +93,6 @@ type SessionHooks struct {
 	Called func(key SessionKey, duration time.Duration, err error)
 	// StoreFailed is called when the store ("load", "update") gave an error.
 	StoreFailed func(key SessionKey, operation string, err error)
-	// Panicked is called with what was recovered from background work; nil
-	// lets the panic end the process.
+	// Panicked is called with what was recovered from background work.
 	Panicked func(key SessionKey, value any, stack []byte)
 }

@@ -112,8 +112,8 @@ func (t TransportSettings) newTransport(origin *url.URL) (*http.Transport, error
 	way.dialer = newDialer(destination, t.Resolver, t.Connect)
 	way.dialer.stall = t.WriteIdle
 	h := &http.Transport{
-		DialContext:            way.dialPlain,
-		DialTLSContext:         way.dialTLS,
+		DialContext:            guarded(way.dialPlain),
+		DialTLSContext:         guarded(way.dialTLS),
 		ResponseHeaderTimeout:  t.ResponseHeader,
 		ExpectContinueTimeout:  time.Second,
 		IdleConnTimeout:        idleConnTimeout,

@@ -4,6 +4,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"iqgateway/internal/steady"
 )
 
 const (
@@ -19,7 +21,9 @@ const (
 func discard(resp *http.Response) {
 	// Closing under a read is what ends one that stalls, as net/http's own
 	// bodies allow.
-	late := time.AfterFunc(drainTime, func() { _ = resp.Body.Close() })
+	late := time.AfterFunc(drainTime, func() {
+		steady.Try(func() { _ = resp.Body.Close() }, nil) // the one below panics too, where the request's end is seen to
+	})
 	defer late.Stop()
 	_, _ = io.CopyN(io.Discard, resp.Body, maxDrain+1) // one more, to see the end
 	_ = resp.Body.Close()
