@@ -78,7 +78,7 @@ func (e *entry) bring(ctx context.Context, j *job) (r result) {
 	defer func() {
 		if value := recover(); value != nil {
 			e.cache.options.Hooks.panicked(e.id, value, debug.Stack())
-			r = e.failed(ctx, j, time.Now(), &FetchError{text: "the call panicked"})
+			r = e.failedSafely(ctx, j)
 		}
 	}()
 	e.prepare(ctx, j)
@@ -94,6 +94,18 @@ func (e *entry) bring(ctx context.Context, j *job) (r result) {
 		}
 	}
 	return r
+}
+
+// failedSafely books a panic as a failure. The store that is told of it may be
+// what panicked: it is not to take the end of the flight along.
+func (e *entry) failedSafely(ctx context.Context, j *job) (r result) {
+	defer func() {
+		if value := recover(); value != nil {
+			e.cache.options.Hooks.panicked(e.id, value, debug.Stack())
+			r = result{err: e.notReady(j)}
+		}
+	}()
+	return e.failed(ctx, j, time.Now(), &FetchError{text: "the call panicked"})
 }
 
 // prepare re-reads the secrets and what is on file about them.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"runtime/debug"
 	"time"
+
+	"iqgateway/internal/steady"
 )
 
 // ErrKind is the error of a command that this replica has no handler for.
@@ -17,7 +19,8 @@ func (f *Fleet) execute(ctx context.Context, c Command) error {
 	defer cancel()
 	begin := time.Now()
 	stack, err := f.call(ctx, c)
-	f.o.Hooks.executed(Execution{ID: c.ID, Kind: c.Kind, From: c.From, Duration: time.Since(begin), Err: err, Stack: stack})
+	done := Execution{ID: c.ID, Kind: c.Kind, From: c.From, Duration: time.Since(begin), Err: err, Stack: stack}
+	steady.Try(func() { f.o.Hooks.executed(done) }, f.o.Hooks.panicked) // it is done all the same, and must not be done again
 	return err
 }
 

@@ -23,6 +23,14 @@ type Hooks struct {
 	// Missed is called when commands were sent that this replica never got: it
 	// was cut off for longer than they are kept.
 	Missed func()
+	// Panicked is called when a hook panicked.
+	Panicked func(value any, stack []byte)
+}
+
+func (h Hooks) panicked(value any, stack []byte) {
+	if h.Panicked != nil {
+		h.Panicked(value, stack)
+	}
 }
 
 func (h Hooks) executed(e Execution) {

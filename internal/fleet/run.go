@@ -39,7 +39,7 @@ func (f *Fleet) Run(ctx context.Context) {
 		if commands := f.beat(ctx, !busy); len(commands) > 0 {
 			busy = true
 			executing.Go(func() {
-				f.follow(ctx, commands)
+				steady.Try(func() { f.follow(ctx, commands) }, f.o.Hooks.panicked)
 				finished <- struct{}{}
 			})
 		}

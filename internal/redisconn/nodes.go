@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"iqgateway/internal/steady"
 )
 
 // nodes guards the nodes of a cluster one by one, so that a frozen one costs
@@ -50,7 +52,11 @@ func (n *nodes) check(ctx context.Context) (well, away int) {
 	all := n.list()
 	results := make(chan error, len(all))
 	for _, guard := range all {
-		go func() { results <- guard.check(ctx) }()
+		go func() {
+			err := errCheckPanicked
+			steady.Try(func() { err = guard.check(ctx) }, nil) // a node that is away, as for every other reason
+			results <- err
+		}()
 	}
 	for range all {
 		switch err := <-results; {
@@ -63,6 +69,8 @@ func (n *nodes) check(ctx context.Context) (well, away int) {
 	}
 	return well, away
 }
+
+var errCheckPanicked = errors.New("the check of a node panicked")
 
 // node is the breaker of one node, as a hook of its client.
 type node struct {

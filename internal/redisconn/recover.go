@@ -11,9 +11,9 @@ const (
 	// for a failover, the longest keeps recovery well below a second.
 	firstPause = 50 * time.Millisecond
 	lastPause  = 500 * time.Millisecond
-	// steady is how long a server must have been in use for its loss to be a
+	// settled is how long a server must have been in use for its loss to be a
 	// new one.
-	steady = time.Second
+	settled = time.Second
 	// longPause is the longest for a server that is found and lost in turns: one
 	// whose round trip is about half a timeout, so that new connections come too
 	// late, costs some callers a timeout each time.
@@ -105,7 +105,7 @@ func (c *Conn) Run(ctx context.Context) {
 			pause = firstPause
 			// A cluster is also lost by one node that comes back, which must not
 			// take the others away for long; late nodes have their own breakers.
-			if s.nodes == nil && c.options.Now().Sub(s.adopted) < steady {
+			if s.nodes == nil && c.options.Now().Sub(s.adopted) < settled {
 				unsteady++
 			} else {
 				unsteady = 0

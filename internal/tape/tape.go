@@ -130,7 +130,10 @@ func (t *Tape) closeSource() {
 			_ = t.source.Close()
 			<-t.reading
 		default:
-			go t.source.Close() // nobody is left to tell of an error
+			go func() {
+				defer func() { _ = recover() }() // nobody is left to tell of it, nor of an error
+				_ = t.source.Close()
+			}()
 		}
 	})
 }

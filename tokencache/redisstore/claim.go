@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"iqgateway/internal/steady"
 	"iqgateway/tokencache"
 )
 
@@ -137,7 +138,7 @@ func (c *claim) beat(ctx context.Context) {
 	}
 	s.beats.Go(func() {
 		defer close(c.stopped)
-		c.beatUntil(ctx)
+		steady.Try(func() { c.beatUntil(ctx) }, s.options.Hooks.panicked) // the lock then runs out
 	})
 }
 

@@ -11,6 +11,15 @@ type Hooks struct {
 	// Lost tells that a heartbeat found its claim lost to another replica or to
 	// a forgotten token.
 	Lost func()
+	// Panicked tells of a panic in a heartbeat, which ends with it: its claim
+	// runs out.
+	Panicked func(value any, stack []byte)
+}
+
+func (h Hooks) panicked(value any, stack []byte) {
+	if h.Panicked != nil {
+		h.Panicked(value, stack)
+	}
 }
 
 func (h Hooks) discarded(field, reason string) {
