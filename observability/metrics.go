@@ -14,6 +14,8 @@ import (
 	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"iqgateway/internal/steady"
 )
 
 // Metrics holds the instruments. A nil *Metrics measures nothing.
@@ -33,6 +35,7 @@ type Metrics struct {
 	load       loadInstruments
 	resilience resilienceInstruments
 	meter      metric.Meter // for what is observed at each scrape
+	onPanic    steady.Panicked
 
 	// Attribute sets are made once per combination: their values come from the
 	// configuration, so there are few.
@@ -103,7 +106,7 @@ func (m *Metrics) instruments(meter metric.Meter) error {
 	m.client, errs[1] = meter.Float64Histogram("http.client.request.duration", seconds, buckets,
 		metric.WithDescription("Duration of upstream attempts until the end of the response body."))
 	m.panics, errs[2] = meter.Int64Counter("iqgw.panics", metric.WithUnit("{panic}"),
-		metric.WithDescription("Panics that were turned into an error answer."))
+		metric.WithDescription("Panics that were recovered: each cost one request, or one piece of work in the background."))
 	for _, err := range errs {
 		if err != nil {
 			return fmt.Errorf("metrics instrument: %w", err)
@@ -179,10 +182,4 @@ func clientAttributes(k setKey) []attribute.KeyValue {
 		attrs = append(attrs, attribute.Int("http.response.status_code", k.status))
 	}
 	return withError(k.errorType, attrs)
-}
-
-func (m *Metrics) panicked(ctx context.Context) {
-	if m != nil {
-		m.panics.Add(ctx, 1)
-	}
 }

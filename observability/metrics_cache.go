@@ -121,9 +121,8 @@ type CacheServiceState struct {
 // each scrape and must not block.
 func (m *Metrics) ObserveCache(state func() CacheState) error {
 	g := m.cache.gauges
-	_, err := m.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+	err := m.register(func(o metric.Observer) {
 		m.observeCache(o, state())
-		return nil
 	}, g.bytes, g.maximum, g.objects, g.heard, g.evicted, g.suggested)
 	if err != nil {
 		return fmt.Errorf("observing the cache: %w", err)

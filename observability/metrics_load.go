@@ -103,7 +103,7 @@ type MemoryLoad struct {
 // each scrape and must not block.
 func (m *Metrics) ObserveLoad(upstreams func() []UpstreamLoad, memory func() MemoryLoad) error {
 	l := m.load
-	_, err := m.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+	err := m.register(func(o metric.Observer) {
 		for _, u := range upstreams() {
 			set := m.loadSet(setKey{kind: 'b', environment: u.Environment, service: u.Service})
 			o.ObserveInt64(l.inFlight, int64(u.InFlight), set)
@@ -117,7 +117,6 @@ func (m *Metrics) ObserveLoad(upstreams func() []UpstreamLoad, memory func() Mem
 			o.ObserveInt64(l.limit, used.Limit)
 			o.ObserveInt64(l.shedding, oneIf(used.Shedding))
 		}
-		return nil
 	}, l.inFlight, l.waiting, l.most, l.memory, l.limit, l.shedding)
 	if err != nil {
 		return fmt.Errorf("observing load: %w", err)

@@ -1,7 +1,6 @@
 package observability
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -59,11 +58,10 @@ type QuotaState struct {
 // scrape and must not block.
 func (m *Metrics) ObserveQuotas(states func() []QuotaState) error {
 	g := m.quotas.gauges
-	_, err := m.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+	err := m.register(func(o metric.Observer) {
 		for _, s := range states() {
 			m.observeQuota(o, s)
 		}
-		return nil
 	}, g.limit, g.remaining, g.upstream, g.granted, g.external, g.margin, g.depth, g.replicas, g.mode, g.block, g.guarantee, g.uncertainty)
 	if err != nil {
 		return fmt.Errorf("observing quotas: %w", err)

@@ -113,13 +113,12 @@ type BreakerState struct {
 // ObserveBreakers has the gauge read from list, which is called at each scrape
 // and must not block. states are all that there are.
 func (m *Metrics) ObserveBreakers(states []string, list func() []BreakerState) error {
-	_, err := m.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+	err := m.register(func(o metric.Observer) {
 		for _, b := range list() {
 			for _, state := range states {
 				o.ObserveInt64(m.resilience.state, oneIf(b.State == state), m.resilienceSet(resilienceKey{breaker: b.Breaker, state: state}))
 			}
 		}
-		return nil
 	}, m.resilience.state)
 	if err != nil {
 		return fmt.Errorf("observing breakers: %w", err)

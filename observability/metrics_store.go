@@ -71,12 +71,11 @@ func (m *Metrics) StoreRejected(ctx context.Context, store, kind, reason string)
 // called at each scrape and must not block; replicas may be nil.
 func (m *Metrics) ObserveStore(store string, up func() bool, replicas func() int) error {
 	set := metric.WithAttributes(attribute.String("store", store))
-	_, err := m.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+	err := m.register(func(o metric.Observer) {
 		o.ObserveInt64(m.stores.up, oneIf(up()), set)
 		if replicas != nil {
 			o.ObserveInt64(m.stores.replicas, int64(replicas()), set)
 		}
-		return nil
 	}, m.stores.up, m.stores.replicas)
 	if err != nil {
 		return fmt.Errorf("observing store %s: %w", store, err)

@@ -123,7 +123,7 @@ type TokenState struct {
 // ObserveTokens has the token gauges read from states, which is called at each
 // scrape.
 func (m *Metrics) ObserveTokens(states func() []TokenState) error {
-	_, err := m.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+	err := m.register(func(o metric.Observer) {
 		for _, s := range states() {
 			set := m.credentialSet(s.Environment, s.Credential)
 			if !s.Expires.IsZero() {
@@ -135,7 +135,6 @@ func (m *Metrics) ObserveTokens(states func() []TokenState) error {
 				return append(credentialAttributes(k), attribute.String("state", k.errorType))
 			}))
 		}
-		return nil
 	}, m.tokens.expires, m.tokens.state, m.tokens.refusals)
 	if err != nil {
 		return fmt.Errorf("observing tokens: %w", err)

@@ -93,9 +93,9 @@ func (s *observation) handlePanic(r *http.Request, thrown any) {
 		}
 		return
 	}
-	s.options.Metrics.panicked(r.Context())
-	s.options.Logger.ErrorContext(r.Context(), "panic in a stage",
-		slog.String("request_id", s.ex.ID), slog.Any("panic", thrown), slog.String(stackKey, string(debug.Stack())))
+	s.options.Metrics.Panicked(r.Context())
+	s.options.Logger.LogAttrs(r.Context(), slog.LevelError, "panic in a stage",
+		append([]slog.Attr{slog.String("request_id", s.ex.ID)}, PanicAttrs(thrown, debug.Stack())...)...)
 	if s.out.status != 0 || s.options.Refuse == nil {
 		s.ex.Aborted = errPanic
 		return

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"iqgateway/internal/exchange"
+	"iqgateway/internal/steady"
 	"iqgateway/observability"
 	"iqgateway/proxy"
 )
@@ -31,7 +32,11 @@ type serviceAdmin struct {
 	// list returns the services that some caller may use.
 	list func() []serviceDocument
 	ping func(ctx context.Context, at serviceKey) (proxy.Pong, error)
+	// panicked is told of a ping that panicked; nil = silent.
+	panicked steady.Panicked
 }
+
+var errPingPanicked = errors.New("the gateway failed on this ping")
 
 // serviceList answers both.
 type serviceList struct {
@@ -128,7 +133,8 @@ func (s serviceAdmin) pinged(ctx context.Context, at serviceKey) *pingDocument {
 	if ctx.Err() != nil {
 		return &pingDocument{Problem: "not asked: the others have taken " + pingTimeout.String()}
 	}
-	pong, err := s.ping(ctx, at)
+	pong, err := proxy.Pong{}, errPingPanicked
+	steady.Try(func() { pong, err = s.ping(ctx, at) }, s.panicked)
 	d := &pingDocument{Status: pong.Status, Version: pong.Version, Milliseconds: pong.Took.Milliseconds()}
 	if err != nil {
 		d.Problem = err.Error()

@@ -115,7 +115,7 @@ func (s *stores) historyFailed(id tokencache.ID, err error) {
 }
 
 func (s *stores) fetchPanicked(id tokencache.ID, value any, stack []byte) {
-	s.tokenEvent(slog.LevelError, "panic in a token fetch", id, slog.Any("panic", value), slog.String("stack", string(stack)))
+	s.panicked("panic in a token fetch", value, stack, slog.String("environment", id.Environment), slog.String("credential", id.Credential))
 }
 
 func (s *stores) tokenWaited(id tokencache.ID, waited time.Duration, _ error) {
@@ -123,7 +123,7 @@ func (s *stores) tokenWaited(id tokencache.ID, waited time.Duration, _ error) {
 }
 
 func (s *stores) fleetHooks() fleet.Hooks {
-	return fleet.Hooks{Executed: s.commandExecuted, Missed: s.commandsMissed}
+	return fleet.Hooks{Executed: s.commandExecuted, Missed: s.commandsMissed, Panicked: s.commandPanicked}
 }
 
 func (s *stores) commandExecuted(e fleet.Execution) {
@@ -138,6 +138,7 @@ func (s *stores) commandExecuted(e fleet.Execution) {
 	}
 	attrs = append(attrs, slog.String("error", e.Err.Error()))
 	if len(e.Stack) > 0 {
+		s.metrics.Panicked(context.Background())
 		attrs = append(attrs, slog.String("stack", string(e.Stack)))
 	}
 	s.event(slog.LevelError, "command of an operator failed", attrs...)

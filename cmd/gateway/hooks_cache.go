@@ -56,5 +56,5 @@ func (s *stores) cacheOversize(bytes int) {
 }
 
 func (s *stores) cachePanicked(of cache.ServiceName, value any, stack []byte) {
-	s.event(slog.LevelError, "panic in a shared fetch", cacheOf(of), slog.Any("panic", value), slog.String("stack", string(stack)))
+	s.panicked("panic in a shared fetch", value, stack, cacheOf(of))
 }

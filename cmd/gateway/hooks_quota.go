@@ -111,7 +111,7 @@ func (s *stores) quotaRepaired(b limiter.Name) {
 }
 
 func (s *stores) quotaPanicked(b limiter.Name, value any, stack []byte) {
-	s.quotaEvent(slog.LevelError, "panic in the store of quotas", b, slog.Any("panic", value), slog.String("stack", string(stack)))
+	s.panicked("panic in the quotas", value, stack, slog.String("bucket", b.String()))
 }
 
 func (s *stores) quotaDiscarded(field, reason string) { s.valueDiscarded("quota "+field, reason) }

@@ -46,7 +46,7 @@ func (s *stores) breakerChanged(t breaker.Transition) {
 }
 
 func (s *stores) breakerPanicked(value any, stack []byte) {
-	s.event(slog.LevelError, "panic in the breakers", slog.Any("panic", value), slog.String("stack", string(stack)))
+	s.panicked("panic in the breakers", value, stack)
 }
 
 func breakerName(k breaker.Key) observability.BreakerName {

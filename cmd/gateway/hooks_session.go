@@ -53,7 +53,8 @@ func (s *stores) sessionStoreFailed(key proxy.SessionKey, operation string, err 
 }
 
 func (s *stores) sessionPanicked(key proxy.SessionKey, value any, stack []byte) {
-	s.sessionEvent(slog.LevelError, "panic in the background of a session", key, slog.Any("panic", value), slog.String("stack", string(stack)))
+	s.panicked("panic in the background of a session", value, stack,
+		slog.String("environment", key.Environment), slog.String("service", key.Service), slog.String("credential", key.Credential))
 }
 
 func (s *stores) sessionDiscarded(reason sessionstore.Discarded) {

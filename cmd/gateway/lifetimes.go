@@ -12,6 +12,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"iqgateway/internal/steady"
+	"iqgateway/observability"
 	"iqgateway/proxy"
 )
 
@@ -68,9 +70,9 @@ type lifetimes struct {
 func (l lifetimes) run(ctx context.Context) error {
 	group, groupCtx := errgroup.WithContext(ctx)
 	for _, e := range l.endpoints {
-		group.Go(e.serve)
+		group.Go(l.guarded(e.name+" listener", e.serve))
 	}
-	group.Go(func() error {
+	group.Go(l.guarded("drain", func() error {
 		<-groupCtx.Done()
 		l.draining.Store(true)
 		if ctx.Err() != nil { // asked to stop, not failed
@@ -79,8 +81,19 @@ func (l lifetimes) run(ctx context.Context) error {
 		}
 		// A cancelled context would end the drain with requests in flight.
 		return l.shutdown(context.WithoutCancel(ctx))
-	})
+	}))
 	return group.Wait()
+}
+
+// guarded has a panic end the gateway as an error does, with a drain.
+func (l lifetimes) guarded(what string, do func() error) func() error {
+	return func() error {
+		err := fmt.Errorf("%s: panicked", what)
+		steady.Try(func() { err = do() }, func(value any, stack []byte) {
+			l.log.LogAttrs(context.Background(), slog.LevelError, "panic in the "+what, observability.PanicAttrs(value, stack)...)
+		})
+		return err
+	}
 }
 
 // quack serves on while balancers learn that this replica is not ready, and
@@ -113,12 +126,12 @@ func (l lifetimes) shutdown(ctx context.Context) error {
 			if (e.drainer != nil) != callers {
 				continue
 			}
-			wave.Go(func() error {
+			wave.Go(l.guarded("end of the "+e.name+" listener", func() error {
 				if err := e.shutdown(ctx); err != nil {
 					return fmt.Errorf("%s: requests were cut after %s: %w", e.name, time.Since(begun).Round(time.Millisecond), err)
 				}
 				return nil
-			})
+			}))
 		}
 		errs = append(errs, wave.Wait())
 	}

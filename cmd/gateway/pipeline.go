@@ -84,6 +84,20 @@ type pipelineOptions struct {
 	// sameCertificate reports whether one certificate of the listener serves
 	// both names; nil = never.
 	sameCertificate func(serverName, host string) bool
+	// handlers and trippers may put something between the stages; nil = nothing.
+	handlers between[http.Handler]
+	trippers between[http.RoundTripper]
+}
+
+// between returns the stages of a chain with others among them.
+type between[T any] func(stages []func(T) T) []func(T) T
+
+// chain composes stages in reading order: chain(a, b)(h) is a(b(h)).
+func (b between[T]) chain(stages ...func(T) T) func(T) T {
+	if b != nil {
+		stages = b(stages)
+	}
+	return chain(stages...)
 }
 
 func (g *generation) build(st *stores, o pipelineOptions) error {
@@ -264,7 +278,7 @@ func (s stack) compose(absolute bool) http.Handler {
 	kept := s.cacheStages(proxy.NewAnswers(s.locations, headers))
 
 	g, breakers := s.generation, s.generation.breakerStage()
-	upstream := chain[http.RoundTripper](
+	upstream := s.options.trippers.chain(
 		g.budgets.Stage(retry.StageOptions{Kind: retryKind}),                  // 9
 		g.tokens.Stage(tokencache.StageOptions{}),                             // 10
 		g.breakers.Gate(breakers),                                             // 11
@@ -274,10 +288,10 @@ func (s stack) compose(absolute bool) http.Handler {
 	)(s.attempt()) // 14, 15
 
 	forward := proxy.NewForward(proxy.ForwardOptions{ // 7
-		Transport: kept.Store(upstream), // 8
+		Transport: s.options.trippers.chain(kept.Store)(upstream), // 8
 		Services:  s.services, Errors: s.errors, Locations: s.locations, Headers: headers,
 	})
-	return chain[http.Handler](
+	return s.options.handlers.chain(
 		observability.Observe(s.observe()),   // 1
 		proxy.Sanitize(s.sanitize(absolute)), // 2
 		s.stores.memory.Stage(s.errors.Refuse),

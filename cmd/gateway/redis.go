@@ -15,6 +15,7 @@ import (
 	"iqgateway/config"
 	"iqgateway/internal/redisconn"
 	"iqgateway/internal/secret"
+	"iqgateway/internal/steady"
 )
 
 // What metrics and readiness call the shared stores.
@@ -127,13 +128,15 @@ func (s *stores) connectRedis(ctx context.Context) {
 	defer cancel()
 	var both sync.WaitGroup
 	for name, conn := range s.connections() {
-		both.Go(func() {
-			if err := conn.Connect(ctx); err != nil {
-				s.log.Warn("starting without Redis", slog.String("store", name), slog.String("error", err.Error()))
-			}
-		})
+		both.Go(func() { steady.Try(func() { s.connect(ctx, name, conn) }, s.loopPanicked(name)) })
 	}
 	both.Wait()
+}
+
+func (s *stores) connect(ctx context.Context, name string, conn *redisconn.Conn) {
+	if err := conn.Connect(ctx); err != nil {
+		s.log.Warn("starting without Redis", slog.String("store", name), slog.String("error", err.Error()))
+	}
 }
 
 // connections are all servers of the process, by what metrics call them.

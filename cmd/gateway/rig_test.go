@@ -41,7 +41,10 @@ type rigOptions struct {
 	access  string // of the caller storefront, default {"*": write}
 	flags   []string
 	environ []string // beside the account's
+	start   starter  // of the command line; nil = startProgram
 }
+
+type starter func(t testing.TB, stdout io.Writer, environ []string, args ...string) addresses
 
 type lockedBuffer struct {
 	mu sync.Mutex
@@ -126,7 +129,10 @@ func newRig(t testing.TB, o rigOptions) *rig {
 		t.Fatal(err)
 	}
 	r.file = file
-	r.addresses = startProgram(t, r.logs, append(rigEnviron(), o.environ...), append([]string{"run", "-c", file}, o.flags...)...)
+	if o.start == nil {
+		o.start = startProgram
+	}
+	r.addresses = o.start(t, r.logs, append(rigEnviron(), o.environ...), append([]string{"run", "-c", file}, o.flags...)...)
 	r.base = "https://" + r.Server
 	r.roots = readRoots(t, filepath.Join(dir, "ca", "ca.crt"))
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: r.roots}, ForceAttemptHTTP2: true, DisableCompression: true, MaxIdleConnsPerHost: 100}

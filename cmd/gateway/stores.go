@@ -64,6 +64,7 @@ func newStores(cfg *config.Config, log *slog.Logger, replica string) (*stores, e
 		return nil, err
 	}
 	s := &stores{transports: proxy.NewTransports(), metrics: metrics, log: log}
+	metrics.OnPanic(s.gaugePanicked)
 	if err := s.openRedis(cfg); err != nil {
 		return nil, configError{err}
 	}
@@ -107,7 +108,7 @@ func (s *stores) sealing() bool { return s.redis != nil && s.redis.Sealing() }
 func (s *stores) openTokens(cfg *config.Config, replica string) error {
 	o := tokencache.Options{Dir: cfg.DataDir, Replica: replica, Hooks: s.tokenHooks()}
 	if s.sealing() {
-		shared, err := tokenstore.New(s.redis, tokenstore.Options{Hooks: tokenstore.Hooks{Discarded: s.valueDiscarded}})
+		shared, err := tokenstore.New(s.redis, tokenstore.Options{Hooks: tokenstore.Hooks{Discarded: s.valueDiscarded, Panicked: s.beatPanicked}})
 		if err != nil {
 			return err
 		}
@@ -136,7 +137,7 @@ func (s *stores) quotaOptions(replica string) limiter.Options {
 }
 
 func (s *stores) fleetOptions(replica, version string) fleet.Options {
-	o := fleet.Options{Replica: replica, Version: version, Hooks: s.fleetHooks(), Handle: s.commands()}
+	o := fleet.Options{Replica: replica, Version: version, Hooks: s.fleetHooks(), Handle: s.commands(replica)}
 	if s.redis != nil { // without keys it shares members, but no commands
 		o.Store = fleetstore.New(s.redis)
 	}
@@ -162,7 +163,7 @@ func (s *stores) run(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	keep := func(what string, loop func(context.Context)) {
-		all.Go(func() { steady.Keep(ctx, loop, s.loopPanicked(ctx, what)) })
+		all.Go(func() { steady.Keep(ctx, loop, s.loopPanicked(what)) })
 	}
 	keep("tokens", s.tokens.Run)
 	for _, r := range s.rotations {
@@ -180,10 +181,9 @@ func (s *stores) run(ctx context.Context) {
 }
 
 // loopPanicked tells that a loop in the background will begin anew.
-func (s *stores) loopPanicked(ctx context.Context, what string) steady.Panicked {
+func (s *stores) loopPanicked(what string) steady.Panicked {
 	return func(value any, stack []byte) {
-		s.log.LogAttrs(ctx, slog.LevelError, "panic in the background, which begins anew",
-			slog.String("what", what), slog.Any("panic", value), slog.String("stack", string(stack)))
+		s.panicked("panic in the background, which begins anew", value, stack, slog.String("what", what))
 	}
 }
 
