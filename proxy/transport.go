@@ -129,8 +129,8 @@ type claiming struct{ *http.Transport }
 func (c claiming) RoundTrip(r *http.Request) (*http.Response, error) {
 	asks := claim{transport: c.Transport, method: r.Method, write: r.Body != nil || !isSafe(r.Method)}
 	asks.careful = asks.write || isLastHope(r.Context())
-	trace := &httptrace.ClientTrace{GotConn: asks.gotConn}
-	res, err := c.Transport.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+	asks.trace.GotConn = asks.gotConn
+	res, err := c.Transport.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), &asks.trace)))
 	if err != nil && asks.conn != nil {
 		if end := asks.conn.silence(); end != nil {
 			return nil, end
@@ -141,6 +141,7 @@ func (c claiming) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // claim is what one request asks of the connections that it gets.
 type claim struct {
+	trace     httptrace.ClientTrace // here, and not an allocation of its own
 	transport *http.Transport
 	method    string
 	write     bool
