@@ -40,7 +40,7 @@ func (s *store) fetch(req *http.Request, ex *exchange.Exchange, q *question) (*h
 	begin := c.now()
 	switch {
 	case !q.refresh && c.failing.has(key, begin) && mayServeOnError(q.stored, q.want, begin):
-		closeBody(req)
+		exchange.CloseBody(req)
 		return s.stale(req, ex, q, "backoff", 0), nil
 	case q.want.NoStore || c.notShared.has(key, begin):
 		return s.pass(req, ex, q)
@@ -50,7 +50,7 @@ func (s *store) fetch(req *http.Request, ex *exchange.Exchange, q *question) (*h
 		s.start(fl, req, ex, q)
 		return s.lead(req, ex, q, fl)
 	}
-	closeBody(req)
+	exchange.CloseBody(req)
 	select {
 	case <-fl.done:
 	case <-req.Context().Done():
@@ -62,7 +62,7 @@ func (s *store) fetch(req *http.Request, ex *exchange.Exchange, q *question) (*h
 
 // lead gives the leader of a flight its answer.
 func (s *store) lead(req *http.Request, ex *exchange.Exchange, q *question, fl *flight) (*http.Response, error) {
-	closeBody(req)
+	exchange.CloseBody(req)
 	var a leadAnswer
 	select {
 	case a = <-fl.lead:
@@ -200,7 +200,7 @@ func (b *heldBody) Close() error {
 func (s *store) pass(req *http.Request, ex *exchange.Exchange, q *question) (*http.Response, error) {
 	out := req
 	if q.body != nil { // an earlier stage may have read it
-		closeBody(req)
+		exchange.CloseBody(req)
 		out = req.Clone(req.Context())
 		setBody(out, q.body)
 	}
@@ -331,10 +331,4 @@ func isFailure(err error) bool {
 		exchange.BreakerOpen, exchange.UpstreamBusy,
 		exchange.TokenUnavailable, exchange.QuotaExceeded, exchange.QuotaUnavailable,
 	}, p.Type)
-}
-
-func closeBody(req *http.Request) {
-	if req.Body != nil {
-		_ = req.Body.Close()
-	}
 }

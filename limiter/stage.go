@@ -53,7 +53,7 @@ func (s *stage) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	b := s.set.buckets[key]
 	if b == nil {
-		closeBody(req)
+		exchange.CloseBody(req)
 		// A defect, not a state: the configuration has made all buckets.
 		return nil, fmt.Errorf("quota: no bucket %s/%s/%s", key.Environment, key.Service, key.Policy)
 	}
@@ -73,12 +73,6 @@ func callerOf(ex *exchange.Exchange) string {
 		return ""
 	}
 	return ex.Caller.Name
-}
-
-func closeBody(req *http.Request) {
-	if req.Body != nil {
-		_ = req.Body.Close()
-	}
 }
 
 // call is one request at the stage.
@@ -115,7 +109,7 @@ func (c *call) patience(now time.Time) time.Time {
 func (c *call) run(ctx context.Context) (*http.Response, error) {
 	ticket, refusal := c.acquire(ctx, false)
 	if ticket == nil {
-		closeBody(c.request)
+		exchange.CloseBody(c.request)
 		return nil, c.refuse(ctx, refusal)
 	}
 	c.exchange.QuotaSource = ""

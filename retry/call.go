@@ -50,7 +50,7 @@ func (c *call) run(ctx context.Context) (*http.Response, error) {
 		}
 		c.doubt = c.doubt || c.exchange.Target.Write && !o.unsent
 		if resp != nil {
-			discard(resp)
+			exchange.Discard(resp)
 		}
 		c.stage.repeated(RepeatInfo{Key: c.upstream.key, Reason: o.reason, Wait: wait})
 		if !steady.Pause(ctx, wait) {

@@ -12,10 +12,6 @@ import (
 	"iqgateway/internal/tape"
 )
 
-// maxDrain is how much of a 401 is read, so that its connection can serve the
-// replay. A longer answer costs the connection.
-const maxDrain = 16 << 10
-
 // StageOptions are the settings of [Set.Stage]; the zero value works.
 type StageOptions struct {
 	// ReplayBuffer is how many bytes of a request body are kept until the
@@ -62,7 +58,7 @@ func (s *stage) RoundTrip(req *http.Request) (*http.Response, error) {
 	e, t, err := s.set.acquire(req.Context(), id)
 	ex.TokenWait += time.Since(since)
 	if err != nil {
-		closeBody(req)
+		exchange.CloseBody(req)
 		return nil, problemOf(req.Context(), id, err)
 	}
 	return s.attempt(req, ex, e, t)
@@ -86,7 +82,7 @@ func (s *stage) attempt(req *http.Request, ex *exchange.Exchange, e *entry, t *t
 		spare.Stop()
 		return resp, err
 	}
-	discard(resp)
+	exchange.Discard(resp)
 	refused := first.wrote.Load()
 	t, err = e.replace(req.Context(), refused)
 	replayed := false
@@ -141,7 +137,7 @@ func (s *stage) replay(req *http.Request, ex *exchange.Exchange, second *ticket,
 	if err != nil || resp.StatusCode != http.StatusUnauthorized {
 		return resp, err
 	}
-	discard(resp)
+	exchange.Discard(resp)
 	return nil, rejectedProblem(second.entry.id, ex, "also after its token was replaced")
 }
 
@@ -151,19 +147,6 @@ func prepare(req *http.Request, a exchange.Authorizer, body io.ReadCloser) *http
 	out := req.WithContext(exchange.WithAuthorizer(req.Context(), a))
 	out.Body, out.GetBody = body, nil
 	return out
-}
-
-// discard ends a response that nobody will see, before the next attempt takes
-// another slot.
-func discard(resp *http.Response) {
-	_, _ = io.CopyN(io.Discard, resp.Body, maxDrain)
-	_ = resp.Body.Close()
-}
-
-func closeBody(req *http.Request) {
-	if req.Body != nil {
-		_ = req.Body.Close()
-	}
 }
 
 // problemOf turns the lack of a token into what the caller is told.

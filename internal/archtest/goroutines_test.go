@@ -29,6 +29,7 @@ var unguarded = map[string]struct {
 	"cmd/gateway/gateway.go":        {1, "stores.run guards each loop"},
 	"cmd/gateway/lifetimes.go":      {4, "guarded guards; hurryUp waits, logs and cancels"},
 	"cmd/gateway/main.go":           {1, "waits for signals, and cancels"},
+	"internal/exchange/discard.go":  {1, "recovers, without steady: vocabulary imports the standard library alone"},
 	"internal/tape/tape.go":         {1, "recovers, without steady: vocabulary imports the standard library alone"},
 	"proxy/attempt_answer.go":       {1, "a timer that cancels"},
 	"proxy/dial_tunnel.go":          {1, "context.AfterFunc of a deadline"},
