@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -53,9 +54,7 @@ func (u *slowWindows) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if n == 1 && u.first != nil {
 		resp.StatusCode = http.StatusServiceUnavailable
-		for name, values := range u.first {
-			resp.Header[name] = values
-		}
+		maps.Copy(resp.Header, u.first)
 	}
 	if n > 1 || !u.quick {
 		<-time.After(10 * time.Second)
