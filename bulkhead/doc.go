@@ -1,7 +1,8 @@
 // Package bulkhead keeps one sick part from taking the whole gateway along:
 //
 //   - [Upstreams] bounds the requests to one upstream that are under way at
-//     once, so that a slow one cannot take every connection and all memory.
+//     once, so that a slow one cannot take every connection and all memory, and
+//     shares them among the callers.
 //   - [Callers] bounds those of one caller, so that it meets its own limit first.
 //   - [Memory] refuses new work while the process is short of memory, before the
 //     kernel ends it with all work that is under way.

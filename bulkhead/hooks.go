@@ -8,7 +8,7 @@ type Reason string
 
 // Why a request got no slot.
 const (
-	ReasonFull     Reason = "full"     // as many wait already as there are slots
+	ReasonFull     Reason = "full"     // as many wait already as there are slots, or its place went to a caller with fewer
 	ReasonNoWait   Reason = "no_wait"  // it must not wait (X-Gateway-Wait: 0)
 	ReasonDeadline Reason = "deadline" // its deadline passed while it waited
 	ReasonLeft     Reason = "left"     // its caller left while it waited

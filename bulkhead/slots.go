@@ -2,27 +2,50 @@ package bulkhead
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync"
 )
 
+// errDisplaced ends the wait of a request whose place another caller has got.
+var errDisplaced = errors.New("its place went to a caller with fewer")
+
 // slots are those of one upstream, and who waits for one.
 type slots struct {
-	users int // guarded by the owner's lock
+	users int   // guarded by the owner's lock
+	use   int64 // the newest of its users; guarded by the owner's lock
 
-	mu          sync.Mutex
-	limit       int // 0 = no bound
-	taken       int
-	waiting     int
-	places      int64 // given to those who waited
-	first, last *waiter
+	mu      sync.Mutex
+	limit   int // 0 = no bound
+	taken   int
+	waiting int
+	places  int64 // given to those who waited
+	turns   int64 // slots given to those who waited
+	callers map[string]*holder
+	lines   []*line // those in which somebody waits
+}
+
+// holder is what one caller has of the slots and of the queue.
+type holder struct {
+	taken, waiting int
+	lines          [classes]line
+}
+
+// line is those requests of one caller and class that wait.
+type line struct {
+	caller  *holder
+	class   class
+	waiters []*waiter // by place
+	since   int64     // the turn at which it was served last, or began
 }
 
 // waiter is a request in the queue.
 type waiter struct {
-	ready      chan struct{} // closed when it has got a slot
-	granted    bool
-	place      int64 // smaller ones are served first
-	next, prev *waiter
+	line      *line
+	ready     chan struct{} // closed when it has got a slot, or has lost its place
+	granted   bool
+	displaced bool
+	place     int64 // smaller ones of a line are served first
 }
 
 // resize sets the number of slots. Those that are taken beyond it stay taken
@@ -32,122 +55,165 @@ func (s *slots) resize(limit int) {
 	defer s.mu.Unlock()
 	s.limit = limit
 	s.serve()
+	for name, h := range s.callers { // they come and go with configurations
+		if h.taken == 0 && h.waiting == 0 {
+			delete(s.callers, name)
+		}
+	}
 }
 
 // take gets a slot at once, if one is free and nobody has waited for it longer.
-func (s *slots) take() bool {
+// It returns whose slot it is, which free wants to know, or nil.
+func (s *slots) take(caller string) *holder {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.takeLocked()
+	if len(s.lines) > 0 || s.full() {
+		return nil
+	}
+	h := s.holder(caller)
+	s.give(h)
+	return h
 }
 
-func (s *slots) takeLocked() bool {
-	if s.first != nil || s.limit > 0 && s.taken >= s.limit {
-		return false
-	}
+func (s *slots) full() bool { return s.limit > 0 && s.taken >= s.limit }
+
+func (s *slots) give(h *holder) {
 	s.taken++
-	return true
+	h.taken++
 }
 
-// queue gets a slot (nil, true), a place in the queue, or neither (nil, false).
-// Who comes back, with the waiter that it was, has its old place.
-func (s *slots) queue(back *waiter) (*waiter, bool) {
+func (s *slots) holder(caller string) *holder {
+	h := s.callers[caller]
+	if h == nil {
+		h = &holder{}
+		for c := range h.lines {
+			h.lines[c] = line{caller: h, class: class(c)}
+		}
+		if s.callers == nil {
+			s.callers = make(map[string]*holder)
+		}
+		s.callers[caller] = h
+	}
+	return h
+}
+
+// queue gets a place in the queue, or nil. Who comes back, with the waiter that
+// it was, has its old place.
+func (s *slots) queue(caller string, c class, back *waiter) *waiter {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.takeLocked() {
-		return nil, true
-	}
-	w := &waiter{ready: make(chan struct{})}
-	if back != nil {
+	l := &s.holder(caller).lines[c]
+	w := &waiter{line: l, ready: make(chan struct{})}
+	switch {
+	case back != nil:
 		w.place = back.place
-	} else {
-		if s.waiting >= s.limit {
-			return nil, false
-		}
+	case s.waiting >= s.limit && s.limit > 0 && !s.makeRoom(l):
+		return nil
+	default:
 		s.places++
 		w.place = s.places
 	}
 	s.insert(w)
-	return w, true
+	s.serve()
+	return w
 }
 
-// insert puts w behind those whose places are before its own.
+// makeRoom reports whether somebody has lost its place to a newcomer in l.
+func (s *slots) makeRoom(l *line) bool {
+	from := displaced(s.lines, l)
+	if from == nil {
+		return false
+	}
+	w := from.waiters[len(from.waiters)-1]
+	s.remove(w)
+	w.displaced = true
+	close(w.ready)
+	return true
+}
+
+// insert puts w behind those of its line whose places are before its own.
 func (s *slots) insert(w *waiter) {
-	w.prev = s.last
-	for w.prev != nil && w.prev.place > w.place {
-		w.next, w.prev = w.prev, w.prev.prev
+	l := w.line
+	if len(l.waiters) == 0 {
+		l.since = s.turns
+		s.lines = append(s.lines, l)
 	}
-	if w.prev == nil {
-		s.first = w
-	} else {
-		w.prev.next = w
+	at := len(l.waiters)
+	for at > 0 && l.waiters[at-1].place > w.place {
+		at--
 	}
-	if w.next == nil {
-		s.last = w
-	} else {
-		w.next.prev = w
-	}
+	l.waiters = slices.Insert(l.waiters, at, w)
+	l.caller.waiting++
 	s.waiting++
 }
 
-// wait returns when w has got a slot, or with the cause of ctx's end.
-func (s *slots) wait(ctx context.Context, w *waiter) error {
-	select {
-	case <-w.ready:
-		return nil
-	case <-ctx.Done():
+func (s *slots) remove(w *waiter) {
+	l := w.line
+	at := slices.Index(l.waiters, w)
+	l.waiters = slices.Delete(l.waiters, at, at+1)
+	if len(l.waiters) == 0 {
+		at := slices.Index(s.lines, l)
+		s.lines = slices.Delete(s.lines, at, at+1)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if w.granted { // in the same moment: somebody else may use it
-		s.freeLocked()
-	} else {
-		s.remove(w)
-	}
-	return context.Cause(ctx)
+	l.caller.waiting--
+	s.waiting--
 }
 
-// free gives a slot back.
-func (s *slots) free() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.freeLocked()
-}
-
-func (s *slots) freeLocked() {
-	s.taken--
-	s.serve()
-}
-
-// serve hands free slots to those who have waited longest.
+// serve hands free slots to those whose turn it is.
 func (s *slots) serve() {
-	for s.first != nil && (s.limit == 0 || s.taken < s.limit) {
-		w := s.first
+	for len(s.lines) > 0 && !s.full() {
+		l := next(s.lines, s.turns, s.limit)
+		w := l.waiters[0]
 		s.remove(w)
-		s.taken++
+		s.turns++
+		l.since = s.turns
+		s.give(l.caller)
 		w.granted = true
 		close(w.ready)
 	}
 }
 
-func (s *slots) remove(w *waiter) {
-	if w.prev == nil {
-		s.first = w.next
-	} else {
-		w.prev.next = w.next
+// wait returns when w has got a slot, with errDisplaced when it has lost its
+// place, or with the cause of ctx's end.
+func (s *slots) wait(ctx context.Context, w *waiter) error {
+	select {
+	case <-w.ready:
+		if w.displaced {
+			return errDisplaced
+		}
+		return nil
+	case <-ctx.Done():
 	}
-	if w.next == nil {
-		s.last = w.prev
-	} else {
-		w.next.prev = w.prev
-	}
-	s.waiting--
-}
-
-func (s *slots) addTo(state *UpstreamState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	state.MaxInFlight = s.limit
+	switch {
+	case w.granted: // in the same moment: somebody else may use it
+		s.freeLocked(w.line.caller)
+	case !w.displaced:
+		s.remove(w)
+	}
+	return context.Cause(ctx)
+}
+
+// free gives a slot of h back.
+func (s *slots) free(h *holder) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.freeLocked(h)
+}
+
+func (s *slots) freeLocked(h *holder) {
+	s.taken--
+	h.taken--
+	s.serve()
+}
+
+func (s *slots) addTo(state *UpstreamState, newest bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if newest {
+		state.MaxInFlight = s.limit
+	}
 	state.InFlight += s.taken
 	state.Waiting += s.waiting
 }

@@ -12,9 +12,12 @@ import (
 
 // Stage returns the outbound stage in which each attempt holds one slot of its
 // upstream until the body of its answer has ended, whoever reads it. An attempt
-// that finds none waits for its turn, at most until its context ends. Where its
-// token of the quota has become void meanwhile, it gives the slot back, gets
-// another token and comes back to its place.
+// that finds none waits for its turn, at most until its context ends. Slots and
+// places in the queue go round the callers, so that none takes an upstream from
+// the others. Where its token of the quota has become void meanwhile, it gives
+// the slot back, gets another token and comes back to its place.
+//
+// It needs the exchange's Caller and Class; those without a caller count as one.
 //
 // The errors are *[exchange.Problem] UpstreamBusy with Outcome NotExecuted, one
 // that wraps the context's cause when the caller left, and those of
@@ -39,81 +42,96 @@ func (s *stage) RoundTrip(r *http.Request) (*http.Response, error) {
 	if held == nil {
 		return s.next.RoundTrip(r)
 	}
-	if !held.take() {
-		if err := s.wait(r.Context(), ex, key, held); err != nil {
-			if r.Body != nil {
-				_ = r.Body.Close()
-			}
+	q := &asked{stage: s, exchange: ex, key: key, slots: held}
+	if ex.Caller != nil {
+		q.caller = ex.Caller.Name
+	}
+	if q.held = held.take(q.caller); q.held == nil {
+		if err := q.wait(r.Context()); err != nil {
+			exchange.CloseBody(r)
 			return nil, err
 		}
 	}
-	return s.attempt(r, held)
+	return q.attempt(r)
 }
 
+// asked is one request at the stage.
+type asked struct {
+	stage    *stage
+	exchange *exchange.Exchange
+	key      Key
+	caller   string
+	slots    *slots
+	held     *holder // of the slot that it holds
+}
+
+func (q *asked) free() { q.slots.free(q.held) }
+
 // attempt sends r, which holds a slot.
-func (s *stage) attempt(r *http.Request, held *slots) (*http.Response, error) {
+func (q *asked) attempt(r *http.Request) (*http.Response, error) {
 	kept := false
 	defer func() {
 		if !kept { // an error, or a panic
-			held.free()
+			q.free()
 		}
 	}()
-	res, err := s.next.RoundTrip(r)
+	res, err := q.stage.next.RoundTrip(r)
 	if err == nil {
-		res.Body = exchange.OnEnd(res.Body, held.free)
+		res.Body = exchange.OnEnd(res.Body, q.free)
 		kept = true
 	}
 	return res, err
 }
 
-// wait returns nil once r's turn has come, with a token that may be spent.
-func (s *stage) wait(ctx context.Context, ex *exchange.Exchange, key Key, held *slots) error {
-	if ex.NoWait {
-		s.set.owner.options.Hooks.refused(key, ReasonNoWait, 0)
-		return refuse(key, "it must not wait for one of them to end")
+// wait returns nil once the request's turn has come, with a token that may be
+// spent.
+func (q *asked) wait(ctx context.Context) error {
+	if q.exchange.NoWait {
+		q.stage.set.owner.options.Hooks.refused(q.key, ReasonNoWait, 0)
+		return refuse(q.key, "it must not wait for one of them to end")
 	}
 	var last *waiter
 	for {
-		w, err := s.turn(ctx, key, held, last)
-		switch {
-		case err != nil:
+		w, err := q.turn(ctx, last)
+		if err != nil {
 			return err
-		case w == nil || ex.QuotaToken == nil || !ex.QuotaToken.Void():
+		}
+		q.held = w.line.caller
+		if q.exchange.QuotaToken == nil || !q.exchange.QuotaToken.Void() {
 			return nil
 		}
-		held.free() // nobody holds one while it waits for a token
-		if err := ex.QuotaToken.Renew(ctx); err != nil {
+		q.free() // nobody holds one while it waits for a token
+		if err := q.exchange.QuotaToken.Renew(ctx); err != nil {
 			return err
 		}
 		last = w
 	}
 }
 
-// turn returns once a slot is held, with the waiter that waited for it; nil if
-// there was one at once.
-func (s *stage) turn(ctx context.Context, key Key, held *slots, back *waiter) (*waiter, error) {
-	o := &s.set.owner.options
+// turn returns once a slot is held, with the waiter that waited for it.
+func (q *asked) turn(ctx context.Context, back *waiter) (*waiter, error) {
+	o := &q.stage.set.owner.options
 	since := o.Now()
-	w, queued := held.queue(back)
-	switch {
-	case !queued:
-		o.Hooks.refused(key, ReasonFull, 0)
-		return nil, refuse(key, "as many wait already")
-	case w == nil:
-		return nil, nil //nolint:nilnil // a slot without a wait
+	w := q.slots.queue(q.caller, classOf(q.exchange.Class), back)
+	if w == nil {
+		o.Hooks.refused(q.key, ReasonFull, 0)
+		return nil, refuse(q.key, "as many wait already")
 	}
-	err := held.wait(ctx, w)
+	err := q.slots.wait(ctx, w)
 	waited := o.Now().Sub(since)
 	switch {
 	case err == nil:
-		o.Hooks.waited(key, waited)
+		o.Hooks.waited(q.key, waited)
 		return w, nil
+	case errors.Is(err, errDisplaced):
+		o.Hooks.refused(q.key, ReasonFull, waited)
+		return nil, refuse(q.key, "as many wait, of more callers: your last gave its place to one that had fewer").Because(err)
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		o.Hooks.refused(key, ReasonDeadline, waited)
-		return nil, refuse(key, fmt.Sprintf("none ended within %s, as long as it may wait", waited.Round(time.Millisecond))).Because(err)
+		o.Hooks.refused(q.key, ReasonDeadline, waited)
+		return nil, refuse(q.key, fmt.Sprintf("none ended within %s, as long as it may wait", waited.Round(time.Millisecond))).Because(err)
 	default:
-		o.Hooks.refused(key, ReasonLeft, waited)
-		return nil, fmt.Errorf("waiting for a slot of %s: %w", key, err)
+		o.Hooks.refused(q.key, ReasonLeft, waited)
+		return nil, fmt.Errorf("waiting for a slot of %s: %w", q.key, err)
 	}
 }
 

@@ -41,6 +41,7 @@ type Upstreams struct {
 
 	mu   sync.Mutex
 	pots map[place]*slots
+	uses int64
 }
 
 // place is a Key at one origin.
@@ -72,6 +73,7 @@ func (u *Upstreams) Use(upstreams []Upstream) (*Set, error) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.uses++
 	for _, up := range upstreams {
 		at := place{up.Key, up.Origin}
 		s := u.pots[at]
@@ -80,6 +82,7 @@ func (u *Upstreams) Use(upstreams []Upstream) (*Set, error) {
 			u.pots[at] = s
 		}
 		s.users++
+		s.use = u.uses
 		s.resize(up.MaxInFlight)
 		set.slots[up.Key], set.places = s, append(set.places, at)
 	}
@@ -107,15 +110,17 @@ type UpstreamState struct {
 }
 
 // List returns the upstreams of all generations in use, sorted; those of an
-// upstream that has moved are added up.
+// upstream that has moved are added up, and their bound is that of the newest.
 func (u *Upstreams) List() []UpstreamState {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	byKey := make(map[Key]UpstreamState, len(u.pots))
+	newest := make(map[Key]int64, len(u.pots))
 	for at, s := range u.pots {
 		state := byKey[at.key]
 		state.Key = at.key
-		s.addTo(&state)
+		s.addTo(&state, s.use > newest[at.key])
+		newest[at.key] = max(newest[at.key], s.use)
 		byKey[at.key] = state
 	}
 	list := make([]UpstreamState, 0, len(byKey))

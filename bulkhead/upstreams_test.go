@@ -52,6 +52,23 @@ func TestAnotherOriginBeginsAnew(t *testing.T) {
 	_ = held.Body.Close()
 }
 
+// What is told of an upstream that moves is the bound of its newest origin.
+func TestBoundOfAnUpstreamThatMoves(t *testing.T) {
+	for range 20 { // maps have no order
+		u := NewUpstreams(UpstreamsOptions{})
+		use(t, u, 64)
+		next, err := u.Use([]Upstream{{Key: crm, Origin: "https://crm2.example.com", MaxInFlight: 8}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantState(t, u, UpstreamState{Key: crm, MaxInFlight: 8})
+		back := use(t, u, 32) // before the others have ended
+		wantState(t, u, UpstreamState{Key: crm, MaxInFlight: 32})
+		back.Release()
+		next.Release()
+	}
+}
+
 func TestNoLimit(t *testing.T) {
 	u := NewUpstreams(UpstreamsOptions{})
 	stage := use(t, u, 0).Stage()(tripper(answering))
