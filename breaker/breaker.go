@@ -38,11 +38,13 @@ type breaker struct {
 	steady  float64 // requests a second before it opened
 
 	probes   []*probe  // under way
+	unproven int       // probes that were answered and proved nothing, in a row
 	holdOff  time.Time // the fleet has no probe left until then
 	returned []string  // claims that the store is to end
 
 	nextPing time.Time
 	pinging  bool
+	misled   bool // a ping said that it is well when it was not
 
 	last   lastFailures
 	struck atomic.Bool // a failure is the last that was counted without a permit
@@ -100,7 +102,7 @@ func (b *breaker) become(to State, now time.Time, reason Reason, by string) {
 	}
 	b.endProbes()
 	b.state, b.since, b.reason, b.by = to, now, reason, by
-	b.holdOff = time.Time{}
+	b.holdOff, b.unproven = time.Time{}, 0
 	b.serial++
 	b.ramp = ramp{}
 	if to == Open {
@@ -119,11 +121,17 @@ func (b *breaker) open(now, from time.Time, d time.Duration, reason Reason, by s
 	b.nextPing = now.Add(pingPause(b.policy.Load()))
 }
 
-// trip opens a breaker that was closed.
+// trip opens a breaker that was closed. One that a ping has closed for nothing
+// goes on where it was, and asks by ping no more.
 func (b *breaker) trip(now time.Time) {
-	b.step = 0
 	p := b.policy.Load()
-	b.open(now, now, p.openTime(0), p.reason, b.owner.options.Replica)
+	if b.reason == ReasonPing && now.Sub(b.since) < p.openForMax {
+		b.misled = true
+		b.step++
+	} else {
+		b.step, b.misled = 0, false
+	}
+	b.open(now, now, p.openTime(b.step), p.reason, b.owner.options.Replica)
 	b.report()
 }
 
@@ -144,7 +152,10 @@ func (b *breaker) again(now, began time.Time, reached bool) {
 func (b *breaker) shut(now time.Time, reason Reason, by string) {
 	b.become(Closed, now, reason, by)
 	p := b.policy.Load()
-	b.step, b.until = 0, time.Time{}
+	b.until = time.Time{}
+	if reason != ReasonPing {
+		b.step, b.misled = 0, false
+	}
 	b.life = counting(p, b.policy.Load, now)
 	if p.ramp && reason != ReasonReset { // an operator knows
 		b.ramp = newRamp(now, b.steady)

@@ -2,11 +2,83 @@ package breaker
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
 
+// Failures that are no row, between answers.
 func TestOpensAtTheRatio(t *testing.T) {
+	for name, tt := range map[string]struct {
+		well, ill int // in turns
+		want      State
+	}{
+		"half":           {1, 1, Open},
+		"more than half": {1, 3, Open},
+		"less than half": {3, 2, Closed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			alone(t, usual(), func(r *replica) {
+				for range 20 {
+					r.become(always(200))
+					r.many(tt.well, "/")
+					r.become(always(503))
+					r.many(tt.ill, "/")
+				}
+				r.is(tt.want)
+			})
+		})
+	}
+}
+
+// An upstream that takes connections and never answers: its failures take as
+// long as the window, or longer.
+func TestAStalledUpstreamOpens(t *testing.T) {
+	for _, header := range []time.Duration{5 * time.Second, 30 * time.Second, 90 * time.Second} {
+		for _, rate := range []int{1, 20} { // a second
+			alone(t, usual(), func(r *replica) {
+				r.become(late(header, TimedOut))
+				var all sync.WaitGroup
+				for range 60 * rate {
+					all.Go(func() { r.many(1, "/") })
+					rest(time.Second / time.Duration(rate))
+				}
+				rest(header)
+				before := r.count()
+				r.is(Open)
+				r.many(1, "/")
+				if r.count() > before+1 {
+					t.Error("it is still asked")
+				}
+				all.Wait()
+			})
+		}
+	}
+}
+
+// What was counted is how many requests begin, not how many results there are.
+func TestRecoveryOfAStalledUpstream(t *testing.T) {
+	alone(t, usual(), func(r *replica) {
+		const rate = 50
+		for range 60 * rate {
+			r.many(1, "/")
+			rest(time.Second / rate)
+		}
+		r.become(late(30*time.Second, TimedOut))
+		var all sync.WaitGroup
+		for range 31 * rate {
+			all.Go(func() { r.many(1, "/") })
+			rest(time.Second / rate)
+		}
+		r.is(Open)
+		if s := r.find(key()).steady; s < rate*9/10 || s > rate*11/10 {
+			t.Errorf("%v requests a second before it opened, want %d", s, rate)
+		}
+		all.Wait()
+	})
+}
+
+func TestOpensAfterARow(t *testing.T) {
 	tests := map[string]struct {
 		well, ill int
 		want      State

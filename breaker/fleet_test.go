@@ -404,6 +404,52 @@ func TestAResetIsToldOnce(t *testing.T) {
 	})
 }
 
+// A replica that was cut off for long does not tell an order again that was ended
+// meanwhile.
+func TestAnEndedOrderStaysEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := &flaky{}
+		cut := &away{Store: shared}
+		a, b := newReplica(t, "a", cut, usual()), newReplica(t, "b", shared, usual())
+		if err := b.Force(b.Context(), key(), Forced{State: Open, For: 8 * time.Hour, By: "ann"}); err != nil {
+			t.Fatal(err)
+		}
+		rest(2 * pollEvery)
+		a.is(Open)
+		cut.off.Store(true)
+		if err := b.Reset(b.Context(), key(), "bob"); err != nil {
+			t.Fatal(err)
+		}
+		rest(7 * time.Hour)
+		a.is(Open)
+		cut.off.Store(false)
+		rest(4 * pollEvery)
+		a.is(Closed)
+		b.is(Closed)
+	})
+}
+
+// away is a store that one replica cannot reach.
+type away struct {
+	Store
+
+	off atomic.Bool
+}
+
+func (s *away) Load(ctx context.Context, names []string) (map[string]Record, error) {
+	if s.off.Load() {
+		return nil, errAway
+	}
+	return s.Store.Load(ctx, names)
+}
+
+func (s *away) Apply(ctx context.Context, name string, c Change) (Record, error) {
+	if s.off.Load() {
+		return Record{}, errAway
+	}
+	return s.Store.Apply(ctx, name, c)
+}
+
 // Whoever can write to the store cannot take a service away for longer than its
 // settings say, per write.
 func TestHintsAreBounded(t *testing.T) {

@@ -101,7 +101,12 @@ func (r *replica) use(u Upstream) {
 		r.set.Release()
 	}
 	r.set = set
-	o := StageOptions{Judge: judge, Bucket: func(ex *exchange.Exchange) string { return ex.Target.Policy }}
+	o := StageOptions{
+		Judge: judge, Bucket: func(ex *exchange.Exchange) string { return ex.Target.Policy },
+		TellsReset: func(resp *http.Response) bool {
+			return resp.Header.Get("Retry-After") != "" || resp.Header.Get("X-RateLimit-ResetSeconds") != ""
+		},
+	}
 	r.stack = set.Gate(o)(set.Permit(o)(upstreamFunc(func(req *http.Request) (*http.Response, error) {
 		r.mu.Lock()
 		f := r.upstream
@@ -193,10 +198,14 @@ func (r *replica) passes() {
 func (r *replica) is(want State) {
 	r.Helper()
 	for _, s := range r.List() {
-		if s.Key == key() && s.State != want {
-			r.Fatalf("it is %s (%s), want %s", s.State, s.Reason, want)
+		if s.Key == key() {
+			if s.State != want {
+				r.Fatalf("it is %s (%s), want %s", s.State, s.Reason, want)
+			}
+			return
 		}
 	}
+	r.Fatalf("%s is not among %d breakers", key(), len(r.List()))
 }
 
 func rest(d time.Duration) {

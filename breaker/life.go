@@ -27,6 +27,11 @@ const (
 
 // life is a breaker between two changes of its state. Results of requests that
 // began in an earlier one end there, and change nothing.
+//
+// gobreaker books a result in the part of the window in which its request began,
+// and forgets it once that has passed: a stalled upstream, whose failures take as
+// long as the window, would never count. So a closed life counts a request when
+// it begins, and its result as another one when it is known.
 type life struct {
 	cb    *gobreaker.TwoStepCircuitBreaker[struct{}]
 	since time.Time
@@ -70,16 +75,34 @@ func (l *life) trips(p *policy, c gobreaker.Counts) bool {
 	if !p.trips(c) {
 		return false
 	}
-	l.sent.Store(c.Requests)
+	l.sent.Store(max(1, begun(c)))
 	return true
 }
 
-// requests returns how many there were in the window.
+// begin counts a request that begins; false = the life has ended.
+func (l *life) begin() bool {
+	_, err := l.cb.Allow()
+	return err == nil
+}
+
+// book counts a result now.
+func (l *life) book(result error) {
+	if done, err := l.cb.Allow(); err == nil {
+		done(result)
+	}
+}
+
+// requests returns how many have begun in the window.
 func (l *life) requests() uint32 {
 	if n := l.sent.Load(); n > 0 {
 		return n
 	}
-	return l.counts().Requests
+	return begun(l.counts())
+}
+
+// begun leaves out what stands for results.
+func begun(c gobreaker.Counts) uint32 {
+	return c.Requests - min(c.Requests, c.TotalSuccesses+c.TotalFailures)
 }
 
 // counts returns what is in the window now.

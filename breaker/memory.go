@@ -106,7 +106,11 @@ func (m *Memory) at(name string) *entry {
 func (e *entry) now() Record {
 	r := e.record
 	now := time.Now()
-	if r.Version == 0 || now.Sub(later(e.since, e.until)) >= Keep {
+	keep := Keep
+	if r.State == Lifted {
+		keep = KeepLifted
+	}
+	if r.Version == 0 || now.Sub(later(e.since, e.until)) >= keep {
 		return Record{}
 	}
 	r.Left, r.Age = max(0, e.until.Sub(now)), now.Sub(e.since)

@@ -33,6 +33,8 @@ type modelled struct {
 	mu       sync.Mutex
 	began    time.Time
 	failures []time.Time // of requests that began since the last change
+	row      []time.Time // those of rowOf since the last success
+	rowOf    *life
 	wrong    string
 	open     []*modelRequest
 }
@@ -104,6 +106,33 @@ func (r *modelled) failed(q *modelRequest) {
 	if !q.began.Before(r.began) {
 		r.failures = append(r.failures, time.Now())
 	}
+	if l := r.currentLife(); l != r.rowOf {
+		r.row, r.rowOf = nil, l
+	}
+	if q.began.After(r.rowOf.since) { // certainly of this life
+		r.row = append(r.row, time.Now())
+	}
+}
+
+func (r *modelled) currentLife() *life {
+	b := r.find(key())
+	b.mu.Lock()
+	defer b.unlock()
+	return b.life
+}
+
+// mustBeOpen checks that as many failures in a row as are needed, within a window,
+// have opened the breaker.
+func (r *modelled) mustBeOpen() {
+	s, l := r.List()[0], r.currentLife()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l != r.rowOf {
+		return
+	}
+	if n := len(r.row); n >= modelMin && time.Since(r.row[n-modelMin]) < 4*time.Second && s.State == Closed && s.Forced == nil {
+		r.wrong = fmt.Sprintf("it is closed after %d failures in a row", n)
+	}
 }
 
 // changed checks that a breaker opens for a reason.
@@ -123,7 +152,7 @@ func (r *modelled) changed(n Transition) {
 	if own && n.Reason == ReasonProbe && recent == 0 && n.From == HalfOpen {
 		r.wrong = "a probe failed that nobody saw"
 	}
-	r.failures, r.began = nil, time.Now()
+	r.failures, r.row, r.began = nil, nil, time.Now()
 }
 
 // send begins a request at a replica.
@@ -151,9 +180,15 @@ func (m *model) end(r *modelled, how Result) {
 	i := rapid.IntRange(0, len(r.open)-1).Draw(m.T, "which")
 	q := r.open[i]
 	r.open = append(r.open[:i:i], r.open[i+1:]...)
+	if how == Success {
+		r.mu.Lock()
+		r.row = nil
+		r.mu.Unlock()
+	}
 	q.end <- how
 	synctest.Wait()
 	q.cancel()
+	r.mustBeOpen()
 }
 
 // cancel has the caller of one leave.

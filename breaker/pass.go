@@ -16,7 +16,7 @@ const probeFlow = time.Second
 
 // pass is one attempt with its permits, and then the body of its answer.
 type pass struct {
-	judge    func(error) Kind
+	options  *StageOptions
 	upstream *upstream
 	main     permit
 	throttle throttled
@@ -66,7 +66,7 @@ func (p *pass) panicked() {
 
 // failed books an error, of the attempt or of its answer's body.
 func (p *pass) failed(err error) {
-	kind := p.judge(err)
+	kind := p.options.Judge(err)
 	if !p.upstream.settings.Load().Failures.counts(kind) {
 		p.end(Excluded, "", false)
 		return
@@ -79,11 +79,11 @@ func (p *pass) failed(err error) {
 
 // answered books what the header tells, and watches the body for the rest.
 func (p *pass) answered(req *http.Request, resp *http.Response) {
-	p.throttle.answered(resp)
+	p.throttle.answered(resp, p.options.TellsReset)
 	s := p.upstream.settings.Load()
 	p.result = verdict(resp.StatusCode, s.Failures.Status, p.main.probe != nil)
 	if p.result == Excluded {
-		p.end(Excluded, "", false)
+		p.end(Excluded, "", true)
 		return
 	}
 	if p.result == Failure {
@@ -93,7 +93,7 @@ func (p *pass) answered(req *http.Request, resp *http.Response) {
 			p.end(Failure, "5xx", true)
 			return
 		case len(texts) == 0:
-			p.end(Excluded, "", false)
+			p.end(p.mistaken(), "", true)
 			return
 		}
 		p.sight = &sight{texts: texts, encoding: resp.Header.Get("Content-Encoding")}
@@ -116,13 +116,24 @@ func (p *pass) answered(req *http.Request, resp *http.Response) {
 // complete books a body that has ended, or of which enough was seen.
 func (p *pass) complete() {
 	if p.sight != nil {
-		p.result = p.sight.verdict()
+		if p.result = p.sight.verdict(); p.result == Excluded {
+			p.result = p.mistaken()
+		}
 	}
 	cause := ""
 	if p.result == Failure {
 		cause = "5xx"
 	}
 	p.end(p.result, cause, true)
+}
+
+// mistaken is the result of an answer to a wrong request: a service that knows it
+// to be wrong is well, as far as a probe can tell.
+func (p *pass) mistaken() Result {
+	if p.main.probe != nil {
+		return Success
+	}
+	return Excluded
 }
 
 // Read implements [io.Reader].

@@ -10,7 +10,6 @@ import (
 type permit struct {
 	b     *breaker
 	life  *life
-	done  func(error)
 	probe *probe // nil = the breaker is closed
 }
 
@@ -49,8 +48,8 @@ func (b *breaker) peek() *refusal {
 // allow takes a permit.
 func (b *breaker) allow(ctx context.Context) (permit, *refusal) {
 	if l := b.fast.Load(); l != nil {
-		if done, err := l.cb.Allow(); err == nil {
-			return permit{b: b, life: l, done: done}, nil
+		if l.begin() {
+			return permit{b: b, life: l}, nil
 		}
 	}
 	p, r := b.admit(time.Now())
@@ -88,7 +87,7 @@ func (b *breaker) admit(now time.Time) (permit, *refusal) {
 	if err != nil {
 		return permit{}, b.refusal(now, ReasonProbing)
 	}
-	p := permit{b: b, life: b.life, done: done}
+	p := permit{b: b, life: b.life}
 	if b.state == HalfOpen {
 		p.probe = &probe{id: b.owner.probeID(), began: now, done: done}
 		b.probes = append(b.probes, p.probe)
@@ -135,7 +134,7 @@ func (b *breaker) refusal(now time.Time, reason Reason) *refusal {
 }
 
 // end books how a request has ended. cause names a failure; reached says that
-// the upstream had to deal with it.
+// the upstream had to deal with it, and has answered if it is no failure.
 func (p *permit) end(result Result, cause string, reached bool) {
 	b := p.b
 	if b == nil {
@@ -148,9 +147,8 @@ func (p *permit) end(result Result, cause string, reached bool) {
 	case result == Failure:
 		b.failed(p, cause)
 	case result == Success:
-		p.done(nil)
-	default:
-		p.done(errExcluded)
+		p.life.book(nil)
+	default: // counts as nothing
 	}
 	b.owner.options.Hooks.counted(Counted{Key: b.key, Result: result, Cause: cause, Probe: p.probe != nil})
 }
@@ -161,7 +159,7 @@ func (b *breaker) failed(p *permit, cause string) {
 	b.mu.Lock()
 	defer b.unlock()
 	b.last.add(now, cause)
-	p.done(errFailed)
+	p.life.book(errFailed)
 	if b.life == p.life {
 		b.settle(now)
 	}

@@ -48,7 +48,7 @@ func (b *breaker) pingDue(now time.Time) (due func(context.Context) error, next 
 	b.mu.Lock()
 	defer b.unlock()
 	switch {
-	case b.forced != nil || b.state == Closed || b.pinging || len(b.probes) > 0:
+	case b.forced != nil || b.state == Closed || b.misled || b.pinging || len(b.probes) > 0:
 		return nil, time.Time{} // the next poll looks again
 	case now.Before(b.nextPing):
 		return nil, b.nextPing

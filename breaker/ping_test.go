@@ -58,6 +58,39 @@ func TestPingClosesTheBreaker(t *testing.T) {
 	})
 }
 
+// A ping that is well while everything else fails: the breaker is not closed by
+// it again and again, and its time grows on.
+func TestAPingThatMisleads(t *testing.T) {
+	var well atomic.Bool
+	var asked atomic.Int64
+	well.Store(true)
+	alone(t, pinged(&well, &asked), func(r *replica) {
+		r.become(always(500))
+		for range 120 * 50 {
+			r.many(1, "/")
+			rest(20 * time.Millisecond)
+		}
+		if n := r.count(); n > 100 { // twenty for each of two openings, and probes
+			t.Errorf("%d requests reached an upstream that fails", n)
+		}
+		if n := asked.Load(); n > 3 {
+			t.Errorf("%d pings", n)
+		}
+		r.become(always(200))
+		rest(30 * time.Second)
+		r.passes()
+		r.is(Closed)
+		rest(time.Minute) // it is believed again
+		r.become(always(500))
+		before := asked.Load()
+		r.many(20, "/")
+		rest(time.Second)
+		if asked.Load() == before {
+			t.Error("no ping after a real recovery")
+		}
+	})
+}
+
 // Nobody asks what an operator has stopped, and a ping that hangs or panics
 // ends nothing.
 func TestPingsInTrouble(t *testing.T) {

@@ -16,6 +16,9 @@ const (
 	claimLife = 6 * pollEvery
 	// claimPause is how long a replica that got none asks for no other.
 	claimPause = 100 * time.Millisecond
+	// enoughAnswers is how many answers in a row that prove nothing (401, 403, 429)
+	// are taken for a success: it answers, and may go on like that for ever.
+	enoughAnswers = 5
 	// probeMost is how long a probe may keep others waiting: one that hangs for
 	// longer finds nothing out.
 	probeMost = time.Minute
@@ -100,9 +103,11 @@ func (b *breaker) found(p *probe, result Result, cause string, reached bool) {
 	case p.over:
 		b.giveBack(p)
 		return
-	case result == Excluded:
+	case result == Excluded && !b.answeredEnough(reached):
 		b.drop(p)
 		return
+	case result == Excluded:
+		result = Success
 	}
 	b.probes = slices.DeleteFunc(b.probes, func(q *probe) bool { return q == p })
 	if result == Success {
@@ -118,6 +123,14 @@ func (b *breaker) found(p *probe, result Result, cause string, reached bool) {
 		b.shut(now, ReasonRecovered, b.owner.options.Replica)
 		b.report()
 	}
+}
+
+// answeredEnough counts a probe that proved nothing.
+func (b *breaker) answeredEnough(reached bool) bool {
+	if reached {
+		b.unproven++
+	}
+	return b.unproven >= enoughAnswers
 }
 
 // endProbes makes what probes under way find of no effect: it is of another

@@ -159,7 +159,7 @@ func TestTheBodyOfAProbe(t *testing.T) {
 // Layers before the service answer while it is down; a missing order is looked
 // up by the service.
 func TestWhatProvesAnUpstreamWell(t *testing.T) {
-	for status, want := range map[int]State{200: Closed, 404: Closed, 409: Closed, 401: HalfOpen, 403: HalfOpen, 429: HalfOpen, 501: HalfOpen, 503: Open} {
+	for status, want := range map[int]State{200: Closed, 404: Closed, 409: Closed, 401: HalfOpen, 403: HalfOpen, 429: HalfOpen, 501: Closed, 503: Open} {
 		alone(t, usual(), func(r *replica) {
 			r.sick()
 			r.become(always(status))
@@ -169,6 +169,50 @@ func TestWhatProvesAnUpstreamWell(t *testing.T) {
 			}
 		})
 	}
+}
+
+// No answer keeps a breaker half-open for ever.
+func TestEveryAnswerEndsAHalfOpenState(t *testing.T) {
+	uncounted := usual()
+	uncounted.Settings.Failures.Status = false
+	for name, tt := range map[string]struct {
+		u      Upstream
+		path   string
+		answer upstreamFunc
+		most   int // answers until it closes
+	}{
+		"403":                {usual(), "/", always(403), enoughAnswers},
+		"429":                {usual(), "/", with(429, "Retry-After", "1"), enoughAnswers},
+		"501":                {usual(), "/", always(501), 1},
+		"a mistake":          {usual(), "/mistaken/1", func(*http.Request) (*http.Response, error) { return answer(500, "not related"), nil }, 1},
+		"500, not a failure": {uncounted, "/", always(500), 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			alone(t, tt.u, func(r *replica) {
+				r.become(failing(Broken))
+				r.many(20, "/")
+				r.is(Open)
+				rest(time.Second)
+				r.become(tt.answer)
+				r.many(tt.most-1, tt.path)
+				if tt.most > 1 {
+					r.is(HalfOpen)
+				}
+				r.many(1, tt.path)
+				r.is(Closed)
+			})
+		})
+	}
+}
+
+// Callers who leave are no answers.
+func TestProbesThatNobodyWaitsForProveNothing(t *testing.T) {
+	alone(t, usual(), func(r *replica) {
+		r.sick()
+		r.become(failing(NotCounted))
+		r.many(3*enoughAnswers, "/")
+		r.is(HalfOpen)
+	})
 }
 
 // The load comes back in steps, so that those who waited do not all come at

@@ -17,6 +17,9 @@ type StageOptions struct {
 	// breaker; "" = it has none. nil = none has. A bucket of requests at once
 	// must have none: its 429s are the quota's own.
 	Bucket func(*exchange.Exchange) string
+	// TellsReset reports whether a 429 says until when to wait, so that the quota
+	// does; nil = none says it.
+	TellsReset func(*http.Response) bool
 }
 
 func (o StageOptions) withDefaults() StageOptions {
@@ -25,6 +28,9 @@ func (o StageOptions) withDefaults() StageOptions {
 	}
 	if o.Bucket == nil {
 		o.Bucket = func(*exchange.Exchange) string { return "" }
+	}
+	if o.TellsReset == nil {
+		o.TellsReset = func(*http.Response) bool { return false }
 	}
 	return o
 }
@@ -112,7 +118,7 @@ func (s *permits) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, err
 	}
-	p := &pass{judge: s.options.Judge, upstream: u}
+	p := &pass{options: &s.options, upstream: u}
 	if r := p.take(req, s.options.Bucket(ex)); r != nil {
 		closeBody(req)
 		return nil, s.set.refuse(ex, r, true)

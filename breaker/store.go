@@ -39,6 +39,10 @@ const Late = 2 * time.Second
 // replicas that were cut off hear of it.
 const Keep = 10 * time.Minute
 
+// KeepLifted is how long it remembers that a forced state was ended: longer than
+// any lasts, so that a replica that was cut off does not tell an ended one again.
+const KeepLifted = forceMost
+
 // Record is what the fleet knows of one breaker.
 type Record struct {
 	// Version grows with each change of this name, also after the store has

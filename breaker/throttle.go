@@ -1,10 +1,6 @@
 package breaker
 
-import (
-	"net/http"
-	"strconv"
-	"strings"
-)
+import "net/http"
 
 // throttled is the side of an attempt that faces its bucket's throttle breaker.
 // The closed breaker takes no permits: it hears of 429s, and of what ends a row
@@ -29,7 +25,7 @@ func (u *upstream) throttled(req *http.Request, bucket string) (t throttled, r *
 func (t *throttled) end(result Result) { t.permit.end(result, "", false) }
 
 // answered books an answer. A 429 with a reset is the quota's affair.
-func (t *throttled) answered(resp *http.Response) {
+func (t *throttled) answered(resp *http.Response, tellsReset func(*http.Response) bool) {
 	if t.b == nil {
 		return
 	}
@@ -37,31 +33,15 @@ func (t *throttled) answered(resp *http.Response) {
 	case resp.StatusCode != http.StatusTooManyRequests:
 		t.permit.end(Success, "", true)
 		if t.life != nil && t.b.struck.Swap(false) {
-			t.b.praise(t.life)
+			t.life.book(nil) // a row of failures has ended
 		}
-	case tellsReset(resp.Header):
+	case tellsReset(resp):
 		t.permit.end(Excluded, "", true)
 	case t.permit.b != nil:
 		t.permit.end(Failure, "429", true)
 	default:
 		t.b.strike(t.life, "429")
 	}
-}
-
-// tellsReset reports whether a 429 says until when to wait: by Retry-After, or
-// by a window that is used up. While the window has some left, the refusal is
-// of another limit, of which the window's end tells nothing.
-func tellsReset(h http.Header) bool {
-	if text := strings.TrimSpace(h.Get("Retry-After")); text != "" {
-		seconds, err := strconv.Atoi(text)
-		_, errDate := http.ParseTime(text)
-		if err == nil && seconds > 0 || errDate == nil {
-			return true
-		}
-	}
-	left := strings.TrimSpace(h.Get("X-RateLimit-Remaining"))
-	named := h.Get("X-RateLimit-Reset") != "" || h.Get("X-RateLimit-ResetSeconds") != ""
-	return left == "0" && named
 }
 
 // strike counts a failure without a permit, if the breaker is closed and has
@@ -74,16 +54,7 @@ func (b *breaker) strike(since *life, cause string) {
 	if !counts {
 		return
 	}
-	if done, err := l.cb.Allow(); err == nil {
-		p := permit{b: b, life: l, done: done}
-		b.struck.Store(true)
-		p.end(Failure, cause, true)
-	}
-}
-
-// praise ends a row of failures.
-func (b *breaker) praise(since *life) {
-	if done, err := since.cb.Allow(); err == nil {
-		done(nil)
-	}
+	p := permit{b: b, life: l}
+	b.struck.Store(true)
+	p.end(Failure, cause, true)
 }

@@ -16,30 +16,6 @@ func with(status int, fields ...string) upstreamFunc {
 	}
 }
 
-func TestTellsReset(t *testing.T) {
-	tests := map[string]struct {
-		fields []string
-		want   bool
-	}{
-		"nothing":                     {nil, false},
-		"Retry-After":                 {[]string{"Retry-After", "7"}, true},
-		"Retry-After, a date":         {[]string{"Retry-After", "Wed, 21 Oct 2026 07:28:00 GMT"}, true},
-		"Retry-After 0":               {[]string{"Retry-After", "0"}, false},
-		"Retry-After, unreadable":     {[]string{"Retry-After", "soon"}, false},
-		"a window used up":            {[]string{"X-RateLimit-Remaining", "0", "X-RateLimit-Reset", "10/09/2018 20:26:00"}, true},
-		"in seconds":                  {[]string{"X-RateLimit-Remaining", "0", "X-RateLimit-ResetSeconds", "9"}, true},
-		"a window with some left":     {[]string{"X-RateLimit-Remaining", "12", "X-RateLimit-ResetSeconds", "9"}, false},
-		"a window that does not end":  {[]string{"X-RateLimit-Remaining", "0"}, false},
-		"only when the window begins": {[]string{"X-RateLimit-ResetSeconds", "9"}, false},
-	}
-	for name, tt := range tests {
-		resp, _ := with(429, tt.fields...)(nil)
-		if got := tellsReset(resp.Header); got != tt.want {
-			t.Errorf("%s: %v, want %v", name, got, tt.want)
-		}
-	}
-}
-
 func throttled429(r *replica) (Status, bool) {
 	for _, s := range r.List() {
 		if s.Key.Bucket == "authenticated" {

@@ -9,13 +9,17 @@ import "net/http"
 // not exist must neither open the breaker nor hide behind its many answers that
 // the upstream is ill. To a probe they are a success where the service itself
 // must have looked at the request; others may come from what stands before it.
+// A 5xx that is no failure is one to a probe, too: nothing better may ever come.
 func verdict(status int, countStatus, probe bool) Result {
 	switch {
 	case status < http.StatusBadRequest:
 		return Success
 	case status >= http.StatusInternalServerError:
-		if countStatus && isFailure(status) {
+		switch {
+		case countStatus && isFailure(status):
 			return Failure
+		case probe:
+			return Success
 		}
 		return Excluded
 	case probe && isOfService(status):

@@ -22,7 +22,7 @@ func TestVerdict(t *testing.T) {
 		400: {Excluded, Success}, 404: {Excluded, Success}, 409: {Excluded, Success}, 412: {Excluded, Success},
 		401: {Excluded, Excluded}, 403: {Excluded, Excluded}, 408: {Excluded, Excluded}, 429: {Excluded, Excluded},
 		500: {Failure, Failure}, 502: {Failure, Failure}, 503: {Failure, Failure}, 504: {Failure, Failure}, 599: {Failure, Failure},
-		501: {Excluded, Excluded}, 505: {Excluded, Excluded},
+		501: {Excluded, Success}, 505: {Excluded, Success},
 	}
 	for status, want := range tests {
 		for i, probe := range []bool{false, true} {
@@ -31,8 +31,10 @@ func TestVerdict(t *testing.T) {
 			}
 		}
 		if status >= 500 {
-			if got := verdict(status, false, false); got != Excluded {
-				t.Errorf("%d counts as %s where 5xx does not count", status, got)
+			for i, want := range []Result{Excluded, Success} {
+				if got := verdict(status, false, i == 1); got != want {
+					t.Errorf("%d (probe %v) counts as %s where 5xx does not count", status, i == 1, got)
+				}
 			}
 		}
 	}

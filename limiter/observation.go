@@ -84,6 +84,14 @@ type Observation struct {
 // whatever its method.
 func (o Observation) Refused() bool { return o.Status == http.StatusTooManyRequests }
 
+// TellsReset reports whether a 429, received then, says usably when to come
+// again: by Retry-After, or by a window that is used up. While the window has some
+// left, the refusal is of another limit, of which the window's end tells nothing.
+func (o Observation) TellsReset(received time.Time) bool {
+	wait, given := o.Wait(received)
+	return given && wait > 0 || o.Kind == Windowed && o.Remaining == 0
+}
+
 // Used returns how many tokens of the window are spent, by us and by others,
 // with this answer's own. It means something for Windowed only.
 func (o Observation) Used() int64 { return o.Limit - o.Remaining }

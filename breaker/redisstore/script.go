@@ -26,8 +26,8 @@ const (
 type scripts struct{ load, apply, claim *redis.Script }
 
 func newScripts() scripts {
-	constants := fmt.Sprintf("local keep, linger, late, furthest, most, longest = %d, %d, %d, %d, %d, %d\n",
-		keep.Milliseconds(), breaker.Keep.Milliseconds(), breaker.Late.Milliseconds(), furthest.Milliseconds(), maxNames, maxValue)
+	constants := fmt.Sprintf("local keep, linger, lingerLifted, late, furthest, most, longest = %d, %d, %d, %d, %d, %d, %d\n",
+		keep.Milliseconds(), breaker.Keep.Milliseconds(), breaker.KeepLifted.Milliseconds(), breaker.Late.Milliseconds(), furthest.Milliseconds(), maxNames, maxValue)
 	script := func(body string) *redis.Script { return redis.NewScript(constants + prelude + body) }
 	return scripts{load: script(loadScript), apply: script(applyScript), claim: script(claimScript)}
 }
@@ -91,7 +91,8 @@ local function read(name)
     discard(records, name, 'time')
     return nil
   end
-  if now > math.max(r.ends, r.since) + linger then
+  local stays = r.state == 'lifted' and lingerLifted or linger
+  if now > math.max(r.ends, r.since) + stays then
     redis.call('HDEL', records, name)
     return nil
   end

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"iqgateway/breaker"
 	"iqgateway/config"
@@ -88,6 +90,9 @@ func (g *generation) breakerStage() breaker.StageOptions {
 				return ""
 			}
 			return g.throttled[key]
+		},
+		TellsReset: func(resp *http.Response) bool {
+			return limiter.Read(resp.StatusCode, resp.Header, 0).TellsReset(time.Now())
 		},
 	}
 }
