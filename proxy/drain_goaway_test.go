@@ -49,12 +49,16 @@ func (x *h2) must(err error) {
 	}
 }
 
-// open begins a write whose body is still to come.
-func (x *h2) open(stream uint32) {
+// open begins a write whose body is still to come, with more fields.
+func (x *h2) open(stream uint32, more ...string) {
 	x.t.Helper()
 	var block bytes.Buffer
 	e := hpack.NewEncoder(&block)
-	for _, f := range [][2]string{{":method", "POST"}, {":scheme", "https"}, {":path", "/write"}, {":authority", gatewayHost}} {
+	fields := [][2]string{{":method", "POST"}, {":scheme", "https"}, {":path", "/write"}, {":authority", gatewayHost}}
+	for _, name := range more {
+		fields = append(fields, [2]string{name, "1"})
+	}
+	for _, f := range fields {
 		x.must(e.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}))
 	}
 	x.must(x.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true}))
