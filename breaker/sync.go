@@ -26,7 +26,7 @@ func (bs *Breakers) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		steady.Try(func() { bs.flush(ctx) }, bs.options.Hooks.panicked)
 		if now := time.Now(); !now.Before(poll) {
-			steady.Try(func() { bs.poll(ctx) }, bs.options.Hooks.panicked)
+			steady.Try(func() { _ = bs.poll(ctx) }, bs.options.Hooks.panicked)
 			poll = now.Add(pollEvery - time.Duration(bs.options.Random()*float64(pollEvery)/10))
 		}
 		bs.rest(ctx, sooner(poll, bs.startPings(ctx, &pings)))
@@ -44,12 +44,21 @@ func (bs *Breakers) rest(ctx context.Context, until time.Time) {
 	}
 }
 
+// Sync follows at once what other replicas have told the store, as
+// [Breakers.Run] does twice a second. Its error is that of the store: what an
+// operator ordered elsewhere may not hold here yet. Without a store nobody else
+// orders anything.
+func (bs *Breakers) Sync(ctx context.Context) error {
+	bs.flush(ctx) // an order of our own that is older than the other one must not hide it
+	return bs.poll(ctx)
+}
+
 // poll asks for the fleet's word on every breaker, and renews the claims of
 // probes under way.
-func (bs *Breakers) poll(ctx context.Context) {
+func (bs *Breakers) poll(ctx context.Context) error {
 	all := bs.all()
 	if bs.options.Store == nil || len(all) == 0 {
-		return
+		return nil
 	}
 	names := make([]string, 0, 2*len(all))
 	for _, b := range all {
@@ -61,7 +70,7 @@ func (bs *Breakers) poll(ctx context.Context) {
 	records, err := bs.options.Store.Load(bounded, names)
 	bs.heard(ctx, err)
 	if err != nil {
-		return
+		return fmt.Errorf("ask the store for the state of breakers: %w", err)
 	}
 	for _, b := range all {
 		b.follow(before, records[b.stateName], records[b.forcedName])
@@ -69,10 +78,11 @@ func (bs *Breakers) poll(ctx context.Context) {
 	for _, b := range all {
 		for _, id := range b.running() {
 			if _, _, err := bs.options.Store.Claim(bounded, b.stateName, b.claimOf(id)); err != nil {
-				return
+				return nil //nolint:nilerr // a claim that is not renewed ends; what was ordered holds
 			}
 		}
 	}
+	return nil
 }
 
 // heard notes whether the store answers.

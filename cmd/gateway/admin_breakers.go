@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"iqgateway/breaker"
+	"iqgateway/internal/fleet"
 	"iqgateway/limiter"
 	"iqgateway/observability"
 )
@@ -33,6 +34,10 @@ type breakerAdmin struct {
 	list    func() []breaker.Status
 	force   func(context.Context, breaker.Key, breaker.Forced) error
 	reset   func(ctx context.Context, k breaker.Key, by string) error
+	// follow has the other replicas follow the order that was given here.
+	follow func(context.Context) fleet.Result
+	// size is how many replicas there are.
+	size func() int
 	// quotas are the buckets, whose own gate stands beside the breakers.
 	quotas func(context.Context) []limiter.Status
 	// audit writes what an operator has changed.
@@ -64,7 +69,8 @@ type breakerChanged struct {
 	Until   *time.Time `json:"until,omitempty"`
 	Reason  string     `json:"reason,omitempty"`
 	// HereOnly says that the other replicas follow once the store answers.
-	HereOnly bool `json:"here_only,omitempty"`
+	HereOnly bool         `json:"here_only,omitempty"`
+	Fleet    fleet.Result `json:"fleet"` // how many replicas have followed
 }
 
 func (b breakerAdmin) endpoints() []observability.Endpoint {
@@ -136,7 +142,7 @@ func (b breakerAdmin) doReset(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// change makes a change, writes it into the audit log and answers.
+// change makes a change here, has the fleet follow, and answers.
 func (b breakerAdmin) change(w http.ResponseWriter, r *http.Request, c breakerChanged, do func(context.Context, breaker.Key) error) {
 	key, err := b.find(c.Breaker)
 	if err != nil {
@@ -149,14 +155,27 @@ func (b breakerAdmin) change(w http.ResponseWriter, r *http.Request, c breakerCh
 		observability.WriteProblem(w, http.StatusConflict, err.Error())
 		return
 	}
-	attrs := []slog.Attr{slog.String("breaker", c.Breaker), slog.String("peer", r.RemoteAddr), slog.Bool("here_only", c.HereOnly)}
+	if c.HereOnly {
+		c.Fleet = fleet.Result{Replicas: b.size(), Followed: 1, Alone: true, Reason: err.Error()}
+	} else {
+		c.Fleet = b.follow(r.Context())
+	}
+	b.note(r, c)
+	observability.WriteJSON(w, http.StatusOK, c)
+}
+
+// note writes an order into the audit log.
+func (b breakerAdmin) note(r *http.Request, c breakerChanged) {
+	attrs := []slog.Attr{
+		slog.String("breaker", c.Breaker), slog.String("peer", r.RemoteAddr), slog.Bool("here_only", c.HereOnly),
+		slog.Int("replicas", c.Fleet.Replicas), slog.Int("followed", c.Fleet.Followed),
+	}
 	message := "an operator has reset a breaker"
 	if c.Until != nil {
 		message = "an operator has forced a breaker"
 		attrs = append(attrs, slog.String("state", c.State), slog.Time("until", *c.Until), slog.String("reason", c.Reason))
 	}
 	b.audit(r.Context(), message, attrs...)
-	observability.WriteJSON(w, http.StatusOK, c)
 }
 
 // find returns the key of a name, as the list shows it.

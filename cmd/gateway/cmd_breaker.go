@@ -123,16 +123,30 @@ func (p program) changeBreaker(cmd *cobra.Command, flags adminFlags, output outp
 	if err := client.post(cmd.Context(), path, body, &changed); err != nil {
 		return err
 	}
-	return output.write(p.stdout, changed, func() error {
+	err = output.write(p.stdout, changed, func() error {
 		text := "is reset"
 		if changed.Until != nil {
 			text = "is forced " + printable(changed.State) + " until " + instant(*changed.Until, time.Now()) + ": " + printable(changed.Reason)
 		}
-		followers := "; every replica follows within a second"
-		if changed.HereOnly {
-			followers = ", on this replica alone: Redis does not answer, the others follow when it does"
-		}
-		_, err := fmt.Fprintln(p.stdout, printable(changed.Breaker), text+followers)
+		_, err := fmt.Fprintf(p.stdout, "%s %s\n%s\n", printable(changed.Breaker), text, followedText(changed.Fleet))
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	return orderNotFollowed(changed)
+}
+
+// orderNotFollowed is the failure of an order that does not hold on every
+// replica, as far as is known. Other than the commands of tokens and caches it
+// needs no repeating: it is kept, here or in Redis.
+func orderNotFollowed(c breakerChanged) error {
+	switch {
+	case c.Fleet.Followed >= c.Fleet.Replicas || !c.Fleet.Alone:
+		return notFollowed(c.Fleet)
+	case c.HereOnly:
+		return fmt.Errorf("only the replica that was asked has followed, of %d: Redis does not answer; the others follow by themselves when it does", c.Fleet.Replicas)
+	default:
+		return fmt.Errorf("nobody knows which of %d replicas have followed besides the one that was asked: the order is in Redis, where each looks twice a second; ask each by its own admin server", c.Fleet.Replicas)
+	}
 }

@@ -10,13 +10,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"iqgateway/breaker"
+	"iqgateway/internal/fleet"
 	"iqgateway/limiter"
 )
 
 // breakerRig is an admin server with the breaker endpoints over breakers that
 // do what the test says.
 type breakerRig struct {
-	err error
+	err   error
+	after fleet.Result // of an order that the store has taken
 	deeds
 }
 
@@ -34,6 +36,8 @@ func (b *breakerRig) start(t *testing.T) []string {
 			b.note("reset %s by %s", k, by)
 			return b.err
 		},
+		follow: func(context.Context) fleet.Result { return b.after },
+		size:   func() int { return 3 },
 		audit: func(_ context.Context, message string, attrs ...slog.Attr) { b.note("audit: %s %v", message, attrs[0]) },
 	}
 	return adminServer(t, admin.endpoints()...)
@@ -46,6 +50,7 @@ func TestBreakerCommands(t *testing.T) {
 	tests := map[string]struct {
 		args []string
 		err  error
+		after fleet.Result // zero = all have followed
 		code int
 		want []string // in what is printed
 		done []string // on the server
@@ -56,7 +61,7 @@ func TestBreakerCommands(t *testing.T) {
 		"list as YAML": {args: []string{"list", "-o", "yaml"}, want: []string{"state: half-open"}},
 		"open": {
 			args: []string{"open", crm, "--for", "10m", "--reason", "INC-1"},
-			want: []string{crm + " is forced open until 2026-01-05T13:09:37Z", ": INC-1; every replica follows within a second\n"},
+			want: []string{crm + " is forced open until 2026-01-05T13:09:37Z", ": INC-1\n3 of 3 replicas have followed\n"},
 			done: []string{"open " + crm + " for 10m0s by operator: INC-1", forced + crm},
 		},
 		"close": {
@@ -64,16 +69,30 @@ func TestBreakerCommands(t *testing.T) {
 			done: []string{"closed " + throttle + " for 1m30s by operator: we know", forced + throttle},
 		},
 		"open as JSON": {
-			args: []string{"open", crm, "--for", "10m", "--reason", "INC-1", "-o", "json"}, want: []string{`"until": "2026-01-05T13:09:37Z"`, `"state": "open"`},
+			args: []string{"open", crm, "--for", "10m", "--reason", "INC-1", "-o", "json"}, want: []string{`"until": "2026-01-05T13:09:37Z"`, `"state": "open"`, `"reason": "INC-1"`, `"followed": 3`},
 			done: []string{"open " + crm + " for 10m0s by operator: INC-1", forced + crm},
 		},
-		"reset": {args: []string{"reset", crm}, want: []string{crm + " is reset; every replica follows"}, done: []string{"reset " + crm + " by operator", wasReset + crm}},
+		"reset": {args: []string{"reset", crm}, want: []string{crm + " is reset\n3 of 3 replicas have followed\n"}, done: []string{"reset " + crm + " by operator", wasReset + crm}},
 		"Redis is away": {
-			args: []string{"open", crm, "--for", "1m", "--reason", "x"}, err: alone, want: []string{"on this replica alone: Redis does not answer"},
+			args: []string{"open", crm, "--for", "1m", "--reason", "x"}, err: alone, code: exitFailure, want: []string{"1 of 3 replicas have followed (it holds on this replica only", "redis is away)", "the others follow by themselves"},
 			done: []string{"open " + crm + " for 1m0s by operator: x", forced + crm},
 		},
 		"Redis is away, as JSON": {
-			args: []string{"reset", crm, "-o", "json"}, err: alone, want: []string{`"here_only": true`},
+			args: []string{"reset", crm, "-o", "json"}, err: alone, code: exitFailure, want: []string{`"here_only": true`, `"alone": true`, `"followed": 1`},
+			done: []string{"reset " + crm + " by operator", wasReset + crm},
+		},
+		"one is behind": {
+			args: []string{"reset", crm}, after: fleet.Result{Replicas: 3, Followed: 2, Behind: []string{"k2m"}}, code: exitFailure,
+			want: []string{crm + " is reset\n2 of 3 replicas have followed; behind: k2m", "not every replica has followed yet"},
+			done: []string{"reset " + crm + " by operator", wasReset + crm},
+		},
+		"no fleet": {
+			args: []string{"reset", crm}, after: fleet.Result{Replicas: 1, Followed: 1, Alone: true, Reason: "no Redis is configured"},
+			want: []string{crm + " is reset\nthis replica has followed (no Redis is configured"}, done: []string{"reset " + crm + " by operator", wasReset + crm},
+		},
+		"no keys, so no commands": {
+			args: []string{"reset", crm}, after: fleet.Result{Replicas: 3, Followed: 1, Alone: true, Reason: "no keys"}, code: exitFailure,
+			want: []string{"1 of 3 replicas have followed (no keys)", "nobody knows which of 3 replicas have followed", "the order is in Redis"},
 			done: []string{"reset " + crm + " by operator", wasReset + crm},
 		},
 		"it went with a reload": {
@@ -92,7 +111,10 @@ func TestBreakerCommands(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			rig := &breakerRig{err: tt.err}
+			rig := &breakerRig{err: tt.err, after: tt.after}
+			if tt.after.Replicas == 0 {
+				rig.after = fleet.Result{Replicas: 3, Followed: 3}
+			}
 			wantCommand(t, rig.start(t), tt.code, tt.want, append([]string{"breaker"}, tt.args...)...)
 			if diff := cmp.Diff(tt.done, rig.done); diff != "" {
 				t.Errorf("done (-want +got):\n%s", diff)

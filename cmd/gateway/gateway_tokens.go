@@ -26,7 +26,8 @@ func (s *stores) commands() map[string]fleet.Handler {
 			s.tokens.Retry(ctx, string(name))
 			return nil
 		},
-		commandPurgeCache: s.purgeCommand,
+		commandPurgeCache:     s.purgeCommand,
+		commandFollowBreakers: s.followBreakers,
 	}
 }
 
