@@ -77,9 +77,10 @@ fleet: deps ## several gateways on a real Redis: the long form (all on three top
 	$(GO) test -count=1 -v -timeout 30m -run='^TestFleet' ./cmd/gateway -long
 
 .PHONY: resilience
-resilience: deps ## every REL and chaos test, those of the gateway in the long form (30 rolling restarts)
+resilience: deps ## every REL and chaos test, those of the gateway in the long form (30 rolling restarts, 10000 slow clients)
 	$(GO) test -count=1 -timeout 30m -run='^Test(REL|Chaos)' $$($(GO) list ./... | grep -v '/cmd/gateway$$')
 	$(GO) test -count=1 -v -timeout 60m -run='^Test(REL|Chaos)' ./cmd/gateway -long
+	cd test && $(GO) test -count=1 -v -timeout 30m ./slow -long
 
 .PHONY: chaos
 chaos: deps ## numbered writes through three gateways while everything breaks, the leak soak: the long form (100000 and 1000000)
@@ -95,7 +96,7 @@ docs: ## regenerate the documents that come from the code
 	$(GO) test ./config -run Document -update
 
 .PHONY: deps
-deps: ## install what the tests need from the system (a C compiler, curl, redis-server, haproxy)
+deps: ## install what the tests need from the system (a C compiler, curl, redis-server, haproxy, slowhttptest)
 	@scripts/test-deps.sh
 
 .PHONY: clean
