@@ -38,7 +38,7 @@ func (b *breakerRig) start(t *testing.T) []string {
 		},
 		follow: func(context.Context) fleet.Result { return b.after },
 		size:   func() int { return 3 },
-		audit: func(_ context.Context, message string, attrs ...slog.Attr) { b.note("audit: %s %v", message, attrs[0]) },
+		audit:  func(_ context.Context, message string, attrs ...slog.Attr) { b.note("audit: %s %v", message, attrs[0]) },
 	}
 	return adminServer(t, admin.endpoints()...)
 }
@@ -48,12 +48,12 @@ func TestBreakerCommands(t *testing.T) {
 	const forced, wasReset = "audit: an operator has forced a breaker breaker=", "audit: an operator has reset a breaker breaker="
 	alone := fmt.Errorf("%w: redis is away", breaker.ErrHereOnly)
 	tests := map[string]struct {
-		args []string
-		err  error
+		args  []string
+		err   error
 		after fleet.Result // zero = all have followed
-		code int
-		want []string // in what is printed
-		done []string // on the server
+		code  int
+		want  []string // in what is printed
+		done  []string // on the server
 	}{
 		"list":         {args: []string{"list"}, want: []string{crm + "   ", "last failure: timeout", "2 more closed"}},
 		"list all":     {args: []string{"list", "--all"}, want: []string{"production/users"}},
