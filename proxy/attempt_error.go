@@ -220,10 +220,10 @@ func isCertificateError(err error) bool {
 // upstream or a library said: such texts repeat bytes of either side.
 func (e evidence) problem(service string) error {
 	kind := classify(e)
-	switch {
-	case kind == FailedCallerBody:
+	if kind == FailedCallerBody {
 		return e.callerBodyProblem()
-	case kind == FailedCallerGone:
+	}
+	if kind == FailedCallerGone {
 		return &failure{kind: kind, err: ErrCallerGone, unsent: !e.sent}
 	}
 	cause := e.err

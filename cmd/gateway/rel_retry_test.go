@@ -85,11 +85,11 @@ func TestREL25WarmConnections(t *testing.T) {
 			offered, failed := r.flood(t, lasting, customers)
 			arrived, repeats := len(r.calls("crm")), r.repeated(t, "crm")
 			t.Logf("%d offered, %d arrived (%.2f), %d repeated, %d failed", offered, arrived, float64(arrived)/float64(offered), repeats, failed)
-			if arrived*100 > offered*110+100 || arrived != offered+repeats {
+			if arrived*100 > offered*110+100 || arrived > offered+repeats {
 				t.Errorf("the upstream got %d requests, %d were offered and %d repeated", arrived, offered, repeats)
 			}
-			if repeats == 0 || failed > len(r.struck("crm"))-repeats {
-				t.Errorf("%d requests failed, %d were repeated", failed, repeats)
+			if struck := len(r.struck("crm")); repeats == 0 || failed >= struck {
+				t.Errorf("%d attempts were lost and %d repeated, %d requests failed", struck, repeats, failed)
 			}
 		})
 	}
@@ -146,7 +146,7 @@ const repeatable = `  crm: {retry: {budget: 100%}, quota: {kind: none}, cache: {
 // retried is a request, what its first attempts meet, and how it ends.
 type retried struct {
 	method, target, body string
-	fault                iqsim.Fault
+	fault, then          iqsim.Fault
 	edit                 func(*http.Request)
 
 	waits   time.Duration // before it ends, at least
@@ -168,8 +168,9 @@ func retries() map[string]retried {
 	after := func(seconds string) iqsim.Fault { return status(iqsim.Field{Name: "Retry-After", Value: seconds}) }
 	reset := iqsim.Fault{Kind: iqsim.FaultReset, Count: 1}
 	executed := iqsim.Fault{Kind: iqsim.FaultReset, Count: 1, At: iqsim.AtAfter}
-	always := status()
-	always.Count = 0
+	always, twice := status(), status()
+	always.Count, twice.Count = 0, 2
+	refused := iqsim.Fault{Kind: iqsim.FaultStatus, Status: http.StatusUnauthorized, Skip: 2}
 	again, once := accessLine{Attempts: 2, Retries: 1, Retry: "answered"}, func(why string) accessLine { return accessLine{Attempts: 1, Retry: why} }
 	return map[string]retried{
 		"a reset, then an answer":           {method: "GET", target: customers, fault: reset, status: 200, want: again, runs: 1},
@@ -185,6 +186,7 @@ func retries() map[string]retried {
 		"a PUT that it does not know":       {method: "PUT", target: companyNode, body: renamedNode, fault: reset, status: 502, outcome: exchange.OutcomeUnknown, want: once("unsafe")},
 		"a GET that mails":                  {method: "GET", target: "/dataconnect/lists/stores?Response=Csv.Email&Email.To=ada@example.com", fault: reset, status: 502, outcome: exchange.OutcomeUnknown, want: once("unsafe")},
 		"a POST while nobody listens":       {method: "POST", target: prices + "(x)/Pricing", body: "{}", status: 502, outcome: exchange.NotExecuted, want: accessLine{Attempts: 2, Retries: 1, Retry: "budget"}},
+		"nor by others, for a new token":    {method: "GET", target: customers, fault: twice, then: refused, status: 502, want: accessLine{Attempts: 3, Retries: 2, Retry: "failed"}},
 		"no more attempts than are allowed": {method: "GET", target: customers, fault: always, status: 503, want: accessLine{Attempts: 3, Retries: 2, Retry: "attempts"}},
 	}
 }
@@ -200,6 +202,9 @@ func TestRetries(t *testing.T) {
 			if tt.fault.Kind != "" {
 				tt.fault.Method = tt.method
 				r.arm(t, tt.fault)
+			}
+			if tt.then.Kind != "" {
+				r.arm(t, tt.then)
 			}
 			var edits []func(*http.Request)
 			if tt.edit != nil {
