@@ -23,6 +23,9 @@ const (
 	// closed, as the kernel resets what waits to be accepted, and how long a
 	// silent kept-alive connection is still read before it is closed.
 	lastLook = 100 * time.Millisecond
+	// firstLook is how old a connection without a first byte may become before
+	// lastLook alone counts: that byte may be on the way.
+	firstLook = 500 * time.Millisecond
 	// cutWait bounds how long handlers whose requests were cut may take to end,
 	// so that each leaves its access line.
 	cutWait = time.Second
@@ -67,7 +70,8 @@ type Drainer struct {
 	requests atomic.Int64
 	cut      context.CancelCauseFunc
 
-	accepted atomic.Int64 // when the latest connection was, Unix time in ns
+	began    time.Time    // what instants count from: the wall clock may be set
+	accepted atomic.Int64 // when the latest connection was, in ns
 	knocking atomic.Bool
 
 	mu       sync.Mutex
@@ -82,7 +86,7 @@ type Drainer struct {
 // and HTTP/2 if its Protocols say so.
 func NewDrainer(server *http.Server) *Drainer {
 	base, cut := context.WithCancelCause(context.Background())
-	d := &Drainer{server: server, cut: cut, conns: map[*drainConn]struct{}{}, arrived: map[string]bool{}}
+	d := &Drainer{server: server, cut: cut, began: time.Now(), conns: map[*drainConn]struct{}{}, arrived: map[string]bool{}}
 	server.Handler = d.handler(server.Handler)
 	server.ConnState = d.connState
 	server.BaseContext = func(net.Listener) context.Context { return base }
@@ -127,7 +131,8 @@ func (d *Drainer) panicked(value any, stack []byte) {
 }
 
 // Shutdown closes the listener and returns when every request has its answer.
-// When ctx ends first, those that run are cut, and its error is returned.
+// When ctx ends first, those that run are cut, and its error is returned, if
+// there are any.
 func (d *Drainer) Shutdown(ctx context.Context) error {
 	d.LameDuck()
 	d.closeListener(ctx)
@@ -136,25 +141,37 @@ func (d *Drainer) Shutdown(ctx context.Context) error {
 	if err == nil && d.poll(ctx, d.quiet) { // it does not wait for the refusal of a CONNECT
 		return nil
 	}
+	cut := d.working()
 	d.cut(cutError{})
 	// A handler that waits for its caller's bytes ends with the connection.
 	_ = d.server.Close()
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), cutWait)
 	defer cancel()
 	d.poll(bounded, d.quiet)
+	if !cut {
+		return nil
+	}
 	return context.Cause(ctx)
 }
 
 func (d *Drainer) quiet() bool { return d.requests.Load() == 0 }
 
+// working reports whether a request is under way, or the rest of its answer.
+func (d *Drainer) working() bool {
+	return !d.quiet() || slices.ContainsFunc(d.open(), (*drainConn).working)
+}
+
 // closeListener closes it once nobody connects any more.
 func (d *Drainer) closeListener(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lastCall)
 	defer cancel()
-	d.poll(ctx, func() bool { return time.Since(time.Unix(0, d.accepted.Load())) >= lastLook })
 	d.mu.Lock()
 	listener, served := d.listener, d.served
 	d.mu.Unlock()
+	if limited, ok := listener.(interface{ liftLimit() }); ok {
+		limited.liftLimit()
+	}
+	d.poll(ctx, func() bool { return time.Since(d.began)-time.Duration(d.accepted.Load()) >= lastLook })
 	if listener == nil { // Serve was not called
 		d.ending.Store(true)
 		return
@@ -185,7 +202,7 @@ func (d *Drainer) knock(ctx context.Context, own net.Addr) {
 }
 
 func (d *Drainer) arrives(c net.Conn) {
-	d.accepted.Store(time.Now().UnixNano())
+	d.accepted.Store(int64(time.Since(d.began)))
 	if d.knocking.Load() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -226,10 +243,13 @@ func (d *Drainer) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		d.requests.Add(1)
 		defer d.requests.Add(-1)
-		if r.ProtoMajor == 1 && d.lame.Load() {
-			w.Header().Set("Connection", "close")
+		if r.ProtoMajor > 1 {
+			next.ServeHTTP(w, r)
+			return
 		}
-		next.ServeHTTP(w, r)
+		answer := &lastAnswer{ResponseWriter: w, lame: &d.lame}
+		next.ServeHTTP(answer, r)
+		answer.begin() // net/http answers where the handler did not
 	})
 }
 
@@ -279,7 +299,7 @@ func (l *drainListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	l.drainer.arrives(c)
-	conn := &drainConn{Conn: c}
+	conn := &drainConn{Conn: c, began: time.Now()}
 	if l.tls == nil {
 		return conn, nil
 	}

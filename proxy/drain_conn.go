@@ -16,12 +16,13 @@ const protoHTTP2 = "h2"
 type drainConn struct {
 	net.Conn
 	secure *secureConn // nil = plain
+	began  time.Time
 
 	mu       sync.Mutex
 	state    http.ConnState
 	http2    bool
-	silent   bool      // idle, and no byte came since
-	retiring bool      // closed when lastLook passes in silence
+	silent   bool      // new or idle, and no byte came since
+	retiring bool      // closed when a last look passes in silence
 	deadline time.Time // that net/http set for reads
 	pending  bool      // the connection below does not know the deadline yet
 	readers  int       // reads under way
@@ -110,26 +111,27 @@ func (c *drainConn) SetDeadline(t time.Time) error {
 }
 
 // CloseWrite lets net/http end an answer before the request is read.
-func (c *drainConn) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return nil
-}
+func (c *drainConn) CloseWrite() error { return closeWrite(c.Conn) }
 
 // setState follows what net/http makes of the connection.
 func (c *drainConn) setState(state http.ConnState) {
-	// The handshake is over in every state but the first. Of HTTP/2 net/http
-	// tells states too, but it ends by GOAWAY.
-	http2 := state != http.StateNew && c.secure != nil && c.secure.speaksHTTP2()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.state, c.http2 = state, http2
-	if state == http.StateIdle {
+	c.state = state
+	if state == http.StateNew || state == http.StateIdle {
 		c.silent = true
 		return
 	}
 	c.speak()
+}
+
+// shaken notes the end of the handshake, after which a client may say nothing
+// for long. Of HTTP/2 net/http tells states too, but it ends by GOAWAY.
+func (c *drainConn) shaken(http2 bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.http2 = http2
+	c.silent = !http2
 }
 
 // speak notes that the connection has something to say after all.
@@ -142,13 +144,24 @@ func (c *drainConn) speak() {
 }
 
 // retire has a silent connection end, and reports whether no first byte or rest
-// of a header is awaited on it.
+// of a header is awaited on it. A new one has firstLook from its beginning.
 func (c *drainConn) retire() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.silent && !c.retiring && !c.http2 {
+		look := lastLook
+		if c.state == http.StateNew {
+			look = max(look, firstLook-time.Since(c.began))
+		}
 		c.retiring = true
-		_ = c.Conn.SetReadDeadline(time.Now().Add(lastLook)) // fails when closed
+		_ = c.Conn.SetReadDeadline(time.Now().Add(look)) // fails when closed
 	}
 	return c.http2 || c.state != http.StateNew && c.state != http.StateIdle
+}
+
+// working reports whether a request is under way, or the rest of its answer.
+func (c *drainConn) working() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state == http.StateActive
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"crypto/tls"
 	"sync"
 	"sync/atomic"
@@ -16,23 +17,26 @@ type secureConn struct {
 	drain *drainConn
 	lame  *atomic.Bool
 
-	once  sync.Once
-	http2 bool
+	http2 bool // by the handshake
 
 	mu        sync.Mutex
 	announced bool
 	out       frameTrack
 }
 
-// speaksHTTP2 reports what the handshake, which must be over, has agreed on.
-func (c *secureConn) speaksHTTP2() bool {
-	c.once.Do(func() { c.http2 = c.ConnectionState().NegotiatedProtocol == protoHTTP2 })
-	return c.http2
+// HandshakeContext is how net/http begins.
+func (c *secureConn) HandshakeContext(ctx context.Context) error {
+	if err := c.Conn.HandshakeContext(ctx); err != nil {
+		return err
+	}
+	c.http2 = c.ConnectionState().NegotiatedProtocol == protoHTTP2
+	c.drain.shaken(c.http2)
+	return nil
 }
 
 // Write implements [net.Conn].
 func (c *secureConn) Write(p []byte) (int, error) {
-	if !c.speaksHTTP2() {
+	if !c.http2 {
 		return c.Conn.Write(p)
 	}
 	c.mu.Lock()

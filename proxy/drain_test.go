@@ -28,6 +28,12 @@ type drained struct {
 
 func newDrained(t *testing.T, o proxy.ServerOptions) *drained {
 	t.Helper()
+	return newLimited(t, o, func(l net.Listener) net.Listener { return l })
+}
+
+// newLimited is newDrained with a limit for its listener.
+func newLimited(t *testing.T, o proxy.ServerOptions, limit func(net.Listener) net.Listener) *drained {
+	t.Helper()
 	d := &drained{ended: make(chan error, 1)}
 	inner := o.Handler
 	o.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -39,7 +45,7 @@ func newDrained(t *testing.T, o proxy.ServerOptions) *drained {
 	d.Drainer = proxy.NewDrainer(server)
 	l := listen(t)
 	d.address = l.Addr().String()
-	go func() { d.ended <- d.Serve(l) }()
+	go func() { d.ended <- d.Serve(limit(l)) }()
 	t.Cleanup(func() { _ = server.Close() })
 	return d
 }
@@ -161,7 +167,7 @@ func tick(t *testing.T) {
 }
 
 // What was sent before the listener closed is served: on a connection that was
-// silent until then, on a new one, and where half of the header has come.
+// silent until then, and where a part of the header has come, on a new one too.
 func TestDrainerServesWhatWasSent(t *testing.T) {
 	d := newDrained(t, proxy.ServerOptions{Handler: echo})
 	var silent, half, fresh []kept
@@ -179,6 +185,9 @@ func TestDrainerServesWhatWasSent(t *testing.T) {
 			t.Fatal(last, err)
 		}
 		_, _ = io.WriteString(k, post[:30])
+	}
+	for _, k := range fresh {
+		_, _ = io.WriteString(k, post[:1])
 	}
 	for _, k := range silent {
 		_, _ = io.WriteString(k, post)
@@ -200,7 +209,7 @@ func TestDrainerServesWhatWasSent(t *testing.T) {
 		_, _ = io.WriteString(k, post[30:])
 	}
 	for _, k := range fresh {
-		_, _ = io.WriteString(k, post)
+		_, _ = io.WriteString(k, post[1:])
 	}
 	for name, group := range map[string][]kept{"silent": silent, "half": half, "fresh": fresh} {
 		for i, k := range group {

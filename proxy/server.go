@@ -4,11 +4,8 @@ import (
 	"crypto/tls"
 	"log"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
-
-	"golang.org/x/net/netutil"
 )
 
 // ServerOptions sets the limits of a listener that callers reach.
@@ -78,10 +75,4 @@ func NewServer(o ServerOptions) *http.Server {
 	}
 	watchResets(server)
 	return server
-}
-
-// LimitConnections returns a listener that holds at most n connections; further
-// ones wait in the kernel's queue until one ends.
-func LimitConnections(l net.Listener, n int) net.Listener {
-	return netutil.LimitListener(l, n)
 }
