@@ -59,7 +59,7 @@ func newMemory(maxBytes int64, onEvict func(bytes int64)) *memory {
 		Weigher:          func(_ Key, r *resource) uint32 { return uint32(min(r.weight, math.MaxUint32)) },
 		ExpiryCalculator: untilUseless{},
 		OnAtomicDeletion: m.gone,
-		Clock:            wallClock{},
+		Clock:            steadyClock{time.Now()},
 		Logger:           &otter.NoopLogger{},
 	})
 	return m
@@ -235,7 +235,7 @@ type untilUseless struct{}
 
 // ExpireAfterCreate implements otter.ExpiryCalculator.
 func (untilUseless) ExpireAfterCreate(e otter.Entry[Key, *resource]) time.Duration {
-	return max(time.Duration(e.Value.until.UnixNano()-e.SnapshotAtNano), 1)
+	return max(time.Until(e.Value.until), 1)
 }
 
 // ExpireAfterUpdate implements otter.ExpiryCalculator.
@@ -248,12 +248,13 @@ func (untilUseless) ExpireAfterRead(e otter.Entry[Key, *resource]) time.Duration
 	return e.ExpiresAfter()
 }
 
-// wallClock does not tick: a clock that does would need a goroutine and someone
+// steadyClock is monotonic: when the wall clock is set, the store is not to be
+// empty. It does not tick: a clock that does would need a goroutine and someone
 // to stop it.
-type wallClock struct{}
+type steadyClock struct{ began time.Time }
 
 // NowNano implements otter.Clock.
-func (wallClock) NowNano() int64 { return time.Now().UnixNano() }
+func (c steadyClock) NowNano() int64 { return c.began.UnixNano() + int64(time.Since(c.began)) }
 
 // Tick implements otter.Clock.
-func (wallClock) Tick(time.Duration) <-chan time.Time { return nil }
+func (steadyClock) Tick(time.Duration) <-chan time.Time { return nil }

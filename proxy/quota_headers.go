@@ -251,7 +251,7 @@ func setRetryAfter(h http.Header, v exchange.QuotaView, id string, now time.Time
 	if v.Known && !v.Concurrency && v.Remaining == 0 {
 		wait = max(wait, v.Opens)
 	}
-	if given, ok := exchange.ParseRetryAfter(h.Get("Retry-After")); ok && given.Wait(now) >= wait {
+	if given, ok := exchange.ParseRetryAfter(h.Get("Retry-After")); ok && given.WaitBy(h.Get("Date"), now) >= wait {
 		return
 	}
 	h["Retry-After"] = []string{strconv.FormatInt(wholeSeconds(wait+jitter(wait, id)), 10)}

@@ -37,6 +37,7 @@ type SessionsOptions struct {
 // that needs it, and ends with Close.
 type Sessions struct {
 	options SessionsOptions
+	began   time.Time       // what instants count from: the wall clock may be set
 	ctx     context.Context //nolint:containedctx // of background work, which belongs to no request
 	cancel  context.CancelFunc
 
@@ -54,7 +55,7 @@ func NewSessions(o SessionsOptions) *Sessions {
 	if o.Random == nil {
 		o.Random = rand.Float64
 	}
-	s := &Sessions{options: o, known: make(map[SessionKey]*session)}
+	s := &Sessions{options: o, began: o.Now(), known: make(map[SessionKey]*session)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }

@@ -14,7 +14,7 @@ type session struct {
 	key      SessionKey
 	upstream *url.URL     // as configured
 	store    SessionStore // nil = this process only
-	used     atomic.Int64 // nanoseconds since 1970
+	used     atomic.Int64 // nanoseconds since the owner began
 
 	mu       sync.Mutex
 	jar      jar
@@ -27,9 +27,11 @@ func (n *session) now() time.Time { return n.owner.options.Now() }
 
 func (n *session) hooks() *SessionHooks { return &n.owner.options.Hooks }
 
-func (n *session) touch(now time.Time) { n.used.Store(now.UnixNano()) }
+func (n *session) touch(now time.Time) { n.used.Store(int64(now.Sub(n.owner.began))) }
 
-func (n *session) idle(now time.Time) time.Duration { return now.Sub(time.Unix(0, n.used.Load())) }
+func (n *session) idle(now time.Time) time.Duration {
+	return now.Sub(n.owner.began) - time.Duration(n.used.Load())
+}
 
 // preferred returns the host to use instead of the configured one, nil for none.
 func (n *session) preferred() *url.URL {

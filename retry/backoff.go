@@ -34,10 +34,7 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	wait := time.Duration(0)
 	for _, value := range h["Retry-After"] {
 		after, _ := exchange.ParseRetryAfter(value)
-		if date, err := http.ParseTime(h.Get("Date")); err == nil && !after.At.IsZero() {
-			now = date
-		}
-		wait = max(wait, after.Wait(now))
+		wait = max(wait, after.WaitBy(h.Get("Date"), now))
 	}
 	return wait
 }

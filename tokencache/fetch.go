@@ -141,14 +141,15 @@ func refusalError(r *oauth2.RetrieveError) *FetchError {
 		e.text += " " + e.Code
 	}
 	e.Refused = refusesCredential(e.Status, e.Code)
-	e.retryAfter = askedFor(r.Response.Header.Get("Retry-After"), time.Now())
+	e.retryAfter = askedFor(r.Response.Header, time.Now())
 	return e
 }
 
-// askedFor reads a Retry-After, 0 = none or nonsense.
-func askedFor(field string, now time.Time) time.Duration {
-	after, _ := exchange.ParseRetryAfter(field)
-	return min(after.Wait(now), maxAskedFor)
+// askedFor reads a Retry-After, by the endpoint's own clock where it tells its
+// time; 0 = none or nonsense.
+func askedFor(h http.Header, now time.Time) time.Duration {
+	after, _ := exchange.ParseRetryAfter(h.Get("Retry-After"))
+	return min(after.WaitBy(h.Get("Date"), now), maxAskedFor)
 }
 
 // refusesCredential decides what counts against the account. In doubt it does:

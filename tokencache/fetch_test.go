@@ -265,7 +265,7 @@ func TestAskedFor(t *testing.T) {
 		now.Add(-time.Hour).Format(http.TimeFormat):      0,
 		now.Add(time.Hour).Format(http.TimeFormat):       time.Minute,
 	} {
-		if got := askedFor(field, now); got != want {
+		if got := askedFor(http.Header{"Retry-After": {field}}, now); got != want {
 			t.Errorf("%q: %s, want %s", field, got, want)
 		}
 	}

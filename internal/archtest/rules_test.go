@@ -39,6 +39,7 @@ var imports = map[string][]string{
 	"tokencache/redisstore":     {"tokencache", "internal/redisconn"},
 
 	"internal/archtest":      nil,
+	"internal/clocktest":     nil,
 	"internal/iqsim":         nil,
 	"internal/iqsim/simtest": {"internal/iqsim"}, // starts it for tests
 	"internal/rawcase":       nil,
@@ -54,7 +55,7 @@ var imports = map[string][]string{
 
 // testImports may be imported by the tests of every package.
 var testImports = []string{
-	"internal/iqsim", "internal/iqsim/simtest", "internal/rawcase", "internal/redistest",
+	"internal/clocktest", "internal/iqsim", "internal/iqsim/simtest", "internal/rawcase", "internal/redistest",
 	"breaker/storetest", "cache/storetest", "limiter/storetest", "tokencache/storetest",
 }
 

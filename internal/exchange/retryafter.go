@@ -40,6 +40,15 @@ func (r RetryAfter) Wait(answered time.Time) time.Duration {
 	return max(0, r.At.Sub(answered))
 }
 
+// WaitBy returns the time that is left by an answer's Date field, or from now on
+// where that cannot be read.
+func (r RetryAfter) WaitBy(date string, now time.Time) time.Duration {
+	if at, err := http.ParseTime(date); err == nil {
+		now = at
+	}
+	return r.Wait(now)
+}
+
 // wholeNumber reads decimal digits; whatever exceeds bound reads as bound.
 func wholeNumber(text string, bound int64) (int64, bool) {
 	n := int64(0)
