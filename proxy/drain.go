@@ -23,6 +23,9 @@ const (
 	// closed, as the kernel resets what waits to be accepted, and how long a
 	// silent kept-alive connection is still read before it is closed.
 	lastLook = 100 * time.Millisecond
+	// firstLook is how old a connection without a first byte may become before
+	// lastLook alone counts: that byte may be on the way.
+	firstLook = 500 * time.Millisecond
 	// cutWait bounds how long handlers whose requests were cut may take to end,
 	// so that each leaves its access line.
 	cutWait = time.Second
@@ -128,7 +131,8 @@ func (d *Drainer) panicked(value any, stack []byte) {
 }
 
 // Shutdown closes the listener and returns when every request has its answer.
-// When ctx ends first, those that run are cut, and its error is returned.
+// When ctx ends first, those that run are cut, and its error is returned, if
+// there are any.
 func (d *Drainer) Shutdown(ctx context.Context) error {
 	d.LameDuck()
 	d.closeListener(ctx)
@@ -137,25 +141,37 @@ func (d *Drainer) Shutdown(ctx context.Context) error {
 	if err == nil && d.poll(ctx, d.quiet) { // it does not wait for the refusal of a CONNECT
 		return nil
 	}
+	cut := d.working()
 	d.cut(cutError{})
 	// A handler that waits for its caller's bytes ends with the connection.
 	_ = d.server.Close()
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), cutWait)
 	defer cancel()
 	d.poll(bounded, d.quiet)
+	if !cut {
+		return nil
+	}
 	return context.Cause(ctx)
 }
 
 func (d *Drainer) quiet() bool { return d.requests.Load() == 0 }
 
+// working reports whether a request is under way, or the rest of its answer.
+func (d *Drainer) working() bool {
+	return !d.quiet() || slices.ContainsFunc(d.open(), (*drainConn).working)
+}
+
 // closeListener closes it once nobody connects any more.
 func (d *Drainer) closeListener(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lastCall)
 	defer cancel()
-	d.poll(ctx, func() bool { return time.Since(d.began)-time.Duration(d.accepted.Load()) >= lastLook })
 	d.mu.Lock()
 	listener, served := d.listener, d.served
 	d.mu.Unlock()
+	if limited, ok := listener.(interface{ liftLimit() }); ok {
+		limited.liftLimit()
+	}
+	d.poll(ctx, func() bool { return time.Since(d.began)-time.Duration(d.accepted.Load()) >= lastLook })
 	if listener == nil { // Serve was not called
 		d.ending.Store(true)
 		return
@@ -227,10 +243,13 @@ func (d *Drainer) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		d.requests.Add(1)
 		defer d.requests.Add(-1)
-		if r.ProtoMajor == 1 && d.lame.Load() {
-			w.Header().Set("Connection", "close")
+		if r.ProtoMajor > 1 {
+			next.ServeHTTP(w, r)
+			return
 		}
-		next.ServeHTTP(w, r)
+		answer := &lastAnswer{ResponseWriter: w, lame: &d.lame}
+		next.ServeHTTP(answer, r)
+		answer.begin() // net/http answers where the handler did not
 	})
 }
 
@@ -280,7 +299,7 @@ func (l *drainListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	l.drainer.arrives(c)
-	conn := &drainConn{Conn: c}
+	conn := &drainConn{Conn: c, began: time.Now()}
 	if l.tls == nil {
 		return conn, nil
 	}
