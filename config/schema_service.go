@@ -126,7 +126,8 @@ type Timeouts struct {
 
 // Retry is when an attempt is repeated: safe or proven-unsent requests only.
 type Retry struct {
-	// MaxAttempts in total; 1 = never repeat.
+	// MaxAttempts in total, whatever repeats; 1 = never repeat what failed. One
+	// repetition after a 401 or a 429, which were not executed, is always left.
 	MaxAttempts int `yaml:"max_attempts" default:"3" range:"1..10"`
 	// Budget is how many repetitions there may be per request, over all
 	// requests to the service.

@@ -25,8 +25,8 @@ type StageOptions struct {
 // has ended.
 //
 // An upstream's 429 means that the request was not executed. It is tried once
-// more, with another token, if it has no body that cannot be sent again; what
-// reaches the caller is marked in the exchange.
+// more, with another token, if it has no body that cannot be sent again and the
+// exchange may make another attempt; what reaches the caller is marked in it.
 //
 // The errors are *[exchange.Problem], QuotaExceeded and QuotaUnavailable, both
 // with Outcome NotExecuted, and the context's own error when the caller left.
@@ -209,7 +209,7 @@ func (c *call) attempt(req *http.Request, t *Ticket, spare bool) (resp *http.Res
 	}
 	o := c.read(resp)
 	c.bucket.limiter.options.Hooks.anomalies(c.name, o.Anomalies)
-	spare = spare && resp.StatusCode == http.StatusTooManyRequests
+	spare = spare && resp.StatusCode == http.StatusTooManyRequests && c.exchange.MayRepeat()
 	again = c.bucket.answered(t, o, spare)
 	if t.slot {
 		resp.Body = exchange.OnEnd(resp.Body, func() { c.bucket.closed(t) })

@@ -29,6 +29,8 @@ func TestUpstreams429IsTriedAgain(t *testing.T) {
 			want{class: "batch", method: http.MethodPost, body: io.MultiReader(strings.NewReader("order"))}, false, nil,
 		},
 		"no time to wait": {want{class: "interactive"}, false, nil},
+		"no attempt left": {want{class: "batch", most: 1}, false, nil},
+		"one is left":     {want{class: "batch", most: 2}, true, nil},
 		"must not wait":   {want{class: "batch", noWait: true}, false, nil},
 		"a hidden limit": {want{class: "batch"}, false, func(n int64, h http.Header) {
 			if n == 2 {

@@ -217,6 +217,7 @@ type want struct {
 	method string
 	body   io.Reader
 	noWait bool
+	most   int             // attempts, 0 = no bound
 	ctx    context.Context //nolint:containedctx // an argument with a name
 }
 
@@ -242,7 +243,7 @@ func (r *rig) open(w want) (*http.Response, *exchange.Exchange, error) {
 		w.caller = "pos"
 	}
 	ex := &exchange.Exchange{
-		Caller: &exchange.Caller{Name: w.caller}, Class: w.class, NoWait: w.noWait, Credential: "retail",
+		Caller: &exchange.Caller{Name: w.caller}, Class: w.class, NoWait: w.noWait, MaxAttempts: w.most, Credential: "retail",
 		Target: &exchange.Target{
 			Environment: "production", Service: "crm", Policy: "authenticated",
 			Write: w.method != http.MethodGet && w.method != http.MethodHead,

@@ -50,7 +50,8 @@ type Upstream struct {
 
 // Settings say what is repeated.
 type Settings struct {
-	// MaxAttempts of one request in total; less than 2 = nothing is repeated.
+	// MaxAttempts of one request in total, those of the stages below included;
+	// less than 2 = nothing is repeated here, and once there.
 	MaxAttempts int
 	// Budget is how many repetitions there may be per request, over the last ten
 	// seconds and all requests to the upstream; 0.1 = one for ten requests. At

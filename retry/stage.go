@@ -10,6 +10,10 @@ import (
 // defaultBuffer is what is kept of a body, in bytes.
 const defaultBuffer = 64 << 10
 
+// leastAttempts is how many the stages below may always make, so that a token
+// can be replaced where nothing is repeated here.
+const leastAttempts = 2
+
 // StageOptions are the settings of [Set.Stage].
 type StageOptions struct {
 	// Kind says what an error of the stages below is about. Required.
@@ -22,7 +26,9 @@ type StageOptions struct {
 }
 
 // Stage returns the outbound stage that repeats attempts. Everything below it
-// runs again for a repetition: another token of the quota, another permit.
+// runs again for a repetition: another token of the quota, another permit. The
+// stages below may repeat, too, what was refused unexecuted; they are handed
+// down how many attempts there may be ([exchange.Exchange.MayRepeat]).
 //
 // It repeats what provably did not reach the upstream (errors with a method
 // NothingSent), and on a lost connection or one of Settings.Statuses also what
@@ -56,7 +62,11 @@ func (s *stage) RoundTrip(req *http.Request) (*http.Response, error) {
 		return s.next.RoundTrip(req)
 	}
 	u := s.set.upstreams[Key{ex.Target.Environment, ex.Target.Service}]
-	if u == nil || u.settings.MaxAttempts < 2 {
+	if u == nil {
+		return s.next.RoundTrip(req)
+	}
+	ex.MaxAttempts = ex.Attempts + max(u.settings.MaxAttempts, leastAttempts)
+	if u.settings.MaxAttempts < 2 {
 		return s.next.RoundTrip(req)
 	}
 	u.shared.request(s.now())

@@ -80,22 +80,41 @@ func TestWhatIsRepeated(t *testing.T) {
 	}
 }
 
-// MaxAttempts bounds what the upstream sees, whoever repeats it: the transport
-// and the stages below do as well.
+// MaxAttempts bounds what the upstream sees, whoever repeats it: what the stages
+// below have sent counts, and they are told how much they may.
 func TestAttemptsOfOthersCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		made := 0
 		next := tripper(func(r *http.Request) (*http.Response, error) {
 			made++
-			exchange.From(r.Context()).Attempts += 2
+			ex := exchange.From(r.Context())
+			if ex.Attempts++; ex.MayRepeat() {
+				ex.Attempts++
+			}
 			return nil, lost(false)
 		})
 		req, ex := get().request(t)
 		ex.Attempts = 7 // of a session call, say
-		if _, err := staged(t, Options{}, defaults(), next).RoundTrip(req); err == nil || made != 2 || ex.Attempts != 11 {
+		if _, err := staged(t, Options{}, defaults(), next).RoundTrip(req); err == nil || made != 2 || ex.Attempts != 10 {
 			t.Errorf("%v after %d rounds, %d attempts", err, made, ex.Attempts)
 		}
 	})
+}
+
+// Where nothing is repeated, what was refused unexecuted may be, once.
+func TestLeastAttemptsOfOthers(t *testing.T) {
+	for attempts, want := range map[int]int{1: 2, 2: 2, 3: 3} {
+		s := defaults()
+		s.MaxAttempts = attempts
+		req, ex := get().request(t)
+		next := &below{do: always(status(200))}
+		resp, err := staged(t, Options{}, s, next).RoundTrip(req)
+		if err != nil || ex.MaxAttempts != want || !ex.MayRepeat() {
+			t.Errorf("%d: %v, at most %d attempts, want %d", attempts, err, ex.MaxAttempts, want)
+			continue
+		}
+		_ = resp.Body.Close()
+	}
 }
 
 type tripper func(*http.Request) (*http.Response, error)

@@ -25,9 +25,10 @@ type StageOptions struct {
 // with bearer authentication it has a valid token before anything below runs
 // (and spends quota), and leaves what writes it in the request's context for
 // [exchange.AuthorizerFrom]. A 401 replaces the token and is answered by
-// sending the request once more, through everything below again; a caller
-// never sees a 401 that was about our credential. A 403 is an answer like any
-// other: another token would change nothing.
+// sending the request once more, through everything below again, if the
+// exchange may make another attempt; a caller never sees a 401 that was about
+// our credential. A 403 is an answer like any other: another token would change
+// nothing.
 //
 // The errors are *[exchange.Problem]: TokenUnavailable and
 // UpstreamCredentialRejected, both with Outcome NotExecuted, and the context's
@@ -95,6 +96,10 @@ func (s *stage) attempt(req *http.Request, ex *exchange.Exchange, e *entry, t *t
 			return nil, rejectedProblem(e.id, ex, whyKept(e.id, err)).Because(err)
 		}
 		return nil, problemOf(req.Context(), e.id, err)
+	}
+	if !ex.MayRepeat() {
+		spare.Abandon()
+		return nil, rejectedProblem(e.id, ex, "the token has been replaced, but all attempts of this request are made (retry.max_attempts): repeat the request")
 	}
 	body, replayed = again(req, spare)
 	if !replayed {

@@ -170,7 +170,7 @@ func retries() map[string]retried {
 	executed := iqsim.Fault{Kind: iqsim.FaultReset, Count: 1, At: iqsim.AtAfter}
 	always, twice := status(), status()
 	always.Count, twice.Count = 0, 2
-	refused := iqsim.Fault{Kind: iqsim.FaultStatus, Status: http.StatusUnauthorized, Skip: 2}
+	refused := iqsim.Fault{Kind: iqsim.FaultStatus, Method: http.MethodGet, Status: http.StatusUnauthorized, Skip: 2}
 	again, once := accessLine{Attempts: 2, Retries: 1, Retry: "answered"}, func(why string) accessLine { return accessLine{Attempts: 1, Retry: why} }
 	return map[string]retried{
 		"a reset, then an answer":           {method: "GET", target: customers, fault: reset, status: 200, want: again, runs: 1},

@@ -49,6 +49,7 @@ type Exchange struct {
 	NoWait     bool    // X-Gateway-Wait: 0: refuse rather than wait for quota
 
 	Attempts       int      // requests sent upstream
+	MaxAttempts    int      // how many Attempts may become; 0 = no bound
 	Upstream       *url.URL // where the last attempt went: the target's, or the host that its session prefers
 	UpstreamStatus int      // of the last attempt; 0 when it gave no answer
 	Account        string   // whose token the last attempt carried, as [AccountOf] names it; "" = none
@@ -82,6 +83,10 @@ func (ex *Exchange) SetTarget(t Target) {
 	ex.routed = t
 	ex.Target = &ex.routed
 }
+
+// MayRepeat reports whether one attempt more is allowed. Whoever repeats what the
+// upstream has seen asks for it first.
+func (ex *Exchange) MayRepeat() bool { return ex.MaxAttempts == 0 || ex.Attempts < ex.MaxAttempts }
 
 // Caller is an internal application whose credentials were verified.
 type Caller struct {
