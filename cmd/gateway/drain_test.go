@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"syscall"
@@ -129,6 +130,31 @@ func TestREL42DrainHurries(t *testing.T) {
 	}
 	if !strings.Contains(log, "requests were cut") {
 		t.Errorf("the end does not tell:\n%s", tail(log))
+	}
+}
+
+// Connections that ask for nothing, such as those of balancers that only look
+// whether a port is open, are no requests that an end would cut.
+func TestREL42DrainOfSilentConnections(t *testing.T) {
+	t.Parallel()
+	g := newRolling(t, 1)
+	m := g.members[0]
+	for _, address := range []string{m.server, m.status} {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+	}
+	if status, text, err := g.send(t.Context(), g.direct(t, false), http.MethodGet, "https://gateways"+customers, nil); status != http.StatusOK {
+		t.Fatal(status, text, err)
+	}
+	m.process.signal(t, syscall.SIGTERM)
+	await(t, "it drains", func() bool { return strings.Contains(m.process.out.String(), `"msg":"draining"`) })
+	m.process.signal(t, syscall.SIGTERM)
+	m.ended(t, exitOK)
+	if log := m.process.out.String(); strings.Contains(log, "requests were cut") {
+		t.Errorf("a request was cut:\n%s", tail(log))
 	}
 }
 

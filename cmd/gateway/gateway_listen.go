@@ -81,21 +81,22 @@ func (g *gateway) listen(ctx context.Context, name string, address config.HostPo
 	if err != nil {
 		return fmt.Errorf("%s.address (%s): %w", name, g.cfg.Source(name+".address"), err)
 	}
-	e := endpoint{name: name, server: server, listener: l}
-	if callers {
-		if n := g.cfg.Server.Limits.MaxConnections; n > 0 {
-			e.listener = proxy.LimitConnections(l, n)
-		}
-		e.drainer = proxy.NewDrainer(server) //nolint:contextcheck // requests outlive what ctx starts
+	if n := g.cfg.Server.Limits.MaxConnections; callers && n > 0 {
+		l = proxy.LimitConnections(l, n)
 	}
+	e := endpoint{name: name, listener: l, callers: callers}
+	e.drainer = proxy.NewDrainer(server) //nolint:contextcheck // requests outlive what ctx starts
 	g.endpoints = append(g.endpoints, e)
 	return nil
 }
 
 // plainServer is a server for probes and operators.
 func plainServer(h http.Handler, log *slog.Logger) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
 	return &http.Server{
-		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second,
+		Handler: h, Protocols: protocols, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second,
 		WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -23,37 +22,16 @@ const hurried = time.Second
 // endpoint is one bound listener and the server on it.
 type endpoint struct {
 	name     string
-	server   *http.Server
 	listener net.Listener
-	drainer  *proxy.Drainer // of listeners for callers; nil = of probes and operators
+	drainer  *proxy.Drainer
+	callers  bool // it is theirs; false = of probes and operators
 }
 
 func (e endpoint) serve() error {
-	var err error
-	switch {
-	case e.drainer != nil:
-		err = e.drainer.Serve(e.listener)
-	case e.server.TLSConfig != nil:
-		err = e.server.ServeTLS(e.listener, "", "")
-	default:
-		err = e.server.Serve(e.listener)
+	if err := e.drainer.Serve(e.listener); err != nil {
+		return fmt.Errorf("%s listener: %w", e.name, err)
 	}
-	if err == nil || errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return fmt.Errorf("%s listener: %w", e.name, err)
-}
-
-// shutdown waits for what runs; when ctx ends first, that is cut.
-func (e endpoint) shutdown(ctx context.Context) error {
-	if e.drainer != nil {
-		return e.drainer.Shutdown(ctx)
-	}
-	err := e.server.Shutdown(ctx)
-	if err != nil {
-		_ = e.server.Close()
-	}
-	return err
+	return nil
 }
 
 // lifetimes runs endpoints until one fails or ctx ends, then drains: not ready
@@ -70,9 +48,9 @@ type lifetimes struct {
 func (l lifetimes) run(ctx context.Context) error {
 	group, groupCtx := errgroup.WithContext(ctx)
 	for _, e := range l.endpoints {
-		group.Go(l.guarded(e.name+" listener", e.serve))
+		group.Go(l.guarded(ctx, e.name+" listener", e.serve))
 	}
-	group.Go(l.guarded("drain", func() error {
+	group.Go(l.guarded(ctx, "drain", func() error {
 		<-groupCtx.Done()
 		l.draining.Store(true)
 		if ctx.Err() != nil { // asked to stop, not failed
@@ -86,11 +64,11 @@ func (l lifetimes) run(ctx context.Context) error {
 }
 
 // guarded has a panic end the gateway as an error does, with a drain.
-func (l lifetimes) guarded(what string, do func() error) func() error {
+func (l lifetimes) guarded(ctx context.Context, what string, do func() error) func() error {
 	return func() error {
 		err := fmt.Errorf("%s: panicked", what)
 		steady.Try(func() { err = do() }, func(value any, stack []byte) {
-			l.log.LogAttrs(context.Background(), slog.LevelError, "panic in the "+what, observability.PanicAttrs(value, stack)...)
+			l.log.LogAttrs(ctx, slog.LevelError, "panic in the "+what, observability.PanicAttrs(value, stack)...)
 		})
 		return err
 	}
@@ -100,7 +78,7 @@ func (l lifetimes) guarded(what string, do func() error) func() error {
 // clients that their connections end.
 func (l lifetimes) quack() {
 	for _, e := range l.endpoints {
-		if e.drainer != nil {
+		if e.callers {
 			e.drainer.LameDuck()
 		}
 	}
@@ -123,11 +101,11 @@ func (l lifetimes) shutdown(ctx context.Context) error {
 	for _, callers := range []bool{true, false} {
 		var wave errgroup.Group
 		for _, e := range l.endpoints {
-			if (e.drainer != nil) != callers {
+			if e.callers != callers {
 				continue
 			}
-			wave.Go(l.guarded("end of the "+e.name+" listener", func() error {
-				if err := e.shutdown(ctx); err != nil {
+			wave.Go(l.guarded(ctx, "end of the "+e.name+" listener", func() error {
+				if err := e.drainer.Shutdown(ctx); err != nil {
 					return fmt.Errorf("%s: requests were cut after %s: %w", e.name, time.Since(begun).Round(time.Millisecond), err)
 				}
 				return nil
