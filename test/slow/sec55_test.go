@@ -68,28 +68,28 @@ func TestSEC55SlowClients(t *testing.T) {
 	quietFor, connections, crowd, windows := 2*time.Second, 200, 50, 4
 	if *long {
 		r = rules{header: 5 * time.Second, body: 10 * time.Second, write: 10 * time.Second, idle: 15 * time.Second, total: 20 * time.Second}
-		quietFor, connections, crowd, windows = 20*time.Second, 1000, 1000, 40
+		quietFor, connections, crowd, windows = 10*time.Second, 1000, 1000, 40
 	}
 	s := newSubject(t, build(t), r.settings())
 	s.warm(t, time.Second)
-	quiet := s.warm(t, quietFor).Within(0.99)
-	t.Logf("quiet: p99 %s", quiet)
 	all := attacks(r, connections, crowd, windows)
 	if *long {
 		for _, a := range all {
-			t.Run(a.name, func(t *testing.T) { s.suffer(t, quiet, a) })
+			t.Run(a.name, func(t *testing.T) { s.suffer(t, quietFor, a) })
 		}
 	} else {
-		s.suffer(t, quiet, all...)
+		s.suffer(t, quietFor, all...)
 	}
 	if _, most := s.resident(t); most > mostInAll {
 		t.Errorf("%d bytes of memory, more than %d", most, int64(mostInAll))
 	}
 }
 
-// suffer lets attackers in, all at once, beside the good callers.
-func (s *subject) suffer(t *testing.T, quiet time.Duration, all ...attack) {
+// suffer lets attackers in, all at once, beside the good callers. How these fare
+// without is measured right before: the machine may have other work, too.
+func (s *subject) suffer(t *testing.T, quietFor time.Duration, all ...attack) {
 	t.Helper()
+	quiet := s.warm(t, quietFor).Within(0.99)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var good sync.WaitGroup
@@ -105,8 +105,8 @@ func (s *subject) suffer(t *testing.T, quiet time.Duration, all ...attack) {
 	}
 	now, _ := s.resident(t)
 	p99 := met.Within(0.99)
-	t.Logf("up to %d connections, gone after %s; %d good requests, p99 %s, %.1f times the quiet one; %d MiB",
-		peak, gone.Round(100*time.Millisecond), met.Requests(), p99, float64(p99)/float64(quiet), now/mib)
+	t.Logf("up to %d connections, gone after %s; %d good requests, p99 %s, %.1f times the quiet %s; %d MiB",
+		peak, gone.Round(100*time.Millisecond), met.Requests(), p99, float64(p99)/float64(quiet), quiet, now/mib)
 	if most := max(2*quiet, unnoticed); *long && p99 > most {
 		t.Errorf("p99 %s, more than %s", p99, most)
 	}
@@ -141,7 +141,7 @@ func (s *subject) attacked(t *testing.T, all []attack) (peak int) {
 		peak = max(peak, n)
 		return n
 	}
-	must(t, rig.Await(ctx, time.Minute, "the attacks begin", func() bool {
+	must(t, rig.Await(ctx, 3*time.Minute, "the attacks begin", func() bool {
 		count()
 		tried := 0
 		for _, c := range crowds {
