@@ -57,7 +57,7 @@ func (g *gate) RoundTrip(req *http.Request) (*http.Response, error) {
 	ex := exchange.From(req.Context())
 	u, err := g.set.of(ex)
 	if err != nil {
-		closeBody(req)
+		exchange.CloseBody(req)
 		return nil, err
 	}
 	ex.Breaker = exchange.BreakerClosed
@@ -66,7 +66,7 @@ func (g *gate) RoundTrip(req *http.Request) (*http.Response, error) {
 		r = u.throttle(bucket).peek()
 	}
 	if r != nil {
-		closeBody(req)
+		exchange.CloseBody(req)
 		return nil, g.set.refuse(ex, r, false)
 	}
 	return g.next.RoundTrip(req)
@@ -83,12 +83,6 @@ func (s *Set) of(ex *exchange.Exchange) (*upstream, error) {
 		return nil, fmt.Errorf("breaker: no upstream %s/%s", ex.Target.Environment, ex.Target.Service)
 	}
 	return u, nil
-}
-
-func closeBody(req *http.Request) {
-	if req.Body != nil {
-		_ = req.Body.Close()
-	}
 }
 
 // Permit returns the outbound stage that takes a permit for each attempt, and
@@ -115,12 +109,12 @@ func (s *permits) RoundTrip(req *http.Request) (*http.Response, error) {
 	ex := exchange.From(req.Context())
 	u, err := s.set.of(ex)
 	if err != nil {
-		closeBody(req)
+		exchange.CloseBody(req)
 		return nil, err
 	}
 	p := &pass{options: &s.options, upstream: u}
 	if r := p.take(req, s.options.Bucket(ex)); r != nil {
-		closeBody(req)
+		exchange.CloseBody(req)
 		return nil, s.set.refuse(ex, r, true)
 	}
 	ex.Breaker = string(p.state())

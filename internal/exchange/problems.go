@@ -201,7 +201,7 @@ func loadProblems() []ProblemSpec {
 		},
 		{
 			UpstreamBusy, http.StatusServiceUnavailable, "Too many requests to the upstream", "connection_limit_reached",
-			"As many requests to the upstream are under way as this replica sends at once (services.NAME.limits.max_in_flight), and none ended in time.",
+			"As many requests to the upstream are under way as this replica sends at once (services.NAME.limits.max_in_flight), and none ended in time; or as many wait, and the place of this one went to a caller with fewer.",
 			"Retry after the given time. Operators: the upstream is slower than usual, or the limit too low for it.",
 		},
 		{
