@@ -25,7 +25,10 @@ func (e egressError) Error() string { return string(e) }
 // echoes the request holds the token. Names and addresses are those that were
 // configured or dialled.
 func describe(err error) string {
-	for _, own := range [...]error{errTotal, errBodyIdle, errTooManyInterim, errUnprocessed, errSpoilt, errSlowUpload, errRevoked} {
+	for _, own := range [...]error{
+		errTotal, errBodyIdle, errUploadIdle, errTooManyInterim, errUnprocessed, errSpoilt, errSlowUpload, errRevoked,
+		errPoolClosed, errCut,
+	} {
 		if errors.Is(err, own) {
 			return own.Error()
 		}
@@ -144,10 +147,16 @@ func describeProtocol(err error) string {
 	return fmt.Sprintf("no usable answer (%T)", rootOf(err))
 }
 
-// rootOf returns the innermost error, whose type says most.
+// rootOf returns the innermost error, whose type says most: of several that were
+// joined, that of the last, which is the one of net/http.
 func rootOf(err error) error {
 	for {
 		inner := errors.Unwrap(err)
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
+			if all := joined.Unwrap(); len(all) > 0 {
+				inner = all[len(all)-1]
+			}
+		}
 		if inner == nil {
 			return err
 		}
