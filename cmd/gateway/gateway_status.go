@@ -35,7 +35,7 @@ func (g *gateway) serviceAdmin() serviceAdmin {
 		ping: func(ctx context.Context, at serviceKey) (proxy.Pong, error) {
 			return g.current.Load().pings.ask(ctx, at)
 		},
-		panicked: func(value any, stack []byte) { g.stores.panicked("panic in a ping", value, stack) },
+		panicked: g.stores.pingPanicked,
 	}
 }
 

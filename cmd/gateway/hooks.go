@@ -115,7 +115,7 @@ func (s *stores) historyFailed(id tokencache.ID, err error) {
 }
 
 func (s *stores) fetchPanicked(id tokencache.ID, value any, stack []byte) {
-	s.panicked("panic in a token fetch", value, stack, slog.String("environment", id.Environment), slog.String("credential", id.Credential))
+	s.panicked(context.Background(), "panic in a token fetch", value, stack, slog.String("environment", id.Environment), slog.String("credential", id.Credential))
 }
 
 func (s *stores) tokenWaited(id tokencache.ID, waited time.Duration, _ error) {

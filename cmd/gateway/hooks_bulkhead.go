@@ -37,7 +37,7 @@ func (s *stores) memoryChanged(m bulkhead.MemoryState) {
 }
 
 func (s *stores) memoryPanicked(value any, stack []byte) {
-	s.panicked("panic in the watch of the memory", value, stack)
+	s.panicked(context.Background(), "panic in the watch of the memory", value, stack)
 }
 
 func (s *stores) slotWaited(key bulkhead.Key, waited time.Duration) {

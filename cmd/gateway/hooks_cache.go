@@ -56,5 +56,5 @@ func (s *stores) cacheOversize(bytes int) {
 }
 
 func (s *stores) cachePanicked(of cache.ServiceName, value any, stack []byte) {
-	s.panicked("panic in a shared fetch", value, stack, cacheOf(of))
+	s.panicked(context.Background(), "panic in a shared fetch", value, stack, cacheOf(of))
 }

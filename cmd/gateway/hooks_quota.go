@@ -111,7 +111,7 @@ func (s *stores) quotaRepaired(b limiter.Name) {
 }
 
 func (s *stores) quotaPanicked(b limiter.Name, value any, stack []byte) {
-	s.panicked("panic in the quotas", value, stack, slog.String("bucket", b.String()))
+	s.panicked(context.Background(), "panic in the quotas", value, stack, slog.String("bucket", b.String()))
 }
 
 func (s *stores) quotaDiscarded(field, reason string) { s.valueDiscarded("quota "+field, reason) }

@@ -46,7 +46,7 @@ func (s *stores) breakerChanged(t breaker.Transition) {
 }
 
 func (s *stores) breakerPanicked(value any, stack []byte) {
-	s.panicked("panic in the breakers", value, stack)
+	s.panicked(context.Background(), "panic in the breakers", value, stack)
 }
 
 func breakerName(k breaker.Key) observability.BreakerName {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 
 	"iqgateway/proxy"
@@ -53,7 +54,7 @@ func (s *stores) sessionStoreFailed(key proxy.SessionKey, operation string, err 
 }
 
 func (s *stores) sessionPanicked(key proxy.SessionKey, value any, stack []byte) {
-	s.panicked("panic in the background of a session", value, stack,
+	s.panicked(context.Background(), "panic in the background of a session", value, stack,
 		slog.String("environment", key.Environment), slog.String("service", key.Service), slog.String("credential", key.Credential))
 }
 

@@ -128,7 +128,7 @@ func (s *stores) connectRedis(ctx context.Context) {
 	defer cancel()
 	var both sync.WaitGroup
 	for name, conn := range s.connections() {
-		both.Go(func() { steady.Try(func() { s.connect(ctx, name, conn) }, s.loopPanicked(name)) })
+		both.Go(func() { steady.Try(func() { s.connect(ctx, name, conn) }, s.loopPanicked(ctx, name)) })
 	}
 	both.Wait()
 }

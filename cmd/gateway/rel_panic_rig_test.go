@@ -142,10 +142,11 @@ type sabotagedBody struct {
 	read bool
 }
 
+func (b *sabotagedBody) one() int { return 1 }
+
 func (b *sabotagedBody) Read(p []byte) (int, error) {
 	if b.read {
-		var none map[string]int
-		none["a defect"]++
+		_ = p[len(p):][b.one()]
 	}
 	b.read = true
 	return b.ReadCloser.Read(p[:1])

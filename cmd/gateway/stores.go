@@ -137,7 +137,7 @@ func (s *stores) quotaOptions(replica string) limiter.Options {
 }
 
 func (s *stores) fleetOptions(replica, version string) fleet.Options {
-	o := fleet.Options{Replica: replica, Version: version, Hooks: s.fleetHooks(), Handle: s.commands(replica)}
+	o := fleet.Options{Replica: replica, Version: version, Hooks: s.fleetHooks(), Handle: s.commands()}
 	if s.redis != nil { // without keys it shares members, but no commands
 		o.Store = fleetstore.New(s.redis)
 	}
@@ -163,7 +163,7 @@ func (s *stores) run(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	keep := func(what string, loop func(context.Context)) {
-		all.Go(func() { steady.Keep(ctx, loop, s.loopPanicked(what)) })
+		all.Go(func() { steady.Keep(ctx, loop, s.loopPanicked(ctx, what)) })
 	}
 	keep("tokens", s.tokens.Run)
 	for _, r := range s.rotations {
@@ -181,9 +181,9 @@ func (s *stores) run(ctx context.Context) {
 }
 
 // loopPanicked tells that a loop in the background will begin anew.
-func (s *stores) loopPanicked(what string) steady.Panicked {
+func (s *stores) loopPanicked(ctx context.Context, what string) steady.Panicked {
 	return func(value any, stack []byte) {
-		s.panicked("panic in the background, which begins anew", value, stack, slog.String("what", what))
+		s.panicked(ctx, "panic in the background, which begins anew", value, stack, slog.String("what", what))
 	}
 }
 
