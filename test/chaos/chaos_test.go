@@ -134,6 +134,7 @@ func (c *court) verdict(t *testing.T, took time.Duration) {
 	if f.ByVerdict[chaos.OK] < f.Writes*2/5 || f.Uncertain() == 0 || f.ByVerdict[chaos.NotExecuted] == 0 {
 		t.Errorf("a storm that leaves hardly anything through, or hardly anything in doubt, proves little:\n%s", f)
 	}
+	c.ways.judge(t, f.Writes)
 	for _, g := range c.gateways { // of what was judged last
 		c.searchLog(t, g)
 	}

@@ -5,8 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,7 +25,8 @@ var canaries = struct{ client, secret, user, password, admin string }{
 }
 
 // fleet is three gateways with a link on every way: from callers, to the
-// upstream, to the token endpoint, to Redis.
+// upstream, to the token endpoint, to Redis. Each speaks something else to the
+// upstream; callers come over TLS, half of them with HTTP/2.
 type fleet struct {
 	*iqsim.Sim
 	tokens   *simtest.Tap
@@ -40,7 +39,7 @@ type fleet struct {
 	origins  []*rig.Link
 	stores   []*rig.Link
 	token    *rig.Link
-	client   *http.Client
+	ways     *ways
 }
 
 const replicas = 3
@@ -57,10 +56,10 @@ const (
 )
 
 const configuration = `version: 1
-server: {tls: {mode: none}, lame_duck: 0s}
+server: {tls: {mode: files, certificates: [{cert_file: DIR/tls.crt, key_file: DIR/tls.key}]}, lame_duck: 0s}
 admin: {token: "${env:RIG_ADMIN}"}
 environments:
-  sim: {url: "http://ORIGIN/{service}"}
+  sim: {url: "SCHEME://ORIGIN/{service}", upstream_tls: {ca_file: DIR/tls.crt}}
 credentials:
   retail:
     environment: sim
@@ -96,14 +95,15 @@ func newFleet(t *testing.T, redis redistest.Topology, seed uint64) *fleet {
 	t.Helper()
 	f := &fleet{redis: redis, journal: &chaos.Journal{}}
 	f.trio, _ = redis.(*redistest.Trio)
-	origin := f.startSim(t, seed)
+	f.startSim(t, seed)
 	dir := t.TempDir()
+	f.ways = newWays(t, f.tokens, dir)
 	for _, name := range []string{"key-seal", "key-names"} {
 		write(t, filepath.Join(dir, name), newKey())
 	}
 	var digest string
 	f.key, digest = auth.NewKey()
-	f.token = link(t, "token", origin)
+	f.token = link(t, "token", f.ways.origin(plain))
 	var addresses []string
 	for _, address := range redis.Addresses() {
 		l := link(t, "redis", address)
@@ -113,10 +113,10 @@ func newFleet(t *testing.T, redis redistest.Topology, seed uint64) *fleet {
 	binary, err := rig.Build(t.Context(), filepath.Join("..", ".."), t.TempDir())
 	must(t, err)
 	for i := range replicas {
-		f.origins = append(f.origins, link(t, fmt.Sprintf("origin %d", i), origin))
+		f.origins = append(f.origins, link(t, fmt.Sprintf("origin %d", i), f.ways.origin(wayOf(i))))
 		file := filepath.Join(dir, fmt.Sprintf("gateway-%d.yaml", i))
 		write(t, file, strings.NewReplacer(
-			"ORIGIN", f.origins[i].Address(), "TOKEN", f.token.Address(), "DIGEST", digest, "DIR", dir,
+			"SCHEME", wayOf(i).scheme(), "ORIGIN", f.origins[i].Address(), "TOKEN", f.token.Address(), "DIGEST", digest, "DIR", dir,
 			"ADDRESSES", strings.Join(addresses, ", "), "MASTER", redis.MasterName(), "LIMIT", fmt.Sprintf("%d/%s", quotaLimit, quotaWindow),
 		).Replace(configuration))
 		g, err := rig.NewGateway(
@@ -134,16 +134,11 @@ func newFleet(t *testing.T, redis redistest.Topology, seed uint64) *fleet {
 		f.gateways = append(f.gateways, g)
 		f.callers = append(f.callers, link(t, fmt.Sprintf("caller %d", i), g.Server))
 	}
-	f.client = &http.Client{
-		Timeout: 30 * time.Second, Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 200},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	t.Cleanup(f.client.CloseIdleConnections)
 	return f
 }
 
-// startSim starts the upstream and returns its host:port.
-func (f *fleet) startSim(t *testing.T, seed uint64) string {
+// startSim makes the upstream, which listens nowhere yet.
+func (f *fleet) startSim(t *testing.T, seed uint64) {
 	t.Helper()
 	limits := map[string]int{metered: quotaLimit}
 	for _, service := range services()[1:] {
@@ -159,12 +154,6 @@ func (f *fleet) startSim(t *testing.T, seed uint64) string {
 	must(t, err)
 	f.Sim = sim
 	f.tokens = simtest.NewTap(sim)
-	server := httptest.NewServer(f.tokens)
-	t.Cleanup(func() {
-		server.CloseClientConnections()
-		server.Close()
-	})
-	return server.Listener.Addr().String()
 }
 
 // hosts are those that gateways may ask for.

@@ -99,7 +99,7 @@ func (c *court) calm(t *testing.T) {
 	number := 0
 	ask := func(replica int) bool {
 		number++
-		q := request{nonce: fmt.Sprintf("c-%06d", number), replica: replica, method: http.MethodPost, service: metered, size: 10}
+		q := request{nonce: fmt.Sprintf("c-%06d", number), replica: replica, method: http.MethodPost, service: metered, size: 10, over: []way{https, http2}[number%2]}
 		calls = append(calls, c.call(t.Context(), q))
 		return calls[len(calls)-1].Answer.Status == http.StatusOK
 	}

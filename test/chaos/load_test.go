@@ -70,6 +70,7 @@ type request struct {
 	key     bool
 	chunked bool
 	safe    bool
+	over    way
 	leave   time.Duration // after which the caller goes away; 0 = never
 }
 
@@ -79,6 +80,7 @@ func (l *load) draw(number int, safe bool) request {
 	r := request{
 		nonce: fmt.Sprintf("w-%06d", number), replica: random.IntN(replicas), safe: safe,
 		service: services()[max(0, random.IntN(5)-2)], method: http.MethodGet,
+		over: []way{https, http2}[random.IntN(2)],
 	}
 	if safe {
 		r.nonce = fmt.Sprintf("r-%06d", number)
@@ -113,7 +115,7 @@ func (f *fleet) call(ctx context.Context, q request) chaos.Call {
 }
 
 func (f *fleet) exchange(ctx context.Context, q request) chaos.Answer {
-	url := fmt.Sprintf("http://%s/%s/v1/ping?sim-nonce=%s", f.callers[q.replica].Address(), q.service, q.nonce)
+	url := fmt.Sprintf("https://%s/%s/v1/ping?sim-nonce=%s", f.callers[q.replica].Address(), q.service, q.nonce)
 	var body io.Reader = http.NoBody
 	if q.size > 0 {
 		body = strings.NewReader(strings.Repeat("x", q.size))
@@ -132,7 +134,7 @@ func (f *fleet) exchange(ctx context.Context, q request) chaos.Answer {
 		// the duplicate would be this test's own.
 		req.Header["idempotency-key"] = []string{q.nonce}
 	}
-	resp, err := f.client.Do(req)
+	resp, err := f.ways.do(req, q.over)
 	if err != nil {
 		return chaos.Answer{Err: err}
 	}

@@ -109,10 +109,18 @@ func (f *fleet) linkStep(s chaos.Step) (*rig.Link, []rig.Disturbance) {
 	case chaos.OriginHalfAsk:
 		return origin, one("limit_data", rig.Requests, "bytes", 3000)
 	case chaos.OriginHalfReply:
-		return origin, one("limit_data", rig.Answers, "bytes", 900)
+		return origin, one("limit_data", rig.Answers, "bytes", halfReply(wayOf(s.Replica)))
 	default:
 		panic("no step about a link: " + string(s.Kind))
 	}
+}
+
+// halfReply is so many bytes that an answer breaks off, not the handshake.
+func halfReply(over way) int {
+	if over == plain {
+		return 900
+	}
+	return 2400
 }
 
 func cut(links ...*rig.Link) (undo, error) {

@@ -24,12 +24,31 @@ type kind struct {
 	key      string // "" = the caller's own
 	leave    time.Duration
 	statuses []int // that are right; none = an error or any
+	traces   []trace
+}
+
+// trace is what requests of a kind leave in the gateway's metrics, so that a
+// fault that strikes nobody is noticed.
+type trace struct {
+	metric string
+	least  float64 // for each request, on average
+	labels []string
+}
+
+const (
+	attempts    = "http_client_request_duration_seconds_count"
+	repetitions = "iqgw_retry_attempts_total"
+)
+
+// attempted is an attempt at the service of faults that ended so.
+func attempted(least float64, method, label, value string) trace {
+	return trace{attempts, least, []string{`service="order"`, label + `="` + value + `"`, `http_request_method="` + method + `"`}}
 }
 
 // kinds are what the soak is mixed of. Faults have a service of their own, so
 // that its troubles stay there.
 func kinds() []kind {
-	const trouble = "/order/v1/ping?sim-nonce=%d"
+	const trouble, status, failure = "/order/v1/ping?sim-nonce=%d", "http_response_status_code", "error_type"
 	return []kind{
 		{name: "read", weight: 30, method: http.MethodGet, target: "/crm/v1/ping?sim-nonce=%d", statuses: []int{200}},
 		{name: "write", weight: 20, method: http.MethodPost, target: "/crm/v1/ping?sim-nonce=%d", body: 2000, statuses: []int{200}},
@@ -39,13 +58,34 @@ func kinds() []kind {
 		{name: "unknown service", weight: 2, method: http.MethodGet, target: "/nonsense/%d", statuses: []int{404}},
 		{name: "unknown caller", weight: 2, method: http.MethodGet, target: "/crm/v1/ping?sim-nonce=%d", key: "wrong", statuses: []int{401}},
 		{name: "malformed", weight: 2, method: http.MethodGet, target: "/crm/%%zz?%d", statuses: []int{400}},
-		{name: "failure", weight: 2, method: http.MethodPost, target: trouble, fault: "kind=status&status=500"},
-		{name: "retried", weight: 2, method: http.MethodGet, target: trouble, fault: "kind=status&status=503"},
-		{name: "reset", weight: 2, method: http.MethodPost, target: trouble, body: 100, fault: "kind=reset&at=after"},
-		{name: "truncated", weight: 2, method: http.MethodPost, target: trouble, fault: "kind=truncate&bytes=5"},
-		{name: "garbage", weight: 1, method: http.MethodGet, target: trouble, fault: "kind=raw&body=what"},
-		{name: "cancelled", weight: 3, method: http.MethodGet, target: trouble, fault: "kind=latency&delay=30ms", leave: 3 * time.Millisecond},
-		{name: "cancelled write", weight: 2, method: http.MethodPost, target: trouble, body: 50_000, fault: "kind=stall&delay=30ms", leave: 3 * time.Millisecond},
+		{
+			name: "failure", weight: 2, method: http.MethodPost, target: trouble, fault: "kind=status&status=500",
+			traces: []trace{attempted(0.9, http.MethodPost, status, "500")},
+		},
+		{
+			name: "retried", weight: 2, method: http.MethodGet, target: trouble, fault: "kind=status&status=503",
+			traces: []trace{attempted(2, http.MethodGet, status, "503"), {repetitions, 1, []string{`service="order"`, `reason="status"`}}},
+		},
+		{
+			name: "reset", weight: 2, method: http.MethodPost, target: trouble, body: 100, fault: "kind=reset&at=after",
+			traces: []trace{attempted(0.9, http.MethodPost, failure, "reset")},
+		},
+		{
+			name: "truncated", weight: 2, method: http.MethodPost, target: trouble, fault: "kind=truncate&bytes=5",
+			traces: []trace{attempted(0.9, http.MethodPost, failure, "body")},
+		},
+		{
+			name: "garbage", weight: 1, method: http.MethodGet, target: trouble, fault: "kind=raw&body=what",
+			traces: []trace{attempted(0.9, http.MethodGet, failure, "protocol")},
+		},
+		{
+			name: "cancelled", weight: 3, method: http.MethodGet, target: trouble, fault: "kind=latency&delay=200ms", leave: 20 * time.Millisecond,
+			traces: []trace{attempted(0.3, http.MethodGet, failure, "caller_gone")},
+		},
+		{
+			name: "cancelled write", weight: 2, method: http.MethodPost, target: trouble, body: 50_000, fault: "kind=stall&delay=200ms", leave: 20 * time.Millisecond,
+			traces: []trace{attempted(0.3, http.MethodPost, failure, "caller_gone")},
+		},
 		{name: "aborted", weight: 1, method: abort},
 	}
 }
