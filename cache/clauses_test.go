@@ -93,7 +93,7 @@ func numbered() []clause {
 		{"12: interim answers", `
 			TestRFC9110_15_2_InterimAnswers TestRFC9110_15_2_EndlessInterimAnswers ../proxy.TestInterimAnswersReachNoCaller`},
 		{"13: one request is one request", `
-			TestRFC9110_9_2_2_OneRequestIsOneRequest TestRFC9110_14_2_PartsOfWhatIsStale ../proxy.TestRepeatedSafeRequestsAreCounted
+			TestRFC9110_9_2_2_OneRequestIsOneRequest TestRFC9110_14_2_PartsOfWhatIsStale ../proxy.TestREL25ReadsAreSentOnce
 			../proxy.TestREL01NoHiddenReplay`},
 	}
 }
