@@ -26,6 +26,7 @@ type flood struct {
 	header bytes.Buffer
 	pack   *hpack.Encoder
 	ended  chan error // what ended the reading side: nil for GOAWAY
+	pongs  chan struct{}
 
 	sent    atomic.Int64 // bytes
 	reset   atomic.Int64 // streams, by the server
@@ -50,7 +51,7 @@ func newFlood(t *testing.T, r *rig, settings ...http2.Setting) *flood {
 	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	f := &flood{t: t, conn: conn.(*tls.Conn), ended: make(chan error, 1)}
+	f := &flood{t: t, conn: conn.(*tls.Conn), ended: make(chan error, 1), pongs: make(chan struct{}, 1)}
 	f.frames = http2.NewFramer(f, conn)
 	f.frames.AllowIllegalWrites = true
 	f.pack = hpack.NewEncoder(&f.header)
@@ -77,6 +78,10 @@ func (f *flood) read() {
 			if frame.ErrCode != http2.ErrCodeNo {
 				f.ended <- nil
 				return
+			}
+		case *http2.PingFrame:
+			if frame.IsAck() {
+				f.pongs <- struct{}{}
 			}
 		case *http2.RSTStreamFrame:
 			f.reset.Add(1)
@@ -117,40 +122,66 @@ func (f *flood) wantEnd() {
 	}
 }
 
-// Streams that are reset at once cost the upstream nothing: what has not begun
-// never does.
-func TestSEC56RapidReset(t *testing.T) {
-	r := newRig(t, rigOptions{extra: "services: {crm: {cache: {mode: none}}}\n"})
-	r.do(t, http.MethodGet, customers, "").want(t, http.StatusOK)
-	if _, err := r.AddFault(iqsim.Fault{Kind: iqsim.FaultStall, Service: "crm"}); err != nil {
-		t.Fatal(err)
+// processed waits until the server has taken what was sent so far, and reports
+// whether it still does.
+func (f *flood) processed() bool {
+	if f.frames.WritePing(false, [8]byte{}) != nil {
+		return false
 	}
-	tokens := len(r.calls("accounts"))
-	f := newFlood(t, r)
-	sent := 0
-	for stream := uint32(1); sent < 20_000; stream += 2 {
-		block := f.headers(r.key)
+	select {
+	case <-f.pongs:
+		return true
+	case err := <-f.ended:
+		f.ended <- err
+		return false
+	}
+}
+
+// resets opens streams and resets each, once it has begun or at once.
+func (f *flood) resets(key string, n int, begun bool) (sent int) {
+	for ; sent < n; sent++ {
+		stream := uint32(2*sent + 1)
+		block := f.headers(key)
 		if f.frames.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block, EndHeaders: true, EndStream: true}) != nil ||
-			f.frames.WriteRSTStream(stream, http2.ErrCodeCancel) != nil {
+			begun && !f.processed() || f.frames.WriteRSTStream(stream, http2.ErrCodeCancel) != nil {
 			break // the server has had enough
 		}
-		sent++
 	}
-	_ = f.conn.CloseWrite()
-	f.wantEnd()
-	await(t, "nothing is under way", func() bool {
-		return strings.Contains(r.get(t, "http://"+r.Admin+"/metrics").text, `iqgw_bulkhead_in_flight{environment="sim",service="crm"} 0`)
-	})
-	calls := len(r.calls("crm")) - 1
-	t.Logf("%d streams, %d calls of the upstream", sent, calls)
-	if calls > 100 || len(r.calls("accounts")) > tokens {
-		t.Errorf("%d calls of the upstream, %d of the token endpoint; want at most 100 and none", calls, len(r.calls("accounts"))-tokens)
+	return sent
+}
+
+// Streams that are reset as soon as they have begun have the server end their
+// connection before they have cost the upstream much. Those that are reset before
+// they begin never do.
+func TestSEC56RapidReset(t *testing.T) {
+	for name, begun := range map[string]bool{"as soon as they have begun": true, "at once": false} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, rigOptions{extra: "services: {crm: {cache: {mode: none}}}\n"})
+			r.do(t, http.MethodGet, customers, "").want(t, http.StatusOK)
+			if _, err := r.AddFault(iqsim.Fault{Kind: iqsim.FaultStall, Service: "crm"}); err != nil {
+				t.Fatal(err)
+			}
+			tokens := len(r.calls("accounts"))
+			f := newFlood(t, r)
+			sent := f.resets(r.key, 20_000, begun)
+			if begun {
+				f.wantEnd()
+			}
+			await(t, "nothing is under way", func() bool {
+				return strings.Contains(r.get(t, "http://"+r.Admin+"/metrics").text, `iqgw_bulkhead_in_flight{environment="sim",service="crm"} 0`)
+			})
+			calls := len(r.calls("crm")) - 1
+			t.Logf("%d streams, %d calls of the upstream", sent, calls)
+			if calls > 100 || len(r.calls("accounts")) > tokens {
+				t.Errorf("%d calls of the upstream, %d of the token endpoint; want at most 100 and none", calls, len(r.calls("accounts"))-tokens)
+			}
+			if spent := r.sum(t, "iqgw_quota_caller_tokens_total"); spent < 1 || spent > 100 {
+				t.Errorf("%v tokens of the quota were spent", spent)
+			}
+			r.RemoveFaults(0)
+			r.do(t, http.MethodGet, customers, "").want(t, http.StatusOK)
+		})
 	}
-	if spent := r.sum(t, "iqgw_quota_caller_tokens_total"); spent < 1 || spent > 100 {
-		t.Errorf("%v tokens of the quota were spent", spent)
-	}
-	r.RemoveFaults(0)
-	r.do(t, http.MethodGet, customers, "").want(t, http.StatusOK)
 }
 
 // sum adds up the series of a metric.
