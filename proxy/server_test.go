@@ -72,7 +72,7 @@ func TestREL35ServerMakesRoomForSmallFramesOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	t.Cleanup(func() { _ = c.Close() })
 	const allowed = 16 << 10
 	fmt.Fprint(c, http2.ClientPreface)
 	frames := http2.NewFramer(c, c)
