@@ -139,7 +139,11 @@ func TestREL04HalfARequest(t *testing.T) {
 
 // Over HTTP/2 a caller goes by ending its stream, or the connection under it.
 func TestREL04HalfAStream(t *testing.T) {
-	up := newRawUpstream(t, func(_ int, _ net.Conn, r *bufio.Reader) { _, _ = io.Copy(io.Discard, r) })
+	begun := make(chan string, 2)
+	up := newRawUpstream(t, func(_ int, _ net.Conn, r *bufio.Reader) {
+		begun <- readHead(r)
+		_, _ = io.Copy(io.Discard, r)
+	})
 	g := newGate(t, up.URL, func(g *gate) { g.HTTP2 = true })
 	for name, whole := range map[string]bool{"stream": false, "connection": true} {
 		t.Run(name, func(t *testing.T) {
@@ -171,7 +175,7 @@ func TestREL04HalfAStream(t *testing.T) {
 			if _, err := io.WriteString(rest, "half"); err != nil {
 				t.Fatal(err)
 			}
-			receive(t, up.conns, "upstream connection")
+			receive(t, begun, "request upstream")
 			if conn := <-conns; whole {
 				_ = conn.Close()
 			} else {
