@@ -78,10 +78,26 @@ func (s *observation) serve(next http.Handler, r *http.Request) {
 		}
 		s.finish(r)
 		if s.ex.Aborted != nil {
+			s.tellStatus(r)
 			panic(http.ErrAbortHandler)
 		}
 	}()
 	next.ServeHTTP(&s.out, r)
+}
+
+// lastWord is how long the status of an answer that is about to be cut may take.
+const lastWord = time.Second
+
+// tellStatus sends the header of an answer of which net/http has sent nothing yet,
+// before the answer is cut: the caller of a write is to learn what became of it.
+// To HTTP/1.0 it would look like a whole answer.
+func (s *observation) tellStatus(r *http.Request) {
+	if s.out.status == 0 || r.Context().Err() != nil || !r.ProtoAtLeast(1, 1) {
+		return
+	}
+	control := http.NewResponseController(&s.out)
+	_ = control.SetWriteDeadline(time.Now().Add(lastWord))
+	_ = control.Flush() // who is gone misses nothing
 }
 
 // handlePanic turns a panic into an answer, or marks the exchange as aborted.
