@@ -218,7 +218,7 @@ func (d *Drainer) retire(ctx context.Context) {
 	d.poll(ctx, func() bool {
 		settled := true
 		for _, c := range d.open() {
-			settled = c.retire() && settled
+			settled = c.retire(d.panicked) && settled
 		}
 		return settled
 	})

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"iqgateway/internal/steady"
 )
 
 // protoHTTP2 is the name of HTTP/2 in a TLS handshake.
@@ -143,12 +145,15 @@ func (c *drainConn) speak() {
 	}
 }
 
-// retire has a silent connection end, and reports whether no first byte or rest
-// of a header is awaited on it. A new one has firstLook from its beginning.
-func (c *drainConn) retire() bool {
+// retire has a silent connection end, and reports whether no first byte, rest of
+// a header or stream is awaited on it. A new one has firstLook from its beginning.
+func (c *drainConn) retire(panicked steady.Panicked) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.silent && !c.retiring && !c.http2 {
+	if c.http2 {
+		return c.secure.dismiss(panicked)
+	}
+	if c.silent && !c.retiring {
 		look := lastLook
 		if c.state == http.StateNew {
 			look = max(look, firstLook-time.Since(c.began))
@@ -156,7 +161,7 @@ func (c *drainConn) retire() bool {
 		c.retiring = true
 		_ = c.Conn.SetReadDeadline(time.Now().Add(look)) // fails when closed
 	}
-	return c.http2 || c.state != http.StateNew && c.state != http.StateIdle
+	return c.state != http.StateNew && c.state != http.StateIdle
 }
 
 // working reports whether a request is under way, or the rest of its answer.

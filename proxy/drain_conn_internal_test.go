@@ -76,11 +76,11 @@ func TestReadDeadlinesThatAreMet(t *testing.T) {
 	t.Run("that of a retiring connection comes first", func(t *testing.T) {
 		deadlines(t, func(c *drainConn, _ *noted, peer net.Conn) {
 			c.silent = true
-			c.retire()
+			c.retire(nil)
 			set(t, c.SetReadDeadline(time.Now().Add(time.Hour)))
 			wantTimeout(t, c, lastLook)
 			c.retiring, c.silent = false, true
-			c.retire()
+			c.retire(nil)
 			go func() { _, _ = peer.Write([]byte("x")) }()
 			if n, err := c.Read(make([]byte, 1)); n != 1 || err != nil {
 				t.Fatal(n, err)

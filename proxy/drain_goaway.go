@@ -5,6 +5,9 @@ import (
 	"crypto/tls"
 	"sync"
 	"sync/atomic"
+	"time"
+
+	"iqgateway/internal/steady"
 )
 
 // secureConn is a TLS connection of a caller. On one that speaks HTTP/2 it can
@@ -19,9 +22,11 @@ type secureConn struct {
 
 	http2 bool // by the handshake
 
-	mu        sync.Mutex
-	announced bool
-	out       frameTrack
+	dismissing atomic.Bool
+	announced  atomic.Int64 // when the end was, in ns since the connection began; 0 = not yet
+
+	mu  sync.Mutex
+	out frameTrack
 }
 
 // HandshakeContext is how net/http begins.
@@ -43,27 +48,45 @@ func (c *secureConn) Write(p []byte) (int, error) {
 	defer c.mu.Unlock()
 	n, err := c.Conn.Write(p)
 	c.out.advance(p[:n])
-	if err == nil && c.lame.Load() {
+	if err == nil && c.lame.Load() && c.out.answered {
 		c.announce()
 	}
 	return n, err
 }
 
 // goAway announces the end now, if the connection has had its first answer, and
-// else with that.
+// else with that: its client would only try again, and meet the same.
 func (c *secureConn) goAway() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.announce()
+	if c.out.answered {
+		c.announce()
+	}
 }
 
-// announce asks the client to open no more streams. A connection without an
-// answer so far is spared: its client would only try again, and meet the same.
+// dismiss announces the end whatever there was, as nobody can connect again, and
+// reports whether streams that were on the way have had time to come.
+func (c *secureConn) dismiss(panicked steady.Panicked) bool {
+	if at := c.announced.Load(); at != 0 {
+		return time.Since(c.drain.began)-time.Duration(at) >= lastLook
+	}
+	if c.dismissing.CompareAndSwap(false, true) {
+		go steady.Try(func() { // a client that reads nothing would hold up the others
+			defer c.dismissing.Store(false)
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.announce()
+		}, panicked)
+	}
+	return false
+}
+
+// announce asks the client to open no more streams.
 func (c *secureConn) announce() {
-	if c.announced || !c.out.answered || !c.out.between() {
+	if c.announced.Load() != 0 || !c.out.begun || !c.out.between() {
 		return
 	}
-	c.announced = true
+	c.announced.Store(int64(time.Since(c.drain.began)))
 	goAway := []byte{0, 0, 8, frameGoAway, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0}
 	_, _ = c.Conn.Write(goAway) // a connection that fails here fails its next answer too
 }
@@ -83,6 +106,7 @@ type frameTrack struct {
 	got      int  // bytes of head
 	left     int  // bytes of the payload
 	block    bool // a header block is not complete, nothing may come between
+	begun    bool // the SETTINGS that come first have
 	answered bool // an answer has begun
 }
 
@@ -109,7 +133,7 @@ func (f *frameTrack) advance(p []byte) {
 
 // begin takes a whole frame header.
 func (f *frameTrack) begin() {
-	f.got = 0
+	f.got, f.begun = 0, true
 	f.left = int(f.head[0])<<16 | int(f.head[1])<<8 | int(f.head[2])
 	switch f.head[3] {
 	case frameHeaders:

@@ -165,6 +165,50 @@ func TestDrainerServesStreamsThatCrossTheGoAway(t *testing.T) {
 	<-ended
 }
 
+// A connection that is new when the listener closes has its first streams served:
+// it is told that no more may come, and then the others are waited for.
+func TestDrainerServesTheFirstStreamsOfNewConnections(t *testing.T) {
+	serverTLS, clientTLS, _ := certificates(t)
+	d := newDrained(t, proxy.ServerOptions{Handler: echo, TLS: serverTLS})
+	fresh := dialHTTP2(t, d.address, clientTLS)
+	fresh.until("settings", func(f http2.Frame) bool { _, ok := f.(*http2.SettingsFrame); return ok })
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		d.shutdown(t)
+	}()
+	fresh.goingAway(everyStream)
+	for _, stream := range []uint32{1, 3} { // were on the way
+		fresh.open(stream)
+	}
+	for _, stream := range []uint32{1, 3} {
+		fresh.body(stream)
+	}
+	fresh.until("answers to both", func() func(f http2.Frame) bool {
+		left := map[uint32]bool{1: true, 3: true}
+		return func(f http2.Frame) bool {
+			switch f := f.(type) {
+			case *http2.MetaHeadersFrame:
+				if f.StreamEnded() {
+					delete(left, f.StreamID)
+				}
+			case *http2.DataFrame:
+				if f.StreamEnded() {
+					delete(left, f.StreamID)
+				}
+			case *http2.GoAwayFrame:
+				if f.LastStreamID < 3 {
+					t.Fatalf("GOAWAY up to %d", f.LastStreamID)
+				}
+			case *http2.RSTStreamFrame:
+				t.Fatalf("stream %d was reset: %v", f.StreamID, f.ErrCode)
+			}
+			return len(left) == 0
+		}
+	}())
+	<-ended
+}
+
 // A header that takes several frames is not cut apart by the announcement.
 func TestDrainerKeepsHeaderBlocksWhole(t *testing.T) {
 	serverTLS, clientTLS, _ := certificates(t)

@@ -81,7 +81,10 @@ func (f *flood) read() {
 			}
 		case *http2.PingFrame:
 			if frame.IsAck() {
-				f.pongs <- struct{}{}
+				select {
+				case f.pongs <- struct{}{}:
+				default: // nobody waits for one
+				}
 			}
 		case *http2.RSTStreamFrame:
 			f.reset.Add(1)
