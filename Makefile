@@ -29,7 +29,7 @@ build: ## build the gateway and the simulator into bin/
 
 .PHONY: test
 test: deps ## run all tests with the race detector, in random order
-	$(GO) test -race -shuffle=on ./...
+	$(GO) test -race -shuffle=on -parallel=6 ./... # the parallel ones wait more than they reckon
 	cd test && $(GO) test -race -shuffle=on -p 1 ./...
 
 .PHONY: check
