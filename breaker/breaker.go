@@ -125,7 +125,7 @@ func (b *breaker) open(now, from time.Time, d time.Duration, reason Reason, by s
 // goes on where it was, and asks by ping no more.
 func (b *breaker) trip(now time.Time) {
 	p := b.policy.Load()
-	if b.reason == ReasonPing && now.Sub(b.since) < p.openForMax {
+	if b.closedForNothing(now) {
 		b.misled = true
 		b.step++
 	} else {
@@ -133,6 +133,11 @@ func (b *breaker) trip(now time.Time) {
 	}
 	b.open(now, now, p.openTime(b.step), p.reason, b.owner.options.Replica)
 	b.report()
+}
+
+// closedForNothing reports whether a ping has closed what is to open again.
+func (b *breaker) closedForNothing(now time.Time) bool {
+	return b.state == Closed && b.reason == ReasonPing && now.Sub(b.since) < b.policy.Load().openForMax
 }
 
 // again opens a breaker after a probe that failed; reached says that the

@@ -91,6 +91,23 @@ func TestAPingThatMisleads(t *testing.T) {
 	})
 }
 
+// One that opens where the load is tells the others that the ping misleads.
+func TestAPingThatMisleadsTheFleet(t *testing.T) {
+	var well atomic.Bool
+	var asked atomic.Int64
+	well.Store(true)
+	fleetOf(t, pinged(&well, &asked), func(_ *flaky, a, _, _ *replica) {
+		a.become(always(500))
+		for range 120 * 50 {
+			a.many(1, "/")
+			rest(20 * time.Millisecond)
+		}
+		if n, pings := a.count(), asked.Load(); n > 100 || pings > 3 {
+			t.Errorf("%d requests and %d pings reached an upstream that fails", n, pings)
+		}
+	})
+}
+
 // Nobody asks what an operator has stopped, and a ping that hangs or panics
 // ends nothing.
 func TestPingsInTrouble(t *testing.T) {

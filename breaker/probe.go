@@ -111,6 +111,7 @@ func (b *breaker) found(p *probe, result Result, cause string, reached bool) {
 	}
 	b.probes = slices.DeleteFunc(b.probes, func(q *probe) bool { return q == p })
 	if result == Success {
+		b.unproven = 0
 		p.done(nil)
 	} else {
 		p.done(errFailed)
@@ -130,7 +131,7 @@ func (b *breaker) answeredEnough(reached bool) bool {
 	if reached {
 		b.unproven++
 	}
-	return b.unproven >= enoughAnswers
+	return reached && b.unproven >= enoughAnswers
 }
 
 // endProbes makes what probes under way find of no effect: it is of another

@@ -213,6 +213,16 @@ func TestProbesThatNobodyWaitsForProveNothing(t *testing.T) {
 		r.many(3*enoughAnswers, "/")
 		r.is(HalfOpen)
 	})
+	several := usual()
+	several.Settings.HalfOpenProbes = 3
+	alone(t, several, func(r *replica) {
+		r.sick()
+		r.become(always(403))
+		r.many(enoughAnswers, "/") // one proof of three
+		r.become(failing(NotCounted))
+		r.many(3*enoughAnswers, "/")
+		r.is(HalfOpen)
+	})
 }
 
 // The load comes back in steps, so that those who waited do not all come at

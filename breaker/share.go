@@ -111,6 +111,7 @@ func (b *breaker) adopt(before time.Time, r Record) {
 	case r.State == Closed && (b.state != Closed || r.Reason == ReasonReset):
 		b.shut(time.Now(), r.Reason, r.By)
 	case r.State == Open && r.By != b.owner.options.Replica && (r.Left > 0 || b.state == Closed):
+		b.misled = b.misled || b.closedForNothing(time.Now())
 		b.become(Open, time.Now(), r.Reason, r.By)
 		b.until = before.Add(min(r.Left, p.openForMax))
 		b.step = max(0, min(r.Step, 62))

@@ -46,6 +46,7 @@ func (s *stage) RoundTrip(r *http.Request) (*http.Response, error) {
 	if ex.Caller != nil {
 		q.caller = ex.Caller.Name
 	}
+	defer q.free() // an error, or a panic of whatever is called meanwhile
 	if q.held = held.take(q.caller); q.held == nil {
 		if err := q.wait(r.Context()); err != nil {
 			exchange.CloseBody(r)
@@ -62,23 +63,24 @@ type asked struct {
 	key      Key
 	caller   string
 	slots    *slots
-	held     *holder // of the slot that it holds
+	held     *holder // of the slot that it holds; nil = it holds none
 }
 
-func (q *asked) free() { q.slots.free(q.held) }
+// free gives the slot back, if there is one.
+func (q *asked) free() {
+	if held := q.held; held != nil {
+		q.held = nil
+		q.slots.free(held)
+	}
+}
 
-// attempt sends r, which holds a slot.
+// attempt sends r; the body of its answer takes the slot over.
 func (q *asked) attempt(r *http.Request) (*http.Response, error) {
-	kept := false
-	defer func() {
-		if !kept { // an error, or a panic
-			q.free()
-		}
-	}()
 	res, err := q.stage.next.RoundTrip(r)
 	if err == nil {
-		res.Body = exchange.OnEnd(res.Body, q.free)
-		kept = true
+		slots, held := q.slots, q.held
+		q.held = nil
+		res.Body = exchange.OnEnd(res.Body, func() { slots.free(held) })
 	}
 	return res, err
 }
@@ -96,7 +98,6 @@ func (q *asked) wait(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		q.held = w.line.caller
 		if q.exchange.QuotaToken == nil || !q.exchange.QuotaToken.Void() {
 			return nil
 		}
@@ -118,6 +119,9 @@ func (q *asked) turn(ctx context.Context, back *waiter) (*waiter, error) {
 		return nil, refuse(q.key, "as many wait already")
 	}
 	err := q.slots.wait(ctx, w)
+	if err == nil {
+		q.held = w.line.caller
+	}
 	waited := o.Now().Sub(since)
 	switch {
 	case err == nil:

@@ -87,3 +87,31 @@ func TestATokenThatIsNotRenewed(t *testing.T) {
 		wantState(t, u, UpstreamState{Key: crm, MaxInFlight: 1})
 	})
 }
+
+// fragile is a token whose quota has a defect.
+type fragile struct{ perishable }
+
+func (*fragile) Void() bool { panic("boom") }
+
+// A panic while the slot changes hands gives it back.
+func TestREL37APanicBeforeTheAttemptKeepsNoSlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := NewUpstreams(UpstreamsOptions{})
+		stage := use(t, u, 1).Stage()(tripper(answering))
+		first := trip(t, stage, request(t.Context()))
+		done := make(chan any)
+		go func() {
+			defer func() { done <- recover() }()
+			res, err := stage.RoundTrip(request(t.Context(), func(ex *exchange.Exchange) { ex.QuotaToken = &fragile{} }))
+			if err == nil {
+				_ = res.Body.Close()
+			}
+		}()
+		synctest.Wait()
+		_ = first.Body.Close()
+		if <-done == nil {
+			t.Error("the panic did not pass on")
+		}
+		wantState(t, u, UpstreamState{Key: crm, MaxInFlight: 1})
+	})
+}

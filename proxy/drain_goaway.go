@@ -87,6 +87,9 @@ func (c *secureConn) announce() {
 		return
 	}
 	c.announced.Store(int64(time.Since(c.drain.began)))
+	if c.out.ended { // another must not name a later stream (RFC 9113 section 6.8)
+		return
+	}
 	goAway := []byte{0, 0, 8, frameGoAway, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0}
 	_, _ = c.Conn.Write(goAway) // a connection that fails here fails its next answer too
 }
@@ -108,6 +111,7 @@ type frameTrack struct {
 	block    bool // a header block is not complete, nothing may come between
 	begun    bool // the SETTINGS that come first have
 	answered bool // an answer has begun
+	ended    bool // net/http has sent a GOAWAY of its own
 }
 
 // between reports whether another frame may be put in here.
@@ -139,6 +143,8 @@ func (f *frameTrack) begin() {
 	case frameHeaders:
 		f.answered = true
 		f.block = f.head[4]&flagEndHeaders == 0
+	case frameGoAway:
+		f.ended = true
 	case frameContinuation:
 		f.block = f.head[4]&flagEndHeaders == 0
 	}

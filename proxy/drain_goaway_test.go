@@ -165,6 +165,45 @@ func TestDrainerServesStreamsThatCrossTheGoAway(t *testing.T) {
 	<-ended
 }
 
+// After a GOAWAY of net/http none may name a later stream (RFC 9113 section 6.8):
+// clients would give up streams that are under way.
+func TestDrainerAnnouncesNothingAfterTheEnd(t *testing.T) {
+	serverTLS, clientTLS, _ := certificates(t)
+	d := newDrained(t, proxy.ServerOptions{TLS: serverTLS, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Overload") != "" {
+			w.Header().Set("Connection", "close") // net/http says GOAWAY then
+			return
+		}
+		echo(w, r)
+	})})
+	x := dialHTTP2(t, d.address, clientTLS)
+	x.open(1)
+	x.body(1)
+	x.answered(1)
+	x.open(3) // under way meanwhile
+	x.open(5, "overload")
+	x.goingAway(5)
+	d.LameDuck()
+	for i := range 100 { // whatever it had to say comes before the last of these
+		x.must(x.framer.WritePing(false, [8]byte{byte(i)}))
+		x.until("an echo", func(f http2.Frame) bool {
+			if g, ok := f.(*http2.GoAwayFrame); ok {
+				t.Fatalf("one more GOAWAY, up to %d", g.LastStreamID)
+			}
+			p, ok := f.(*http2.PingFrame)
+			return ok && p.IsAck()
+		})
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		d.shutdown(t)
+	}()
+	x.body(3)
+	x.answered(3) // fails at any GOAWAY
+	<-ended
+}
+
 // A connection that is new when the listener closes has its first streams served:
 // it is told that no more may come, and then the others are waited for.
 func TestDrainerServesTheFirstStreamsOfNewConnections(t *testing.T) {

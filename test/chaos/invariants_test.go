@@ -90,6 +90,9 @@ func (c *court) judgeQuota(t *testing.T, entries []iqsim.LedgerEntry) {
 // recovery is how soon a gateway serves again after all trouble has ended.
 const recovery = 35 * time.Second
 
+// inCalm is how many calls in a row each gateway must serve then.
+const inCalm = 30
+
 // calm lets the fleet recover, and then nothing at all may fail: each write is
 // executed once, and the gateways' count of the quota is the upstream's (I8).
 func (c *court) calm(t *testing.T) {
@@ -103,15 +106,23 @@ func (c *court) calm(t *testing.T) {
 		calls = append(calls, c.call(t.Context(), q))
 		return calls[len(calls)-1].Answer.Status == http.StatusOK
 	}
+	all := func(replica int) bool { // a breaker that has just closed lets the load return in steps
+		for range inCalm {
+			if !ask(replica) {
+				return false
+			}
+		}
+		return true
+	}
 	for replica := range replicas {
-		must(t, rig.Await(t.Context(), recovery, fmt.Sprintf("replica %d serves again", replica), func() bool { return ask(replica) }))
+		must(t, rig.Await(t.Context(), recovery, fmt.Sprintf("replica %d serves again", replica), func() bool { return all(replica) }))
 	}
 	t.Logf("all serve again within %s", time.Since(healed).Round(time.Millisecond))
 	c.hear(t, calls)
 
 	calls = nil
 	before, spent := c.taken(t), c.Counts()["sandbox"][metered].Requests
-	for i := range 30 * replicas {
+	for i := range inCalm * replicas {
 		if !ask(i % replicas) {
 			a := calls[len(calls)-1].Answer
 			t.Errorf("in calm: %d %s %v", a.Status, a.Body, a.Err)
