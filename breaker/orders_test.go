@@ -1,9 +1,7 @@
 package breaker
 
 import (
-	"context"
 	"errors"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -164,43 +162,22 @@ func TestAResetIsToldOnce(t *testing.T) {
 func TestAnEndedOrderStaysEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := &flaky{}
-		cut := &away{Store: shared}
+		cut := &cutOff{Store: shared}
 		a, b := newReplica(t, "a", cut, usual()), newReplica(t, "b", shared, usual())
 		if err := b.Force(b.Context(), key(), Forced{State: Open, For: 8 * time.Hour, By: "ann"}); err != nil {
 			t.Fatal(err)
 		}
 		rest(2 * pollEvery)
 		a.is(Open)
-		cut.off.Store(true)
+		cut.away.Store(true)
 		if err := b.Reset(b.Context(), key(), "bob"); err != nil {
 			t.Fatal(err)
 		}
 		rest(7 * time.Hour)
 		a.is(Open)
-		cut.off.Store(false)
+		cut.away.Store(false)
 		rest(4 * pollEvery)
 		a.is(Closed)
 		b.is(Closed)
 	})
-}
-
-// away is a store that one replica cannot reach.
-type away struct {
-	Store
-
-	off atomic.Bool
-}
-
-func (s *away) Load(ctx context.Context, names []string) (map[string]Record, error) {
-	if s.off.Load() {
-		return nil, errAway
-	}
-	return s.Store.Load(ctx, names)
-}
-
-func (s *away) Apply(ctx context.Context, name string, c Change) (Record, error) {
-	if s.off.Load() {
-		return Record{}, errAway
-	}
-	return s.Store.Apply(ctx, name, c)
 }
