@@ -57,10 +57,10 @@ func Authenticate(o AuthenticateOptions) func(http.Handler) http.Handler {
 	for i, name := range o.KeyHeaders {
 		headers[i] = http.CanonicalHeaderKey(name)
 	}
-	ring := newKeyring(o.Callers)
+	known := methods{newKeyring(o.Callers)}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			caller, reason := authenticate(r, ring, headers, instant(o.Now, r))
+			caller, reason := authenticate(r, known, headers, instant(o.Now, r))
 			removeCredentials(r, headers)
 			if reason != "" {
 				o.Hooks.refused(r.Context(), reason)
@@ -85,14 +85,14 @@ func instant(now func() time.Time, r *http.Request) time.Time {
 	return time.Now()
 }
 
-func authenticate(r *http.Request, ring *keyring, headers []string, now time.Time) (*exchange.Caller, Reason) {
+func authenticate(r *http.Request, known methods, headers []string, now time.Time) (*exchange.Caller, Reason) {
 	absolute := exchange.From(r.Context()).Form == exchange.FormAbsolute
 	var buffer [maxPresented]presented
 	all, ok := credentials(buffer[:0], r, headers, absolute)
 	if !ok {
 		return nil, ReasonMalformed
 	}
-	return ring.identify(all, now)
+	return known.identify(r.Context(), all, now)
 }
 
 func unauthenticated(r *http.Request, reason Reason) *exchange.Problem {

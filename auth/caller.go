@@ -11,12 +11,14 @@ import (
 
 // Caller is an internal application: how it is recognised and what it may do.
 type Caller struct {
-	Name        string
-	Environment string // meant when a request names none; "" = it must name one unless only one is possible
-	Keys        []Key
-	Access      []Access
-	Class       string   // of its requests; "" = interactive
-	Classes     []string // that it may ask for, beside its own
+	Name         string
+	Environment  string // meant when a request names none; "" = it must name one unless only one is possible
+	Keys         []Key
+	Certificates []CertificateName
+	Subjects     []Subject
+	Access       []Access
+	Class        string   // of its requests; "" = interactive
+	Classes      []string // that it may ask for, beside its own
 }
 
 // Key is a key that the caller may present, known by its digest only.
@@ -25,6 +27,16 @@ type Key struct {
 	Digest  Digest
 	Expires time.Time // the first instant at which it is worth nothing; zero = never
 }
+
+// CertificateName is a name in a client certificate that the caller may present:
+// exactly one of the two is set.
+type CertificateName struct {
+	URI string // among the subject alternative names, byte for byte
+	DNS string // among the subject alternative names, without case
+}
+
+// Subject is the sub claim of a JWT that the caller may present.
+type Subject struct{ Issuer, Subject string }
 
 // Access is what a caller may do with one credential.
 type Access struct {
@@ -59,9 +71,17 @@ type Grant struct {
 	Paths []pathpattern.Pattern
 }
 
-// identity is what the other stages see of c when it used the key; it is made
-// once and shared by all requests.
-func (c Caller) identity(keyID string) *exchange.Caller {
+// What proves a caller, as in [exchange.Caller].
+const (
+	proofKey         = "key"
+	proofCertificate = "certificate"
+	proofJWT         = "jwt"
+	proofToken       = "token" // made by this gateway's token endpoint
+)
+
+// identity is what the other stages see of c when it used the credential of that
+// id; it is made once and shared by all requests.
+func (c Caller) identity(proof, keyID string) *exchange.Caller {
 	var environments []string
 	for _, a := range c.Access {
 		environments = append(environments, a.Environment)
@@ -69,6 +89,7 @@ func (c Caller) identity(keyID string) *exchange.Caller {
 	slices.Sort(environments)
 	return &exchange.Caller{
 		Name:         c.Name,
+		Proof:        proof,
 		KeyID:        keyID,
 		Environments: slices.Compact(environments),
 		Environment:  c.Environment,

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"crypto/subtle"
 	"time"
 
@@ -45,14 +46,17 @@ func newKeyring(callers []Caller) *keyring {
 				other.shared = other.shared || other.caller.Name != c.Name
 				continue
 			}
-			ring.records[k.Digest] = &record{digest: k.Digest, caller: c.identity(k.ID), expires: k.Expires}
+			ring.records[k.Digest] = &record{digest: k.Digest, caller: c.identity(proofKey, k.ID), expires: k.Expires}
 		}
 	}
 	return ring
 }
 
-// find returns the caller that one credential proves; Reason "" means success.
-func (k *keyring) find(p presented, now time.Time) (*exchange.Caller, Reason) {
+// accepts implements [method]: whatever no other method takes is a key.
+func (k *keyring) accepts(p presented) bool { return p.connection == nil }
+
+// find implements [method].
+func (k *keyring) find(_ context.Context, p presented, now time.Time) (*exchange.Caller, Reason) {
 	digest := DigestOf(p.key)
 	r, found := k.records[digest]
 	if !found {
@@ -68,26 +72,4 @@ func (k *keyring) find(p presented, now time.Time) (*exchange.Caller, Reason) {
 		return nil, ReasonExpired
 	}
 	return r.caller, ""
-}
-
-// identify returns the one caller that all credentials prove.
-func (k *keyring) identify(all []presented, now time.Time) (*exchange.Caller, Reason) {
-	if len(all) == 0 {
-		return nil, ReasonNone
-	}
-	var caller *exchange.Caller
-	for _, p := range all {
-		found, reason := k.find(p, now)
-		switch {
-		case reason != "" && len(all) > 1:
-			return nil, ReasonDisagree
-		case reason != "":
-			return nil, reason
-		case caller != nil && caller.Name != found.Name:
-			return nil, ReasonDisagree
-		case caller == nil:
-			caller = found
-		}
-	}
-	return caller, ""
 }

@@ -59,7 +59,7 @@ func (p *Policy) Caller(name string) *exchange.Caller {
 	if c == nil {
 		return nil
 	}
-	return c.identity("")
+	return c.identity("", "")
 }
 
 // Decide says with which credential and class a request goes on, or why it may

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"crypto/tls"
 	"encoding/base64"
 	"net/http"
 	"slices"
@@ -10,10 +11,13 @@ import (
 // maxPresented bounds the work that a request without rights can cause.
 const maxPresented = 4
 
-// presented is one credential of a request.
+// presented is one credential of a request: a text, or the certificate of its
+// connection.
 type presented struct {
-	caller string // claimed, "" = only the key says who it is
-	key    string
+	caller     string // claimed, "" = only the key says who it is
+	key        string
+	bearer     bool                 // key came as Authorization: Bearer
+	connection *tls.ConnectionState // whose verified certificate it is; nil = it is a text
 }
 
 // credentials collects every caller credential that r carries; ok is false
@@ -50,7 +54,7 @@ func parseAuthorization(field string) (presented, bool) {
 	rest = strings.Trim(rest, " ")
 	switch {
 	case strings.EqualFold(scheme, "Bearer"):
-		return presented{key: rest}, rest != ""
+		return presented{key: rest, bearer: true}, rest != ""
 	case strings.EqualFold(scheme, "Basic"):
 		return parseBasic(rest)
 	}

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"math"
 	"runtime/debug"
 	"slices"
@@ -26,7 +27,7 @@ type find func(presented, time.Time) Reason
 func TestRefusalTimeTellsNothing(t *testing.T) {
 	worst := quietest(t, func(ring *keyring, _ string) find {
 		return func(p presented, now time.Time) Reason {
-			_, reason := ring.find(p, now)
+			_, reason := ring.find(context.Background(), p, now)
 			return reason
 		}
 	})
@@ -46,7 +47,7 @@ func TestRefusalTimeIsMeasured(t *testing.T) {
 			if same == len(key) {
 				return ""
 			}
-			_, reason := ring.find(p, now)
+			_, reason := ring.find(context.Background(), p, now)
 			return reason
 		}
 	})

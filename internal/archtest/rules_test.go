@@ -19,6 +19,7 @@ var imports = map[string][]string{
 	"auth":          nil,
 	"breaker":       nil,
 	"bulkhead":      nil,
+	"callerlimit":   nil,
 	"cache":         nil,
 	"certs":         nil,
 	"config":        nil,
@@ -32,8 +33,11 @@ var imports = map[string][]string{
 	"internal/redisconn":        nil,
 	"internal/redistest":        {"internal/redisconn"}, // connects to what it starts
 	"internal/fleet/redisstore": {"internal/fleet", "internal/redisconn"},
+	"auth/redisstore":           {"auth", "internal/redisconn"},
 	"breaker/redisstore":        {"breaker", "internal/redisconn"},
 	"cache/redisstore":          {"cache", "internal/redisconn"},
+	"callerlimit/redisstore":    {"callerlimit", "internal/redisconn"},
+	"certs/redisstore":          {"certs", "internal/redisconn"},
 	"limiter/redisstore":        {"limiter", "internal/redisconn"},
 	"proxy/redisstore":          {"proxy", "internal/redisconn"},
 	"tokencache/redisstore":     {"tokencache", "internal/redisconn"},
@@ -43,11 +47,12 @@ var imports = map[string][]string{
 	"internal/iqsim":         nil,
 	"internal/iqsim/simtest": {"internal/iqsim"}, // starts it for tests
 	"internal/rawcase":       nil,
-	"breaker/storetest":      {"breaker"},    // the acceptance suite of its stores
-	"cache/storetest":        {"cache"},      // the acceptance suite of its stores
-	"limiter/quotasim":       {"limiter"},    // simulates it
-	"limiter/storetest":      {"limiter"},    // the acceptance suite of its stores
-	"tokencache/storetest":   {"tokencache"}, // the acceptance suite of its stores
+	"breaker/storetest":      {"breaker"},     // the acceptance suite of its stores
+	"cache/storetest":        {"cache"},       // the acceptance suite of its stores
+	"callerlimit/storetest":  {"callerlimit"}, // the acceptance suite of its stores
+	"limiter/quotasim":       {"limiter"},     // simulates it
+	"limiter/storetest":      {"limiter"},     // the acceptance suite of its stores
+	"tokencache/storetest":   {"tokencache"},  // the acceptance suite of its stores
 
 	"cmd/gateway": {anyOfOurs}, // the only place that knows everything
 	"cmd/iqsim":   {"internal/iqsim"},
@@ -56,7 +61,7 @@ var imports = map[string][]string{
 // testImports may be imported by the tests of every package.
 var testImports = []string{
 	"internal/clocktest", "internal/iqsim", "internal/iqsim/simtest", "internal/rawcase", "internal/redistest",
-	"breaker/storetest", "cache/storetest", "limiter/storetest", "tokencache/storetest",
+	"breaker/storetest", "cache/storetest", "callerlimit/storetest", "limiter/storetest", "tokencache/storetest",
 }
 
 // testLibraries may be imported by the tests of every package. Beside them,
@@ -109,6 +114,21 @@ var libraries = []library{
 		prefix: "github.com/sony/gobreaker",
 		places: []string{"breaker"},
 		reason: "one way to count failures",
+	},
+	{
+		prefix: "github.com/caddyserver/certmagic",
+		places: []string{"certs", "certs/redisstore"},
+		reason: "one keeper of certificates",
+	},
+	{
+		prefix: "go.uber.org/zap",
+		places: []string{"certs"},
+		reason: "what the ACME client logs with",
+	},
+	{
+		prefix: "github.com/go-jose/go-jose",
+		places: []string{"auth"},
+		reason: "one reader of JWTs",
 	},
 	{
 		prefix: "golang.org/x/oauth2",

@@ -43,6 +43,8 @@ type Exchange struct {
 	Form            Form
 
 	Caller     *Caller // nil until authenticated
+	Refused    string  // why a stage of auth refused the caller, as auth.Reason says; "" = it did not
+	Claimed    string  // whom refused credentials name, as far as that is known and no secret; for the audit log
 	Target     *Target // nil until routed
 	Credential string  // set by authorize
 	Class      string  // interactive, batch or background; set by authorize
@@ -91,6 +93,7 @@ func (ex *Exchange) MayRepeat() bool { return ex.MaxAttempts == 0 || ex.Attempts
 // Caller is an internal application whose credentials were verified.
 type Caller struct {
 	Name         string
+	Proof        string   // what proved it: key, certificate, jwt or token
 	KeyID        string   // which of its keys, certificates or subjects
 	Environments []string // those it may use, sorted
 	Environment  string   // its own default, "" when it has none
