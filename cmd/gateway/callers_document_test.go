@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -60,9 +61,7 @@ func (s snippet) run(t *testing.T, g *rig) string {
 	}
 	dir := t.TempDir()
 	files := map[string]string{s.file: blocks[0]}
-	for name, text := range s.beside {
-		files[name] = text
-	}
+	maps.Copy(files, s.beside)
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
