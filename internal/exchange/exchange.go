@@ -42,13 +42,14 @@ type Exchange struct {
 	Start           time.Time
 	Form            Form
 
-	Caller     *Caller // nil until authenticated
-	Refused    string  // why a stage of auth refused the caller, as auth.Reason says; "" = it did not
-	Claimed    string  // whom refused credentials name, as far as that is known and no secret; for the audit log
-	Target     *Target // nil until routed
-	Credential string  // set by authorize
-	Class      string  // interactive, batch or background; set by authorize
-	NoWait     bool    // X-Gateway-Wait: 0: refuse rather than wait for quota
+	Caller     *Caller    // nil until authenticated
+	Refused    string     // why a stage of auth refused the caller, as auth.Reason says; "" = it did not
+	Claimed    string     // whom refused credentials name, as far as that is known and no secret; for the audit log
+	Target     *Target    // nil until routed
+	Credential string     // set by authorize
+	Own        Authorizer // the upstream token that the caller brought itself; nil = none, or none is used
+	Class      string     // interactive, batch or background; set by authorize
+	NoWait     bool       // X-Gateway-Wait: 0: refuse rather than wait for quota
 
 	Attempts       int      // requests sent upstream
 	MaxAttempts    int      // how many Attempts may become; 0 = no bound
@@ -59,6 +60,7 @@ type Exchange struct {
 	Retries        int      // attempts repeated by the retry stage
 	RetryResult    string   // why the retry stage stopped, as it names it; "" = nothing was to be repeated
 	Breaker        string   // state of the breaker that the last attempt met: BreakerClosed and the others; "" = none was asked
+	Tries          []Try    // the attempts, as they are told afterwards; see Tried
 	Dropped        []string // names of request fields that did not go upstream
 
 	Problem *Problem // what the gateway itself answered, nil when it did not

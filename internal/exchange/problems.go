@@ -22,6 +22,7 @@ const (
 	VersionNotSupported        ProblemType = "http-version-not-supported"
 	LoopDetected               ProblemType = "loop-detected"
 	CallerUnauthenticated      ProblemType = "caller-unauthenticated"
+	ProxyUnauthenticated       ProblemType = "proxy-authentication-required"
 	UnknownService             ProblemType = "unknown-service"
 	EnvironmentAmbiguous       ProblemType = "environment-ambiguous"
 	NotAllowed                 ProblemType = "not-allowed"
@@ -150,6 +151,11 @@ func callerProblems() []ProblemSpec {
 			CallerUnauthenticated, http.StatusUnauthorized, "Unknown caller", "http_request_denied",
 			"The request carries no valid credentials of a caller of this gateway, or two that disagree.",
 			"Send the key in X-Api-Key, as Authorization: Bearer KEY, or as Basic CALLER:KEY. This is never about the iQmetrix credentials.",
+		},
+		{
+			ProxyUnauthenticated, http.StatusProxyAuthRequired, "Proxy authentication required", "http_request_denied",
+			"As Unknown caller, of a request that came through HTTP_PROXY. Many clients send the user and password of a proxy only once it has asked for them so.",
+			"Give the proxy's URL your caller name and key, http://CALLER:KEY@HOST:PORT, or send the key in X-Api-Key.",
 		},
 		{
 			UnknownService, http.StatusNotFound, "Unknown service", "destination_not_found",
