@@ -307,6 +307,7 @@ func takeOver(ex, spent *exchange.Exchange) {
 	ex.QuotaBucket, ex.QuotaWait, ex.QuotaResult = spent.QuotaBucket, spent.QuotaWait, spent.QuotaResult
 	ex.QuotaSource, ex.QuotaView = spent.QuotaSource, spent.QuotaView
 	ex.Retries, ex.RetryResult, ex.Breaker = spent.Retries, spent.RetryResult, spent.Breaker
+	ex.Tries = append(ex.Tries, spent.Tries...)
 }
 
 // isFailed reports the statuses for which a stale answer may stand in (RFC 5861,

@@ -109,6 +109,7 @@ func (n *run) fail(err error) error {
 	kind := classify(e)
 	n.broken(kind)
 	n.end(kind)
+	n.exchange.Tried(n.start, 0, string(kind), n.info.Duration)
 	n.exchange.Attempts += n.info.Resends
 	if body != nil {
 		body.rethrow()
@@ -128,6 +129,7 @@ func (n *run) answer(res *http.Response) *http.Response {
 	n.exchange.Attempts += n.trace.resends()
 	n.exchange.UpstreamStatus = res.StatusCode
 	n.exchange.UpstreamTime = n.info.HeaderTime
+	n.exchange.Tried(n.start, res.StatusCode, "", n.info.HeaderTime)
 
 	passed := *res
 	passed.Request = n.request
