@@ -1,61 +1,60 @@
 package auth
 
-import "sync"
+import (
+	"crypto/sha256"
+	"sync"
+)
 
-// rememberShards keep requests that look something up apart from each other.
-const rememberShards = 16
+// remembered keeps what was found out about texts that cost a signature to
+// judge, by their digest: at most so many. Only what was found good belongs in
+// it, so that whoever has no signed text can fill nothing. What ends by time or
+// by a reload is for the reader to check, each time.
+//
+// The zero value keeps nothing.
+type remembered[V any] struct {
+	most int
 
-// remembered keeps what tokens were found to prove, by their digest, so that a
-// token which comes again costs no signature. Only what was proved belongs in
-// it: nobody without a good token can fill it. Whoever reads an entry checks
-// that it still holds. It is safe for concurrent use.
-type remembered[T any] struct {
-	shards [rememberShards]rememberShard[T]
-	most   int // entries of a shard
+	mu    sync.RWMutex
+	found map[Digest]V
 }
 
-type rememberShard[T any] struct {
-	mu      sync.RWMutex
-	entries map[Digest]T
+func newRemembered[V any](most int) *remembered[V] {
+	return &remembered[V]{most: most, found: make(map[Digest]V)}
 }
 
-// newRemembered returns an empty memory of about that many entries.
-func newRemembered[T any](most int) *remembered[T] {
-	r := &remembered[T]{most: max(1, most/rememberShards)}
-	for i := range r.shards {
-		r.shards[i].entries = map[Digest]T{}
-	}
-	return r
-}
-
-func (r *remembered[T]) shard(d Digest) *rememberShard[T] { return &r.shards[d[0]%rememberShards] }
-
-func (r *remembered[T]) get(d Digest) (T, bool) {
-	s := r.shard(d)
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	v, ok := s.entries[d]
+// get returns what is known of a text.
+func (m *remembered[V]) get(digest Digest) (V, bool) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	v, ok := m.found[digest]
 	return v, ok
 }
 
-// put keeps v; where there is no room, any other goes: what is asked for again
-// comes back.
-func (r *remembered[T]) put(d Digest, v T) {
-	s := r.shard(d)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for other := range s.entries {
-		if len(s.entries) < r.most {
+// put keeps v in place of any other when there is no room.
+func (m *remembered[V]) put(digest Digest, v V) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.most == 0 {
+		return
+	}
+	if _, known := m.found[digest]; !known && len(m.found) >= m.most {
+		for other := range m.found {
+			delete(m.found, other)
 			break
 		}
-		delete(s.entries, other)
 	}
-	s.entries[d] = v
+	m.found[digest] = v
 }
 
-func (r *remembered[T]) forget(d Digest) {
-	s := r.shard(d)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.entries, d)
+// forget drops everything.
+func (m *remembered[V]) forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.found)
+}
+
+// digestOfToken is [DigestOf] for texts of a token's length.
+func digestOfToken(token string) Digest {
+	var buffer [1024]byte
+	return sha256.Sum256(append(buffer[:0], token...))
 }
