@@ -45,10 +45,12 @@ func (h Hooks) refused(ctx context.Context, reason Reason) {
 // Cookie and Proxy-Authorization).
 //
 // All credentials of a request must prove the same caller. Otherwise it is
-// refused with CallerUnauthenticated at once, the body unread. That is a 401
-// in the absolute form (as the exchange's Form says) too, where RFC 9110 would have a proxy answer 407: here
-// 401 always is about the caller's own credentials. Clients that send
-// Proxy-Authorization only when asked for it have to send a key header.
+// refused at once, the body unread: with CallerUnauthenticated, or with
+// ProxyUnauthenticated in the absolute form (as the exchange's Form says), where
+// many clients send Proxy-Authorization only once a 407 has asked for it.
+//
+// The one exception is the caller that may bring an upstream token of its own
+// ([Passthrough]): that becomes the exchange's Own.
 func Authenticate(o AuthenticateOptions) func(http.Handler) http.Handler {
 	if o.KeyHeaders == nil {
 		o.KeyHeaders = []string{"X-Api-Key"}
@@ -57,10 +59,10 @@ func Authenticate(o AuthenticateOptions) func(http.Handler) http.Handler {
 	for i, name := range o.KeyHeaders {
 		headers[i] = http.CanonicalHeaderKey(name)
 	}
-	known := methods{newKeyring(o.Callers)}
+	known, passing := methods{newKeyring(o.Callers)}, newPassthroughs(o.Callers)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			caller, reason := authenticate(r, known, headers, instant(o.Now, r))
+			caller, reason := authenticate(r, known, passing, headers, instant(o.Now, r))
 			removeCredentials(r, headers)
 			if reason != "" {
 				o.Hooks.refused(r.Context(), reason)
@@ -85,19 +87,36 @@ func instant(now func() time.Time, r *http.Request) time.Time {
 	return time.Now()
 }
 
-func authenticate(r *http.Request, known methods, headers []string, now time.Time) (*exchange.Caller, Reason) {
-	absolute := exchange.From(r.Context()).Form == exchange.FormAbsolute
+func authenticate(r *http.Request, known methods, passing passthroughs, headers []string, now time.Time) (*exchange.Caller, Reason) {
+	ex := exchange.From(r.Context())
+	absolute := ex.Form == exchange.FormAbsolute
 	var buffer [maxPresented]presented
 	all, ok := credentials(buffer[:0], r, headers, absolute)
 	if !ok {
 		return nil, ReasonMalformed
 	}
-	return known.identify(r.Context(), all, now)
+	caller, reason := known.identify(r.Context(), all, now)
+	if reason == ReasonDisagree {
+		if with, token := passing.accepts(r.Context(), known, all, now); with != nil {
+			ex.Own = token
+			return with, ""
+		}
+	}
+	return caller, reason
 }
+
+const (
+	bearerChallenge = `Bearer realm="iqgateway"`
+	basicChallenge  = `Basic realm="iqgateway", charset="UTF-8"`
+)
 
 func unauthenticated(r *http.Request, reason Reason) *exchange.Problem {
 	p := exchange.Refuse(exchange.CallerUnauthenticated, details(reason))
-	p.Header = http.Header{"Www-Authenticate": {`Bearer realm="iqgateway"`, `Basic realm="iqgateway", charset="UTF-8"`}}
+	p.Header = http.Header{"Www-Authenticate": {bearerChallenge, basicChallenge}}
+	if exchange.From(r.Context()).Form == exchange.FormAbsolute {
+		p.Type = exchange.ProxyUnauthenticated
+		p.Header = http.Header{"Proxy-Authenticate": {basicChallenge}} // Bearer is not what a proxy is sent
+	}
 	// On HTTP/1 the rest of a body would have to be read before the next
 	// request; HTTP/2 ends the one stream.
 	p.Close = r.ProtoMajor < 2 && r.ContentLength != 0

@@ -96,7 +96,11 @@ func TestAuthenticate(t *testing.T) {
 				t.Fatalf("refused because of %q, want %q", reason, c.reason)
 			}
 			if c.reason != "" {
-				if seen != nil || answer.Code != http.StatusUnauthorized || ex.Caller != nil {
+				status := http.StatusUnauthorized
+				if c.absolute {
+					status = http.StatusProxyAuthRequired
+				}
+				if seen != nil || answer.Code != status || ex.Caller != nil {
 					t.Fatalf("status %d, next stage reached: %t, caller %v", answer.Code, seen != nil, ex.Caller)
 				}
 				return

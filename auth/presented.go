@@ -4,19 +4,28 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"net/http"
-	"slices"
 	"strings"
 )
 
 // maxPresented bounds the work that a request without rights can cause.
 const maxPresented = 4
 
+// place is where a credential stood.
+type place int8
+
+const (
+	placeElsewhere     place = iota // a key header, or the connection
+	placeAuthorization              // where the upstream expects its token
+	placeProxy                      // Proxy-Authorization
+)
+
 // presented is one credential of a request: a text, or the certificate of its
 // connection.
 type presented struct {
 	caller     string // claimed, "" = only the key says who it is
 	key        string
-	bearer     bool                 // key came as Authorization: Bearer
+	bearer     bool                 // key came as Bearer
+	place      place                // where it stood
 	connection *tls.ConnectionState // whose verified certificate it is; nil = it is a text
 }
 
@@ -30,18 +39,23 @@ func credentials(found []presented, r *http.Request, keyHeaders []string, absolu
 			found = append(found, presented{key: value})
 		}
 	}
-	fields := r.Header["Authorization"]
-	if absolute {
-		fields = append(slices.Clip(fields), r.Header["Proxy-Authorization"]...)
+	found, ok = fromFields(found, r.Header["Authorization"], placeAuthorization)
+	if ok && absolute {
+		found, ok = fromFields(found, r.Header["Proxy-Authorization"], placeProxy)
 	}
+	return found, ok && len(found) <= maxPresented
+}
+
+func fromFields(found []presented, fields []string, at place) (_ []presented, ok bool) {
 	for _, value := range fields {
 		c, ok := parseAuthorization(value)
 		if !ok {
 			return nil, false
 		}
+		c.place = at
 		found = append(found, c)
 	}
-	return found, len(found) <= maxPresented
+	return found, true
 }
 
 // parseAuthorization reads "Bearer KEY" and "Basic base64(CALLER:KEY)" (RFC
