@@ -33,6 +33,9 @@ type AuthorizeOptions struct {
 // removes X-Gateway-Credential and X-Request-Priority: a credential that the
 // caller may not use and a word that is no class are refused, a class that the
 // caller may not have is ignored.
+//
+// A token that the caller brought itself is kept where the credential is
+// [Passthrough], and refused or dropped elsewhere.
 func Authorize(o AuthorizeOptions) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -67,7 +70,7 @@ func authorize(r *http.Request, ex *exchange.Exchange, p *Policy, now time.Time)
 		return Decision{}, exchange.Refuse(exchange.InternalError,
 			"The request reached the authorization without a caller or a target.")
 	}
-	return p.Decide(Request{
+	asked := Request{
 		Caller:     ex.Caller.Name,
 		Target:     ex.Target,
 		Method:     r.Method,
@@ -75,7 +78,12 @@ func authorize(r *http.Request, ex *exchange.Exchange, p *Policy, now time.Time)
 		Credential: credential,
 		Priority:   priority,
 		Now:        now,
-	})
+	}
+	decision, problem := p.Decide(asked)
+	if problem == nil {
+		problem = p.settleOwn(ex, asked, decision)
+	}
+	return decision, problem
 }
 
 func isClass(name string) bool {

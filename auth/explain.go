@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"iqgateway/internal/exchange"
 )
@@ -64,7 +65,22 @@ func refusal(c *Caller, r Request) string {
 	if r.Credential != "" && !hasCredential(c, r) {
 		text = fmt.Sprintf("%s may not use the credential that X-Gateway-Credential asks for in %s", c.Name, r.Target.Environment)
 	}
-	return text + ". It may: " + rights(c, r) + "."
+	return text + "." + endedAccess(c, r) + " It may: " + rights(c, r) + "."
+}
+
+// endedAccess tells of access that would have allowed the request until it ended.
+func endedAccess(c *Caller, r Request) string {
+	for i := range c.Access {
+		a := c.Access[i]
+		if judge(&a, r) != ended {
+			continue
+		}
+		until := a.Until
+		if a.Until = (time.Time{}); judge(&a, r) == allowed {
+			return fmt.Sprintf(" Its access with %s ended at %s.", a.Credential, until.UTC().Format(time.RFC3339))
+		}
+	}
+	return ""
 }
 
 func hasCredential(c *Caller, r Request) bool {
