@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"crypto/x509"
 	"net/http"
 	"time"
 
@@ -16,6 +17,14 @@ type AuthenticateOptions struct {
 	// KeyHeaders carry a key, beside Authorization: Bearer KEY and Basic
 	// CALLER:KEY; nil = X-Api-Key.
 	KeyHeaders []string
+
+	// ClientRoots returns the authorities whose client certificates are believed
+	// at the moment. A certificate of another one is refused, whatever its
+	// connection has verified; nil = every certificate is.
+	ClientRoots func() []*x509.Certificate
+
+	// Issuers vouch for callers by JWT; nil = none do.
+	Issuers *Issuers
 
 	// Refuse answers a request with the problem err. Required.
 	Refuse func(w http.ResponseWriter, r *http.Request, err error)
@@ -42,7 +51,8 @@ func (h Hooks) refused(ctx context.Context, reason Reason) {
 
 // Authenticate returns the stage that finds the caller of a request, sets it in
 // the exchange, and removes every caller credential from the request (also
-// Cookie and Proxy-Authorization).
+// Cookie and Proxy-Authorization). The client certificate of the connection is
+// one credential among the others.
 //
 // All credentials of a request must prove the same caller. Otherwise it is
 // refused at once, the body unread: with CallerUnauthenticated, or with
@@ -59,17 +69,25 @@ func Authenticate(o AuthenticateOptions) func(http.Handler) http.Handler {
 	for i, name := range o.KeyHeaders {
 		headers[i] = http.CanonicalHeaderKey(name)
 	}
-	known, passing := methods{newKeyring(o.Callers)}, newPassthroughs(o.Callers)
+	known := methods{newCertificates(o.Callers, o.ClientRoots), newJWTs(o.Callers, o.Issuers), newKeyring(o.Callers)}
+	passing, names := newPassthroughs(o.Callers), namesOfCallers(o.Callers)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			caller, reason := authenticate(r, known, passing, headers, instant(o.Now, r))
+			now := instant(o.Now, r)
+			caller, reason := authenticate(r, known, passing, headers, now)
+			ex := exchange.From(r.Context())
+			if reason != "" {
+				ex.Refused = string(reason)
+				claimName(r, names)
+			}
 			removeCredentials(r, headers)
 			if reason != "" {
 				o.Hooks.refused(r.Context(), reason)
 				o.Refuse(w, r, unauthenticated(r, reason))
 				return
 			}
-			exchange.From(r.Context()).Caller = caller
+			ex.Caller, ex.Claimed = caller, ""
+			renewSoon(w, r, now)
 			next.ServeHTTP(w, r)
 		})
 	}
@@ -111,6 +129,9 @@ const (
 )
 
 func unauthenticated(r *http.Request, reason Reason) *exchange.Problem {
+	if reason == ReasonUnavailable {
+		return unverified()
+	}
 	p := exchange.Refuse(exchange.CallerUnauthenticated, details(reason))
 	p.Header = http.Header{"Www-Authenticate": {bearerChallenge, basicChallenge}}
 	if exchange.From(r.Context()).Form == exchange.FormAbsolute {
@@ -120,6 +141,17 @@ func unauthenticated(r *http.Request, reason Reason) *exchange.Problem {
 	// On HTTP/1 the rest of a body would have to be read before the next
 	// request; HTTP/2 ends the one stream.
 	p.Close = r.ProtoMajor < 2 && r.ContentLength != 0
+	if hasCertificate(r) { // a better one comes with another connection only
+		p.Header["Connection"] = []string{"close"}
+	}
+	return p
+}
+
+// unverified is the refusal of a credential that is neither good nor bad as far
+// as anybody knows.
+func unverified() *exchange.Problem {
+	p := exchange.Refuse(exchange.CallerUnverified, "The keys of the token's issuer could not be fetched yet, so nobody can tell whether the token is good.")
+	p.RetryAfter = keySetPatience
 	return p
 }
 
@@ -130,10 +162,10 @@ func details(reason Reason) string {
 	case ReasonMalformed:
 		return "A credential of the request cannot be read. Send one: your key in X-Api-Key, as Authorization: Bearer KEY, or as Basic CALLER:KEY."
 	case ReasonExpired:
-		return "The key has expired. Ask the platform team for a new one."
+		return "The key, certificate or token has expired. Get a new one: for a key, ask the platform team."
 	case ReasonDisagree:
 		return "The request carries several credentials that do not all prove the same caller. Send one."
 	default:
-		return "The key is not known, or not the key of the caller that it was sent for."
+		return "The key, certificate or token is not known, or not that of the caller that it was sent for."
 	}
 }

@@ -16,9 +16,13 @@ const (
 	ReasonNone       Reason = "none"        // no credentials
 	ReasonMalformed  Reason = "malformed"   // credentials that cannot be read
 	ReasonUnknown    Reason = "unknown"     // no such key, or not of the caller that it claims
-	ReasonExpired    Reason = "expired"     // a key that was good once
+	ReasonExpired    Reason = "expired"     // a credential that was good once
 	ReasonDisagree   Reason = "disagree"    // several credentials, not all of the same caller
 	ReasonNotAllowed Reason = "not_allowed" // a known caller without the right
+
+	// ReasonUnavailable: nobody can tell yet, as the keys of the token's issuer
+	// were never fetched. It says nothing about the credential.
+	ReasonUnavailable Reason = "unavailable"
 )
 
 // keyring finds the caller of a key. It is immutable.

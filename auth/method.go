@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"iqgateway/internal/exchange"
@@ -12,7 +13,8 @@ type method interface {
 	// accepts reports whether the credential is of this kind.
 	accepts(p presented) bool
 	// find returns the caller that the credential proves; Reason "" means
-	// success. It never waits for another machine.
+	// success. It waits for another machine only where it cannot know anything
+	// before, and not for long. It may claim whom the credential names.
 	find(ctx context.Context, p presented, now time.Time) (*exchange.Caller, Reason)
 }
 
@@ -28,15 +30,25 @@ func (m methods) find(ctx context.Context, p presented, now time.Time) (*exchang
 	return nil, ReasonUnknown
 }
 
-// identify returns the one caller that all credentials prove.
+// reserved reports whether a text belongs to one of the choosy methods; what is
+// left is the keyring's, which is the last.
+func (m methods) reserved(p presented) bool {
+	return slices.ContainsFunc(m[:len(m)-1], func(one method) bool { return one.accepts(p) })
+}
+
+// identify returns the one caller that all credentials prove. That one of them
+// cannot be judged counts only where the others are good.
 func (m methods) identify(ctx context.Context, all []presented, now time.Time) (*exchange.Caller, Reason) {
 	if len(all) == 0 {
 		return nil, ReasonNone
 	}
 	var caller *exchange.Caller
+	var unavailable Reason
 	for _, p := range all {
 		found, reason := m.find(ctx, p, now)
 		switch {
+		case reason == ReasonUnavailable:
+			unavailable = reason
 		case reason != "" && len(all) > 1:
 			return nil, ReasonDisagree
 		case reason != "":
@@ -46,6 +58,9 @@ func (m methods) identify(ctx context.Context, all []presented, now time.Time) (
 		case caller == nil:
 			caller = found
 		}
+	}
+	if unavailable != "" {
+		return nil, unavailable
 	}
 	return caller, ""
 }

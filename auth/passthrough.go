@@ -80,7 +80,7 @@ func (p passthroughs) accepts(ctx context.Context, known methods, all []presente
 	if token.place != placeAuthorization {
 		proof, token = token, proof
 	}
-	if !token.bearer || token.place != placeAuthorization || proof.place == placeAuthorization || !isOwnToken(token.key) {
+	if !token.bearer || token.place != placeAuthorization || proof.place == placeAuthorization || !isOwnToken(token.key) || known.reserved(token) {
 		return nil, nil
 	}
 	if _, reason := known.find(ctx, token, now); reason != ReasonUnknown {

@@ -34,6 +34,9 @@ type presented struct {
 // counts in the absolute form only: elsewhere it is not meant for us. It appends
 // to found, which has no elements.
 func credentials(found []presented, r *http.Request, keyHeaders []string, absolute bool) (_ []presented, ok bool) {
+	if hasCertificate(r) {
+		found = append(found, presented{connection: r.TLS})
+	}
 	for _, name := range keyHeaders {
 		for _, value := range r.Header[name] {
 			found = append(found, presented{key: value})
@@ -44,6 +47,12 @@ func credentials(found []presented, r *http.Request, keyHeaders []string, absolu
 		found, ok = fromFields(found, r.Header["Proxy-Authorization"], placeProxy)
 	}
 	return found, ok && len(found) <= maxPresented
+}
+
+// hasCertificate reports whether the peer has presented one, which counts
+// whether or not anybody is known by it.
+func hasCertificate(r *http.Request) bool {
+	return r.TLS != nil && len(r.TLS.PeerCertificates) > 0
 }
 
 func fromFields(found []presented, fields []string, at place) (_ []presented, ok bool) {

@@ -23,6 +23,7 @@ const (
 	LoopDetected               ProblemType = "loop-detected"
 	CallerUnauthenticated      ProblemType = "caller-unauthenticated"
 	ProxyUnauthenticated       ProblemType = "proxy-authentication-required"
+	CallerUnverified           ProblemType = "caller-verification-unavailable"
 	UnknownService             ProblemType = "unknown-service"
 	EnvironmentAmbiguous       ProblemType = "environment-ambiguous"
 	NotAllowed                 ProblemType = "not-allowed"
@@ -156,6 +157,11 @@ func callerProblems() []ProblemSpec {
 			ProxyUnauthenticated, http.StatusProxyAuthRequired, "Proxy authentication required", "http_request_denied",
 			"As Unknown caller, of a request that came through HTTP_PROXY. Many clients send the user and password of a proxy only once it has asked for them so.",
 			"Give the proxy's URL your caller name and key, http://CALLER:KEY@HOST:PORT, or send the key in X-Api-Key.",
+		},
+		{
+			CallerUnverified, http.StatusServiceUnavailable, "Caller cannot be verified yet", "proxy_internal_error",
+			"The request carries a JWT of a known issuer, and the gateway has never been able to fetch that issuer's keys, or not for a day. This says nothing about the token.",
+			"Retry after the given time. Operators: /readyz?verbose and the log tell why auth.jwt[].jwks_url gives no keys.",
 		},
 		{
 			UnknownService, http.StatusNotFound, "Unknown service", "destination_not_found",
