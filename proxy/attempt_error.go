@@ -105,6 +105,8 @@ func classify(e evidence) FailureKind {
 		return FailedProhibited
 	case !e.connected:
 		return classifyConnect(e)
+	case e.refusesCertificate():
+		return FailedTLS
 	default:
 		return classifyExchange(e.err)
 	}
@@ -231,6 +233,9 @@ func (e evidence) problem(service string) error {
 		cause = errors.Join(e.cause, e.err)
 	}
 	row := rowOf(kind)
+	if kind == FailedTLS && e.refusesCertificate() {
+		row.detail = "the upstream refused the gateway's client certificate, or asks for one (upstream_tls); the request was not looked at"
+	}
 	p := exchange.Refuse(row.problem, service+": "+row.detail).Because(&failure{
 		kind: kind, err: cause, unsent: !e.sent,
 		kept: e.reused && kind == FailedReset && isConnectionEnd(e.err),

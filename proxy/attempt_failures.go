@@ -50,8 +50,11 @@ func rowOf(kind FailureKind) failureRow {
 func (e *Errors) proxyError(p *exchange.Problem) string {
 	var f *failure
 	if errors.As(p.Err, &f) && p.Type == rowOf(f.kind).problem {
-		if f.kind == FailedTLS && isCertificateError(f.err) {
+		switch {
+		case f.kind == FailedTLS && isCertificateError(f.err):
 			return "tls_certificate_error"
+		case f.kind == FailedTLS && alertOf(f.err) != nil:
+			return "tls_alert_received"
 		}
 		return rowOf(f.kind).proxyError
 	}

@@ -58,7 +58,7 @@ func TestREL05HTTP2NoSpin(t *testing.T) {
 			var conns atomic.Int32
 			up := newGreetingUpstream(t, func(f *http2.Framer) { conns.Add(1); tt.greet(f) }, tt.react)
 			g := newGate(t, up.URL, func(g *gate) {
-				g.Settings.RootsPEM = certificatePEM(up)
+				g.Settings.Trust = trusting(t, certificatePEM(up))
 				g.Service.Total = deadline
 			})
 			before, start := cpuTime(t), time.Now()

@@ -150,7 +150,7 @@ func TestREL05HTTP2Upstream(t *testing.T) {
 				tt.react(f, stream)
 			})
 			g := newGate(t, up.URL, func(g *gate) {
-				g.Settings.RootsPEM = certificatePEM(up)
+				g.Settings.Trust = trusting(t, certificatePEM(up))
 				if tt.timeouts != nil {
 					tt.timeouts(g)
 				}

@@ -174,7 +174,7 @@ func TestCallerThatLeavesCancelsTheUpstream(t *testing.T) {
 			t.Cleanup(up.Close)
 			for _, path := range []string{"/header", "/body"} {
 				started, cancelled = make(chan struct{}), make(chan struct{})
-				g := newGate(t, up.URL, func(g *gate) { g.Settings.RootsPEM = certificatePEM(up) })
+				g := newGate(t, up.URL, func(g *gate) { g.Settings.Trust = trusting(t, certificatePEM(up)) })
 				conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", g.Listener.Addr().String())
 				if err != nil {
 					t.Fatal(err)

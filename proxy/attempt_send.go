@@ -96,6 +96,9 @@ func (n *run) fail(err error) error {
 		write:     n.exchange.Target.Write,
 		https:     n.out.URL.Scheme == "https",
 	}
+	if e.refusesCertificate() {
+		e.sent = false
+	}
 	if n.ctx.Err() != nil {
 		e.cause = context.Cause(n.ctx)
 	}

@@ -60,7 +60,7 @@ func TestUploadStallIsBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newGate(t, tt.origin, func(g *gate) {
-				g.Settings.RootsPEM = tt.roots
+				g.Settings.Trust = trusting(t, tt.roots)
 				g.Settings.WriteIdle, g.Service.BodyIdle = 4*short, 4*short
 			})
 			start := time.Now()

@@ -85,7 +85,7 @@ func TestDeadlineDuringABody(t *testing.T) {
 		up.EnableHTTP2 = http2
 		up.StartTLS()
 		t.Cleanup(up.Close)
-		g := newGate(t, up.URL, func(g *gate) { g.Service.Total, g.Settings.RootsPEM = 10*short, certificatePEM(up) })
+		g := newGate(t, up.URL, func(g *gate) { g.Service.Total, g.Settings.Trust = 10*short, trusting(t, certificatePEM(up)) })
 		got := g.raw(t, "POST /svc/x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc", "")
 		info := receive(t, g.attempts, "attempt")
 		if !strings.HasPrefix(got, "HTTP/1.1 408 ") || info.Kind != proxy.FailedCallerBody || info.HTTP2 {

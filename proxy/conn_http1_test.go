@@ -111,7 +111,7 @@ func TestLeftoversReachNobody(t *testing.T) {
 					answerWithLeftovers(out, func() { _ = out.Flush() }, r)
 				})
 			}
-			g := newGate(t, up.URL, func(g *gate) { g.Settings.RootsPEM = roots })
+			g := newGate(t, up.URL, func(g *gate) { g.Settings.Trust = trusting(t, roots) })
 			askAll(t, g, 32, time.Second+time.Second/2)
 		})
 	}
@@ -207,7 +207,7 @@ func TestCleanConnectionsAreReused(t *testing.T) {
 	plain := newRawUpstream(t, func(_ int, c net.Conn, r *bufio.Reader) { serve(c, func() {}, r) })
 	secure, roots := overTLS(t, serve)
 	for _, up := range []*rawUpstream{plain, secure} {
-		g := newGate(t, up.URL, func(g *gate) { g.Settings.RootsPEM = roots })
+		g := newGate(t, up.URL, func(g *gate) { g.Settings.Trust = trusting(t, roots) })
 		for range 2 * len(answers) {
 			for _, method := range []string{http.MethodGet, http.MethodHead} {
 				if res, _ := g.do(t, method, "/svc/x", nil, nil); res.StatusCode >= 400 {

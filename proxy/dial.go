@@ -19,8 +19,11 @@ const keepAlive = 15 * time.Second
 // a request, a redirect or the DNS says.
 type dialer struct {
 	destination string // host:port
+	host        string // of destination
 	dialer      net.Dialer
+	policy      addressPolicy
 	stall       time.Duration // of each write to the connection; 0 = no bound
+	open        *openConns    // where connections are kept while they stand; nil = nowhere
 }
 
 // newDialer returns a dialer for the host of target (the upstream, or the
@@ -28,7 +31,7 @@ type dialer struct {
 // host:port that is asked instead of the system's.
 func newDialer(target *url.URL, resolver string, timeout time.Duration) *dialer {
 	policy := addressPolicy{loopback: isLoopbackHost(target.Hostname())}
-	d := &dialer{destination: hostPort(target)}
+	d := &dialer{destination: hostPort(target), host: target.Hostname(), policy: policy}
 	d.dialer = net.Dialer{
 		Timeout:         timeout,
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: keepAlive, Interval: keepAlive},
@@ -51,7 +54,11 @@ func (d *dialer) dial(ctx context.Context, network, address string) (*countedCon
 	if err != nil {
 		return nil, err
 	}
-	return newCountedConn(conn, d.stall), nil
+	counted := newCountedConn(conn, d.stall)
+	if d.open != nil {
+		d.open.add(counted)
+	}
+	return counted, nil
 }
 
 func notConfigured(address, configured string) error {

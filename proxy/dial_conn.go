@@ -15,6 +15,7 @@ type countedConn struct {
 	net.Conn
 	written atomic.Int64
 	stall   time.Duration // bounds one write; 0 = no bound
+	closed  func()        // is told of the end; nil = nobody is
 
 	// Both are used between reads only.
 	impatient bool       // reads fail instead of waiting
@@ -59,6 +60,14 @@ func (c *countedConn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	c.written.Add(int64(n))
 	return n, err
+}
+
+// Close implements [net.Conn].
+func (c *countedConn) Close() error {
+	if c.closed != nil {
+		c.closed()
+	}
+	return c.Conn.Close()
 }
 
 // nothingYetError is the error of an impatient read. It is temporary, so that TLS

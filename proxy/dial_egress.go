@@ -15,10 +15,11 @@ import (
 type egress struct {
 	dialer  *dialer // to the origin, or to the proxy in front of it
 	origin  *url.URL
-	proxy   *url.URL      // nil for none
-	tls     *tls.Config   // without a server name
+	proxy   *url.URL // nil for none
+	trust   *Trust
 	timeout time.Duration // for all that follows the TCP connection; 0 = none
 	keep    keepTime      // of the connections
+	open    openConns
 }
 
 // dialPlain implements DialContext: connections without TLS.
@@ -74,7 +75,7 @@ func (e *egress) http1(conn net.Conn, raw *countedConn) *http1Conn {
 
 // handshake begins TLS on conn, which it closes when it fails.
 func (e *egress) handshake(ctx context.Context, conn net.Conn, name string, protocols ...string) (*tls.Conn, error) {
-	config := e.tls.Clone()
+	config := e.trust.current.Load().config.Clone()
 	config.ServerName, config.NextProtos = name, protocols
 	ctx, cancel := e.bounded(ctx)
 	defer cancel()

@@ -131,7 +131,7 @@ func TestEgressProxies(t *testing.T) {
 	}
 	for _, tt := range tests {
 		g := newGate(t, tt.origin, func(g *gate) {
-			g.Settings.ProxyURL, g.Settings.RootsPEM = tt.egress, certificatePEM(secure)
+			g.Settings.ProxyURL, g.Settings.Trust = tt.egress, trusting(t, certificatePEM(secure))
 		})
 		for range 2 { // the second one on the same connection
 			res, body := g.do(t, http.MethodPost, "/svc/x", strings.NewReader("abc"), nil)

@@ -325,3 +325,13 @@ func readHead(r *bufio.Reader) string {
 func certificatePEM(s *httptest.Server) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
 }
+
+// trusting trusts these roots alone; the system's for "".
+func trusting(t *testing.T, roots string) *proxy.Trust {
+	t.Helper()
+	trust, err := proxy.NewTrust(proxy.TrustPEM{Roots: roots})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return trust
+}

@@ -67,7 +67,7 @@ func TestTargetArrivesByteForByteOverHTTP2(t *testing.T) {
 	up.EnableHTTP2 = true
 	up.StartTLS()
 	t.Cleanup(up.Close)
-	g := newGate(t, up.URL, func(g *gate) { g.Settings.RootsPEM = certificatePEM(up) })
+	g := newGate(t, up.URL, func(g *gate) { g.Settings.Trust = trusting(t, certificatePEM(up)) })
 	for _, target := range targets() {
 		g.raw(t, "GET /svc"+target+" HTTP/1.1\r\nHost: gw.test\r\nConnection: close\r\n\r\n", "")
 		if got := receive(t, seen, "request"); got != [2]string{"HTTP/2.0", target} {
@@ -112,7 +112,7 @@ func TestPlainUpstreamBehindEgressProxy(t *testing.T) {
 		lines <- line
 		_, _ = io.WriteString(c, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
 	})
-	g := newGate(t, "http://crm.example.test", func(g *gate) { g.Settings.ProxyURL = egress.URL })
+	g := newGate(t, "http://crm.example.test", func(g *gate) { g.Settings.ProxyURL, g.Settings.AllowPlaintext = egress.URL, true })
 	g.do(t, http.MethodGet, `/svc/v1/x(1)?q="`, nil, nil)
 	if got, want := receive(t, lines, "request line"), `GET http://crm.example.test/v1/x(1)?q=" HTTP/1.1`; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -135,7 +135,7 @@ func TestProxyOfTheEnvironmentIsIgnored(t *testing.T) {
 	}
 	// Loopback is always exempt from the environment's proxies, so the host
 	// must be another; it does not resolve, and nothing may be dialled.
-	g := newGate(t, "http://crm.invalid", nil)
+	g := newGate(t, "http://crm.invalid", func(g *gate) { g.Settings.AllowPlaintext = true })
 	res, _ := g.do(t, http.MethodGet, "/svc/x", nil, nil)
 	if res.StatusCode != http.StatusBadGateway {
 		t.Errorf("status %d", res.StatusCode)

@@ -45,6 +45,10 @@ type RouteService struct {
 	// hands out tokens there).
 	Session bool
 
+	// Tokens: it has the token endpoint, which the gateway may answer itself
+	// ([Router.TokenCall]).
+	Tokens bool
+
 	// Denied, SideEffects: restrictions. They hold for every spelling that
 	// the upstream would read as the same path or parameter.
 	Denied      []pathpattern.Pattern

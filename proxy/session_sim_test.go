@@ -122,7 +122,7 @@ func (d *dataConnect) gate(t *testing.T, o proxy.SessionsOptions, change func(*g
 		g.Sessions, g.Tokens = sessions, d.Tokens
 		g.Service.Session = proxy.ServiceSession{Cookies: true, PreferredEndpoint: true}
 		if d.Main.TLS != nil {
-			g.Settings.RootsPEM = certificatePEM(d.Main)
+			g.Settings.Trust = trusting(t, certificatePEM(d.Main))
 		}
 		if change != nil {
 			change(g)

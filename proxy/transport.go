@@ -1,16 +1,11 @@
 package proxy
 
 import (
-	"context"
 	"fmt"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"sync"
-	"time"
-
-	"iqgateway/internal/exchange"
 )
 
 // PoolKey says whose connections a pool holds.
@@ -39,7 +34,7 @@ func (t *Transports) Open(key PoolKey, settings TransportSettings) (*Pool, error
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, p := range t.pools[key] {
-		if p.settings.equal(settings) {
+		if p.settings == settings {
 			p.users++
 			return p, nil
 		}
@@ -81,7 +76,7 @@ type Pool struct {
 	users    int // guarded by owner.mu
 
 	mu           sync.RWMutex
-	byCredential map[string]*http.Transport
+	byCredential map[string]*line
 	neighbours   []*Pool // see beside; last used last
 	closed       bool
 }
@@ -91,14 +86,19 @@ func newPool(owner *Transports, key PoolKey, settings TransportSettings) (*Pool,
 	if err != nil || origin.Host == "" || origin.Scheme != "http" && origin.Scheme != "https" {
 		return nil, fmt.Errorf("%q is no http or https URL with a host", key.Origin)
 	}
+	if err := settings.check(origin); err != nil {
+		return nil, err
+	}
 	p := &Pool{owner: owner, key: key, origin: origin, settings: settings, users: 1}
-	first, err := settings.newTransport(origin)
+	first, err := newLine(p.newCarrier)
 	if err != nil {
 		return nil, err
 	}
-	p.byCredential = map[string]*http.Transport{"": first}
+	p.byCredential = map[string]*line{"": first}
 	return p, nil
 }
+
+func (p *Pool) newCarrier() (*carrier, error) { return p.settings.newCarrier(p.origin) }
 
 // For returns the transport of one credential; "" is that of anonymous calls.
 func (p *Pool) For(credential string) (http.RoundTripper, error) {
@@ -106,75 +106,19 @@ func (p *Pool) For(credential string) (http.RoundTripper, error) {
 	found := p.byCredential[credential]
 	p.mu.RUnlock()
 	if found != nil {
-		return claiming{found}, nil
+		return found, nil
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if found = p.byCredential[credential]; found != nil {
-		return claiming{found}, nil
+		return found, nil
 	}
-	made, err := p.settings.newTransport(p.origin)
+	made, err := newLine(p.newCarrier)
 	if err != nil {
 		return nil, err
 	}
 	p.byCredential[credential] = made
-	return claiming{made}, nil
-}
-
-// claiming tells each connection whose answer is to come next: what an HTTP/1
-// connection delivers without that belongs to nobody. It sends nothing twice.
-type claiming struct{ *http.Transport }
-
-// RoundTrip implements [http.RoundTripper].
-func (c claiming) RoundTrip(r *http.Request) (*http.Response, error) {
-	asks := claim{transport: c.Transport, method: r.Method, write: r.Body != nil || !isSafe(r.Method)}
-	asks.careful = asks.write || isLastHope(r.Context())
-	asks.trace.GotConn = asks.gotConn
-	res, err := c.Transport.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), &asks.trace)))
-	if err != nil && asks.conn != nil {
-		if end := asks.conn.silence(); end != nil {
-			return nil, end
-		}
-	}
-	return res, err
-}
-
-// claim is what one request asks of the connections that it gets.
-type claim struct {
-	trace     httptrace.ClientTrace // here, and not an allocation of its own
-	transport *http.Transport
-	method    string
-	write     bool
-	careful   bool       // not on a connection that may be about to end
-	conn      *http1Conn // the last one; nil with HTTP/2
-}
-
-// graceOfReads is how long a connection may have been idle, whatever its upstream
-// does, for a read that must not be lost. Much shorter, and an upstream that drops
-// busy connections now and then would get a handshake for each repetition.
-const graceOfReads = time.Second
-
-func (c *claim) gotConn(info httptrace.GotConnInfo) {
-	c.conn, _ = info.Conn.(*http1Conn)
-	if c.conn == nil {
-		return
-	}
-	c.conn.claim(c.method)
-	grace := graceOfReads
-	if c.write {
-		grace = 0
-	}
-	if c.careful && c.conn.distrust(grace) {
-		c.transport.CloseIdleConnections() // all others were idle for longer
-	}
-}
-
-// isLastHope reports whether much depends on an attempt, though it may be lost
-// without harm: a repetition, for which the budget may have no other, or the probe
-// of a breaker. It does not meet a second connection of a pool that is dead.
-func isLastHope(ctx context.Context) bool {
-	ex := exchange.From(ctx)
-	return ex.Retries > 0 || ex.Breaker != "" && ex.Breaker != exchange.BreakerClosed
+	return made, nil
 }
 
 // Close gives up one Open. After the last one idle connections end; requests
@@ -186,8 +130,8 @@ func (p *Pool) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
-	for _, t := range p.byCredential {
-		t.CloseIdleConnections()
+	for _, l := range p.byCredential {
+		l.close()
 	}
 	for _, n := range p.neighbours {
 		n.Close()

@@ -1,15 +1,11 @@
 package proxy
 
 import (
-	"crypto/tls"
-	"crypto/x509"
+	"cmp"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"time"
-
-	"iqgateway/internal/secret"
 )
 
 const (
@@ -48,69 +44,54 @@ type TransportSettings struct {
 	ProxyURL string
 	// Resolver is the host:port of a DNS server to ask instead of the system's.
 	Resolver string
-	// RootsPEM are the only certificate authorities to trust; "" means the
-	// system's.
-	RootsPEM string
-	// CertificatePEM and KeyPEM are a client certificate, "" for none.
-	CertificatePEM string
-	KeyPEM         secret.Text
+	// AllowPlaintext permits an http:// origin that is not this machine by its
+	// own spelling. Danger: tokens cross the network readable.
+	AllowPlaintext bool
+	// Trust is whom to believe, and our certificate; nil means the system's
+	// authorities and no certificate.
+	Trust *Trust
+
+	probeAfter, probeTimeout time.Duration // of HTTP/2 connections, for tests; 0 = pingAfter and pingTimeout
 }
 
-// equal reports whether connections made with t also serve u.
-func (t TransportSettings) equal(u TransportSettings) bool {
-	sameKey := t.KeyPEM.Equal(u.KeyPEM)
-	return sameKey && t.Connect == u.Connect && t.ResponseHeader == u.ResponseHeader && t.WriteIdle == u.WriteIdle &&
-		t.ProxyURL == u.ProxyURL && t.Resolver == u.Resolver &&
-		t.RootsPEM == u.RootsPEM && t.CertificatePEM == u.CertificatePEM
-}
-
-// tlsConfig returns the TLS side of the settings.
-func (t TransportSettings) tlsConfig() (*tls.Config, error) {
-	c := &tls.Config{
-		MinVersion:         tls.VersionTLS12,
-		ClientSessionCache: tls.NewLRUClientSessionCache(0),
+// check refuses what no connection may be made with.
+func (t TransportSettings) check(origin *url.URL) error {
+	if origin.Scheme == "http" && !t.AllowPlaintext && !isLoopbackHost(origin.Hostname()) {
+		return errors.New("plain HTTP beyond loopback would show the token to the network: use https, or set allow_plaintext of the environment")
 	}
-	if t.RootsPEM != "" {
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM([]byte(t.RootsPEM)) {
-			return nil, errors.New("upstream_tls.ca_file: no certificate found; it must hold PEM certificates")
-		}
-	}
-	if t.CertificatePEM != "" || !t.KeyPEM.IsZero() {
-		pair, err := tls.X509KeyPair([]byte(t.CertificatePEM), []byte(t.KeyPEM.Reveal()))
-		if err != nil {
-			return nil, fmt.Errorf("upstream_tls.cert_file and key_file: %w", err)
-		}
-		c.Certificates = []tls.Certificate{pair}
-	}
-	return c, nil
+	return nil
 }
 
 // writeByteTimeout is when an HTTP/2 connection that takes nothing is given up: a
 // ping would wait behind what is already to be written.
 func (t TransportSettings) writeByteTimeout() time.Duration {
+	after := cmp.Or(t.probeAfter, pingAfter)
 	if t.WriteIdle == 0 {
-		return pingAfter
+		return after
 	}
-	return min(t.WriteIdle, pingAfter)
+	return min(t.WriteIdle, after)
 }
 
-// newTransport returns a transport that reaches origin and nothing else.
-func (t TransportSettings) newTransport(origin *url.URL) (*http.Transport, error) {
-	tlsConfig, err := t.tlsConfig()
-	if err != nil {
-		return nil, err
+// newCarrier returns a transport that reaches origin and nothing else.
+func (t TransportSettings) newCarrier(origin *url.URL) (*carrier, error) {
+	if t.Trust == nil {
+		system, err := NewTrust(TrustPEM{})
+		if err != nil {
+			return nil, err
+		}
+		t.Trust = system
 	}
-	way := &egress{origin: origin, tls: tlsConfig, timeout: t.Connect}
+	way := &egress{origin: origin, trust: t.Trust, timeout: t.Connect}
 	destination := origin
 	if t.ProxyURL != "" {
-		if way.proxy, err = url.Parse(t.ProxyURL); err != nil || way.proxy.Host == "" {
+		proxied, err := url.Parse(t.ProxyURL)
+		if err != nil || proxied.Host == "" {
 			return nil, errors.New("proxy_url: not a URL with a host; write http://proxy.example.com:3128")
 		}
-		destination = way.proxy
+		way.proxy, destination = proxied, proxied
 	}
 	way.dialer = newDialer(destination, t.Resolver, t.Connect)
-	way.dialer.stall = t.WriteIdle
+	way.dialer.stall, way.dialer.open = t.WriteIdle, &way.open
 	h := &http.Transport{
 		DialContext:            guarded(way.dialPlain),
 		DialTLSContext:         guarded(way.dialTLS),
@@ -122,8 +103,8 @@ func (t TransportSettings) newTransport(origin *url.URL) (*http.Transport, error
 		ForceAttemptHTTP2:      true,
 		DisableCompression:     true, // answers pass as they come
 		HTTP2: &http.HTTP2Config{
-			SendPingTimeout:           pingAfter,
-			PingTimeout:               pingTimeout,
+			SendPingTimeout:           cmp.Or(t.probeAfter, pingAfter),
+			PingTimeout:               cmp.Or(t.probeTimeout, pingTimeout),
 			WriteByteTimeout:          t.writeByteTimeout(),
 			MaxReceiveBufferPerStream: streamBuffer,
 		},
@@ -131,5 +112,5 @@ func (t TransportSettings) newTransport(origin *url.URL) (*http.Transport, error
 	if way.proxiesPlain() {
 		h.Proxy = http.ProxyURL(way.proxy) // makes requests of the absolute form; tunnels are our own
 	}
-	return h, nil
+	return &carrier{Transport: h, way: way, made: t.Trust.current.Load()}, nil
 }

@@ -24,6 +24,7 @@ func (g *gateway) checks() []observability.Check {
 		}},
 		{Name: "tokens", Err: g.tokenTrouble},
 	}
+		{Name: "upstream_tls", Err: g.stores.trust.trouble},
 	if g.stores.redis != nil {
 		checks = append(checks, observability.Check{Name: storeName, Err: g.stores.redisTrouble})
 	}

@@ -35,6 +35,7 @@ type generation struct {
 	quotaRoutes map[quotaRoute]limiter.Key
 	shares      map[limiter.Name][]limiter.Share // of callers in each bucket
 	pools       []*proxy.Pool
+	trusts      []func() // give up what the environments trust
 	throttled   map[limiter.Key]string // buckets that have a throttle breaker, and its name
 	breakers    *breaker.Set
 	budgets     *retry.Set
@@ -77,6 +78,9 @@ func (g *generation) close() {
 	}
 }
 
+	for _, release := range g.trusts {
+		release()
+	}
 // pipelineOptions is what the process, not the configuration, decides.
 type pipelineOptions struct {
 	replica string
@@ -149,11 +153,7 @@ func (g *generation) openServices(st *stores) (proxy.Services, error) {
 
 func (g *generation) openService(st *stores, s *config.EffectiveService) (*proxy.Service, error) {
 	env, _ := g.cfg.Environment(s.Environment)
-	settings, err := transportSettings(env, s.Timeouts)
-	if err != nil {
-		return nil, err
-	}
-	pool, err := g.openPool(st, env.Name, s.Origin(), settings)
+	pool, err := g.openPool(st, env, s.Origin(), s.Timeouts)
 	if err != nil {
 		return nil, err
 	}
@@ -182,8 +182,13 @@ func (g *generation) account(environment string) func(credential string) (string
 	}
 }
 
-func (g *generation) openPool(st *stores, environment, origin string, settings proxy.TransportSettings) (*proxy.Pool, error) {
-	pool, err := st.transports.Open(proxy.PoolKey{Environment: environment, Origin: origin}, settings)
+func (g *generation) openPool(st *stores, env *config.EffectiveEnvironment, origin string, t config.Timeouts) (*proxy.Pool, error) {
+	trust, release, err := st.trust.use(env.Name, env.UpstreamTLS)
+	if err != nil {
+		return nil, err
+	}
+	g.trusts = append(g.trusts, release)
+	pool, err := st.transports.Open(proxy.PoolKey{Environment: env.Name, Origin: origin}, transportSettings(env, t, trust))
 	if err != nil {
 		return nil, err
 	}
@@ -205,11 +210,7 @@ func (g *generation) openTokens(st *stores) (*tokencache.Set, error) {
 		if accounts, ok := env.Service(accountsService); ok {
 			timeouts = accounts.Timeouts
 		}
-		settings, err := transportSettings(env, timeouts)
-		if err != nil {
-			return nil, err
-		}
-		pool, err := g.openPool(st, env.Name, originOf(c.TokenURL), settings)
+		pool, err := g.openPool(st, env, originOf(c.TokenURL), timeouts)
 		if err != nil {
 			return nil, err
 		}

@@ -32,6 +32,7 @@ import (
 // stores hold the state that outlives a generation, each found by a key.
 type stores struct {
 	transports *proxy.Transports
+	trust      *upstreamTrust
 	tokens     *tokencache.Cache
 	sessions   *proxy.Sessions
 	quotas     *limiter.Limiter
@@ -63,7 +64,7 @@ func newStores(cfg *config.Config, log *slog.Logger, replica string) (*stores, e
 	if err != nil {
 		return nil, err
 	}
-	s := &stores{transports: proxy.NewTransports(), metrics: metrics, log: log}
+	s := &stores{transports: proxy.NewTransports(), trust: newUpstreamTrust(log), metrics: metrics, log: log}
 	metrics.OnPanic(s.gaugePanicked)
 	if err := s.openRedis(cfg); err != nil {
 		return nil, configError{err}
@@ -169,6 +170,8 @@ func (s *stores) run(ctx context.Context) {
 	for _, r := range s.rotations {
 		keep("rotation of "+r.what, r.run)
 	}
+	keep("trust in upstreams", s.trust.run)
+	keep("connections to upstreams", s.followUpstreams)
 	keep("cache", s.cache.Run)
 	keep("breakers", s.breakers.Run)
 	keep("memory", s.memory.Run)

@@ -3,13 +3,11 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"os"
 	"slices"
 
 	"iqgateway/auth"
 	"iqgateway/config"
 	"iqgateway/internal/pathpattern"
-	"iqgateway/internal/secret"
 	"iqgateway/proxy"
 	"iqgateway/tokencache"
 )
@@ -117,36 +115,19 @@ func access(a config.Access) auth.Access {
 
 // transportSettings are those of one environment, with the timeouts of one
 // service.
-func transportSettings(env *config.EffectiveEnvironment, t config.Timeouts) (proxy.TransportSettings, error) {
+func transportSettings(env *config.EffectiveEnvironment, t config.Timeouts, trust *proxy.Trust) proxy.TransportSettings {
 	settings := proxy.TransportSettings{
 		Connect:        t.Connect,
 		ResponseHeader: t.ResponseHeader,
 		WriteIdle:      t.BodyIdle,
 		Resolver:       string(env.Resolver),
+		AllowPlaintext: env.AllowPlaintext,
+		Trust:          trust,
 	}
 	if proxyURL := env.ProxyURL.URL; proxyURL != nil {
 		settings.ProxyURL = proxyURL.String() // with its password: the proxy needs it
 	}
-	var key string
-	for _, f := range []struct {
-		name config.File
-		into *string
-	}{
-		{env.UpstreamTLS.CAFile, &settings.RootsPEM},
-		{env.UpstreamTLS.CertFile, &settings.CertificatePEM},
-		{env.UpstreamTLS.KeyFile, &key},
-	} {
-		if f.name == "" {
-			continue
-		}
-		data, err := os.ReadFile(string(f.name))
-		if err != nil {
-			return settings, fmt.Errorf("environments.%s.upstream_tls: %w", env.Name, err)
-		}
-		*f.into = string(data)
-	}
-	settings.KeyPEM = secret.New(key)
-	return settings, nil
+	return settings
 }
 
 func headerMode(name string) proxy.HeaderMode {
