@@ -26,6 +26,8 @@ type Options struct {
 	// Handle has the handler of each kind of command. A replica that lacks a
 	// kind (an older version) counts as not having followed.
 	Handle map[string]Handler
+	// Answer has the answerer of each kind of question.
+	Answer map[string]Answerer
 	// Interval is the time between two beats: 0 or more than a second = one
 	// second, so that a beat may be lost within [Silence].
 	Interval time.Duration
@@ -38,6 +40,7 @@ type Fleet struct {
 	o       Options
 	born    time.Time    // of this process, by its own clock; only differences count
 	members atomic.Int64 // alive at the last beat
+	asking  atomic.Int64 // questions of this replica that are open
 
 	mu   sync.Mutex
 	self Member // what the next beat tells

@@ -16,6 +16,8 @@ type Memory struct {
 	log     []entry
 	latest  ID
 	lost    ID // the newest command that is kept no longer
+	asked   map[string][]Question
+	answers map[string][]byte
 }
 
 type entry struct {
@@ -24,7 +26,9 @@ type entry struct {
 }
 
 // NewMemory returns an empty store.
-func NewMemory() *Memory { return &Memory{members: map[string]Member{}} }
+func NewMemory() *Memory {
+	return &Memory{members: map[string]Member{}, asked: map[string][]Question{}, answers: map[string][]byte{}}
+}
 
 // Beat implements [Store].
 func (s *Memory) Beat(_ context.Context, b Beat) (News, error) {
@@ -40,6 +44,10 @@ func (s *Memory) Beat(_ context.Context, b Beat) (News, error) {
 	s.members[m.Replica] = m
 	s.forget(now)
 	news := News{Started: m.Started, Members: len(s.members), Latest: s.latest}
+	if b.Listen {
+		news.Questions = s.asked[m.Replica]
+		delete(s.asked, m.Replica)
+	}
 	if b.Want {
 		news.Missed = s.lost > m.Done
 		for _, e := range s.log {
@@ -96,4 +104,32 @@ func (s *Memory) forget(now time.Time) {
 		s.lost = s.log[0].command.ID
 		s.log = s.log[1:]
 	}
+}
+
+// Ask implements [Mail].
+func (s *Memory) Ask(_ context.Context, q Question) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forget(time.Now())
+	if _, alive := s.members[q.To]; !alive || len(s.asked[q.To]) >= MaxAsked {
+		return false, nil
+	}
+	s.asked[q.To] = append(s.asked[q.To], q)
+	return true, nil
+}
+
+// Reply implements [Mail].
+func (s *Memory) Reply(_ context.Context, q Question, answer []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answers[q.ID] = slices.Clone(answer)
+	return nil
+}
+
+// Answer implements [Mail].
+func (s *Memory) Answer(_ context.Context, q Question) ([]byte, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	answer, there := s.answers[q.ID]
+	return answer, there, nil
 }

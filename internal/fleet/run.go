@@ -24,6 +24,7 @@ func (f *Fleet) Run(ctx context.Context) {
 	var executing sync.WaitGroup
 	defer executing.Wait()
 	busy, finished := false, make(chan struct{}, 1)
+	talks, told := false, make(chan struct{}, 1)
 	next := time.NewTimer(0)
 	defer next.Stop()
 	for {
@@ -35,30 +36,41 @@ func (f *Fleet) Run(ctx context.Context) {
 		case <-next.C:
 		case <-finished: // tell so at once: a sender waits for it
 			busy = false
+		case <-told:
+			talks = false
+			continue
 		}
-		if commands := f.beat(ctx, !busy); len(commands) > 0 {
+		commands, questions := f.beat(ctx, !busy, !talks)
+		if len(commands) > 0 {
 			busy = true
 			executing.Go(func() {
 				steady.Try(func() { f.follow(ctx, commands) }, f.o.Hooks.panicked)
 				finished <- struct{}{}
 			})
 		}
+		if len(questions) > 0 {
+			talks = true
+			executing.Go(func() {
+				steady.Try(func() { f.reply(ctx, questions) }, f.o.Hooks.panicked)
+				told <- struct{}{}
+			})
+		}
 		next.Reset(f.o.Interval)
 	}
 }
 
-// beat makes the one trip and returns the commands that are new.
-func (f *Fleet) beat(ctx context.Context, want bool) []Command {
+// beat makes the one trip and returns the commands and questions that are new.
+func (f *Fleet) beat(ctx context.Context, want, listen bool) ([]Command, []Question) {
 	f.mu.Lock()
 	self := f.self
 	self.Failed = slices.Clone(self.Failed)
 	f.mu.Unlock()
-	news, err := f.o.Store.Beat(ctx, Beat{Member: self, Age: time.Since(f.born), Want: want})
+	news, err := f.o.Store.Beat(ctx, Beat{Member: self, Age: time.Since(f.born), Want: want, Listen: listen})
 	if err != nil {
 		if ctx.Err() == nil {
 			f.o.Hooks.beaten(0, err)
 		}
-		return nil
+		return nil, nil
 	}
 	f.members.Store(int64(max(news.Members, 1)))
 	f.o.Hooks.beaten(news.Members, nil)
@@ -72,7 +84,7 @@ func (f *Fleet) beat(ctx context.Context, want bool) []Command {
 	if news.Missed && len(news.Commands) == 0 {
 		f.self.Done = max(f.self.Done, news.Latest)
 	}
-	return news.Commands
+	return news.Commands, news.Questions
 }
 
 // follow executes commands in their order.

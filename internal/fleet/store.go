@@ -67,6 +67,8 @@ type Beat struct {
 	// Want says that commands are to be answered; a replica that is still busy
 	// with some wants no more.
 	Want bool
+	// Listen says the same of questions.
+	Listen bool
 }
 
 // News is what the store answers to a [Beat].
@@ -77,6 +79,8 @@ type News struct {
 	Latest   ID        // of the last command that was ever sent; 0 = none known
 	// Missed says that some commands after Member.Done are kept no longer.
 	Missed bool
+	// Questions are for this replica, where the store is a [Mail].
+	Questions []Question
 }
 
 // Store is what replicas share. Every call makes one trip (Append a few) and is

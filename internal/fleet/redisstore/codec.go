@@ -56,8 +56,8 @@ func readMember(answer []string) (fleet.Member, bool) {
 	}, true
 }
 
-func (s *Store) readNews(answer []any) (fleet.News, error) {
-	if len(answer) != 5 {
+func (s *Store) readNews(replica string, answer []any) (fleet.News, error) {
+	if len(answer) != 6 {
 		return fleet.News{}, errAnswer
 	}
 	start, _ := answer[0].(string)
@@ -65,12 +65,13 @@ func (s *Store) readNews(answer []any) (fleet.News, error) {
 	latest, _ := answer[2].(string)
 	missed, _ := answer[3].(int64)
 	values, _ := answer[4].([]any)
+	asked, _ := answer[5].([]any)
 	started, ok := micros(start)
 	newest, err := strconv.ParseInt(latest, 10, 64)
 	if !ok || err != nil {
 		return fleet.News{}, errAnswer
 	}
-	news := fleet.News{Started: started, Members: int(alive), Latest: fleet.ID(newest), Missed: missed == 1}
+	news := fleet.News{Started: started, Members: int(alive), Latest: fleet.ID(newest), Missed: missed == 1, Questions: s.readQuestions(replica, asked)}
 	for _, v := range values {
 		text, _ := v.(string)
 		if c, ok := s.open(text); ok {

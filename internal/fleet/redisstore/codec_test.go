@@ -75,17 +75,20 @@ func TestAnswersOfAnotherShape(t *testing.T) {
 	s := unconnected(t)
 	for _, answer := range [][]any{
 		nil,
-		{"1", int64(1), "1", int64(0)},
-		{int64(1), int64(1), "1", int64(0), []any{}},
-		{"x", int64(1), "1", int64(0), []any{}},
-		{"1", int64(1), "x", int64(0), []any{}},
+		{"1", int64(1), "1", int64(0), []any{}},
+		{int64(1), int64(1), "1", int64(0), []any{}, []any{}},
+		{"x", int64(1), "1", int64(0), []any{}, []any{}},
+		{"1", int64(1), "x", int64(0), []any{}, []any{}},
 	} {
-		if news, err := s.readNews(answer); err == nil {
+		if news, err := s.readNews("a", answer); err == nil {
 			t.Errorf("%v: %+v", answer, news)
 		}
 	}
-	news, err := s.readNews([]any{"5", int64(2), "9", int64(1), []any{int64(3), "no place", "6 forged"}})
+	news, err := s.readNews("a", []any{"5", int64(2), "9", int64(1), []any{int64(3), "no place", "6 forged"}, []any{int64(3), "forged"}})
 	if err != nil || news.Members != 2 || news.Latest != 9 || !news.Missed || len(news.Commands) != 1 || news.Commands[0].Err == nil {
 		t.Errorf("%+v, %v", news, err)
+	}
+	if len(news.Questions) != 2 || news.Questions[0].Err == nil || news.Questions[1].Err == nil {
+		t.Errorf("%+v", news.Questions)
 	}
 }

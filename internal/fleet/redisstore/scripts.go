@@ -6,9 +6,10 @@ package redisstore
 
 // beatScript notes a member and answers what is new for it.
 //
-// KEYS seen, members, commands, head. ARGV replica, start (0 = the first beat),
-// age, done, record, want (1 or 0), silence, kept for, life of a member's keys
-// (ms). It answers start, members alive, latest, missed (1 or 0), commands.
+// KEYS seen, members, commands, head, asked. ARGV replica, start (0 = the first
+// beat), age, done, record, want (1 or 0), silence, kept for, life of a member's
+// keys (ms), listen (1 or 0). It answers start, members alive, latest, missed (1
+// or 0), commands, questions; the questions are gone then.
 const beatScript = `
 local function text(n) return string.format('%.0f', n) end
 local t = redis.call('TIME')
@@ -37,7 +38,26 @@ if ARGV[6] == '1' then
   commands = redis.call('ZRANGEBYSCORE', KEYS[3], '(' .. text(from), text(math.max(latest, now)))
   if tonumber(head[2] or '0') > done or (#commands == 0 and latest > done) then missed = 1 end
 end
-return {text(start), alive, text(latest), missed, commands}
+local asked = {}
+if ARGV[10] == '1' then
+  asked = redis.call('LRANGE', KEYS[5], 0, -1)
+  if #asked > 0 then redis.call('DEL', KEYS[5]) end
+end
+return {text(start), alive, text(latest), missed, commands, asked}
+`
+
+// askScript leaves a question for a member that is alive, unless too many wait.
+// It answers 1, or 0.
+//
+// KEYS seen, asked. ARGV replica, question, silence, most, life (ms).
+const askScript = `
+local t = redis.call('TIME')
+local now = t[1] * 1000000 + t[2]
+local seen = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or '0')
+if seen < now - ARGV[3] or redis.call('LLEN', KEYS[2]) >= tonumber(ARGV[4]) then return 0 end
+redis.call('RPUSH', KEYS[2], ARGV[2])
+redis.call('PEXPIRE', KEYS[2], ARGV[5])
+return 1
 `
 
 // appendScript adds a command under the id that it was sealed for. The id is

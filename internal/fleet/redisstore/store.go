@@ -1,6 +1,8 @@
 // Package redisstore is the fleet's store in Redis. Four keys in one cluster
 // slot hold it: when each member was last seen, what it told, the commands in
-// their order, and how far that order has come. Each ends by itself.
+// their order, and how far that order has come. In the same slot there are for
+// seconds the questions for one replica, and the answer to one. Each ends by
+// itself.
 package redisstore
 
 import (
@@ -37,7 +39,8 @@ var ErrBusy = errors.New("too many commands at the same time")
 type Store struct {
 	conn                          *redisconn.Conn
 	seen, members, commands, head string
-	beat, add, list               *redis.Script
+	beat, add, list, ask          *redis.Script
+	key                           redisconn.Key
 }
 
 // New returns the store behind conn. Commands need conn to have keys to seal
@@ -45,9 +48,10 @@ type Store struct {
 func New(conn *redisconn.Conn) *Store {
 	key := conn.Key(kind)
 	return &Store{
-		conn: conn,
+		conn: conn, key: key,
 		seen: key.Field("seen"), members: key.Field("members"), commands: key.Field("commands"), head: key.Field("head"),
 		beat: redis.NewScript(beatScript), add: redis.NewScript(appendScript), list: redis.NewScript(membersScript),
+		ask: redis.NewScript(askScript),
 	}
 }
 
@@ -61,21 +65,25 @@ func (s *Store) Beat(ctx context.Context, b fleet.Beat) (fleet.News, error) {
 	if !b.Member.Started.IsZero() {
 		start = b.Member.Started.UnixMicro()
 	}
-	want := 0
-	if b.Want {
-		want = 1
-	}
+	box := s.boxOf(b.Member.Replica)
 	var answer []any
 	err = s.conn.CallIdempotent(ctx, "fleet.beat", func(ctx context.Context, r redis.UniversalClient) (err error) {
-		answer, err = s.beat.Run(ctx, r, []string{s.seen, s.members, s.commands, s.head},
-			b.Member.Replica, start, b.Age.Microseconds(), int64(b.Member.Done), record, want,
-			fleet.Silence.Microseconds(), fleet.KeptFor.Microseconds(), memberLife.Milliseconds()).Slice()
+		answer, err = s.beat.Run(ctx, r, []string{s.seen, s.members, s.commands, s.head, box},
+			b.Member.Replica, start, b.Age.Microseconds(), int64(b.Member.Done), record, oneIf(b.Want),
+			fleet.Silence.Microseconds(), fleet.KeptFor.Microseconds(), memberLife.Milliseconds(), oneIf(b.Listen)).Slice()
 		return err
 	})
 	if err != nil {
-		return fleet.News{}, s.heal(ctx, err)
+		return fleet.News{}, s.heal(ctx, err, box)
 	}
-	return s.readNews(answer)
+	return s.readNews(b.Member.Replica, answer)
+}
+
+func oneIf(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // Append implements [fleet.Store].
@@ -152,13 +160,13 @@ func (s *Store) Leave(ctx context.Context, replica string) error {
 // heal removes what a script could not work with, a key of another type say:
 // what these keys hold is worth a few seconds, and a fleet that never meets
 // again is not.
-func (s *Store) heal(ctx context.Context, err error) error {
+func (s *Store) heal(ctx context.Context, err error, more ...string) error {
 	var failed *redisconn.Error
 	if !errors.As(err, &failed) || failed.Reason != "WRONGTYPE" && failed.Reason != "ERR" {
 		return err
 	}
 	return errors.Join(err, s.conn.Call(ctx, "fleet.heal", func(ctx context.Context, r redis.UniversalClient) error {
-		return r.Del(ctx, s.seen, s.members, s.commands, s.head).Err()
+		return r.Del(ctx, append(more, s.seen, s.members, s.commands, s.head)...).Err()
 	}))
 }
 

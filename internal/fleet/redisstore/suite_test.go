@@ -28,6 +28,8 @@ func suite(t *testing.T, open func(t *testing.T) (one, other fleet.Store)) {
 		"kept":                kept,
 		"concurrent senders":  concurrentSenders,
 		"fleets on the store": fleets,
+		"questions":           questions,
+		"full box":            fullBox,
 	} {
 		t.Run(name, func(t *testing.T) {
 			one, other := open(t)

@@ -1,0 +1,142 @@
+package fleet_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"maps"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"iqgateway/internal/fleet"
+)
+
+// asks is a replica that answers what it is asked with its own name.
+func asks(t *testing.T, name string, store fleet.Store, more map[string]fleet.Answerer) *fleet.Fleet {
+	t.Helper()
+	answers := map[string]fleet.Answerer{"name": func(_ context.Context, payload []byte) ([]byte, error) {
+		return append([]byte(name+" "), payload...), nil
+	}}
+	maps.Copy(answers, more)
+	f := fleet.New(fleet.Options{Replica: name, Store: store, Answer: answers})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); f.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	return f
+}
+
+func TestOneReplicaAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := fleet.NewMemory()
+		a, b := asks(t, "a", store, nil), asks(t, "b", store, nil)
+		asks(t, "c", store, nil)
+		pass(1500 * time.Millisecond)
+		for to, asker := range map[string]*fleet.Fleet{"c": a, "a": b, "b": b} {
+			begin := time.Now()
+			answer, err := asker.Ask(t.Context(), to, "name", []byte("x"))
+			if err != nil || string(answer) != to+" x" {
+				t.Errorf("%s: %q, %v", to, answer, err)
+			}
+			if d := time.Since(begin); d > 1100*time.Millisecond {
+				t.Errorf("%s: answered after %v, more than a beat", to, d)
+			}
+		}
+		var all sync.WaitGroup
+		for range 5 { // together
+			all.Go(func() {
+				if answer, err := a.Ask(t.Context(), "b", "name", []byte("y")); err != nil || string(answer) != "b y" {
+					t.Errorf("%q, %v", answer, err)
+				}
+			})
+		}
+		all.Wait()
+	})
+}
+
+func TestQuestionsThatNobodyAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := fleet.NewMemory()
+		a := asks(t, "a", store, nil)
+		asks(t, "b", store, map[string]fleet.Answerer{
+			"fails":  func(context.Context, []byte) ([]byte, error) { return nil, errors.New("no") },
+			"panics": func(context.Context, []byte) ([]byte, error) { panic("nil map") },
+			"much":   func(context.Context, []byte) ([]byte, error) { return make([]byte, fleet.MaxAnswer+1), nil },
+			"slow":   func(ctx context.Context, _ []byte) ([]byte, error) { <-ctx.Done(); return nil, ctx.Err() },
+		})
+		pass(1500 * time.Millisecond)
+		for _, kind := range []string{"fails", "panics", "much", "slow", "unknown"} {
+			begin := time.Now()
+			if answer, err := a.Ask(t.Context(), "b", kind, nil); !errors.Is(err, fleet.ErrNoAnswer) || time.Since(begin) != fleet.AskPatience {
+				t.Errorf("%s: %q, %v after %v", kind, answer, err, time.Since(begin))
+			}
+		}
+		pass(3 * time.Second)
+		if answer, err := a.Ask(t.Context(), "b", "name", []byte("z")); err != nil || string(answer) != "b z" {
+			t.Errorf("afterwards: %q, %v", answer, err)
+		}
+	})
+}
+
+func TestReplicasThatCannotBeAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &cutOff{Store: fleet.NewMemory()} // has no mail
+		a := asks(t, "a", store, nil)
+		asks(t, "b", store.Store, nil)
+		alone := asks(t, "alone", nil, nil)
+		other := asks(t, "other", store.Store, nil)
+		pass(1500 * time.Millisecond)
+		begin := time.Now()
+		for name, err := range map[string]error{
+			"no mail":      second(a.Ask(t.Context(), "b", "name", nil)),
+			"no store":     second(alone.Ask(t.Context(), "b", "name", nil)),
+			"not a member": second(other.Ask(t.Context(), "z", "name", nil)),
+		} {
+			if !errors.Is(err, fleet.ErrNobody) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if time.Since(begin) != 0 {
+			t.Errorf("it took %v", time.Since(begin))
+		}
+		if err := second(other.Ask(t.Context(), "b", "name", make([]byte, fleet.MaxPayload+1))); err == nil {
+			t.Error("a payload without bounds is sent")
+		}
+		if err := second(other.Ask(t.Context(), "other", "unknown", nil)); !errors.Is(err, fleet.ErrKind) {
+			t.Errorf("of itself: %v", err)
+		}
+		if answer, err := alone.Ask(t.Context(), "alone", "name", nil); err != nil || !bytes.HasPrefix(answer, []byte("alone")) {
+			t.Errorf("%q, %v", answer, err)
+		}
+	})
+}
+
+func second(_ []byte, err error) error { return err }
+
+// Whoever asks without end waits for nobody and costs the store a few places.
+func TestQuestionsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := fleet.NewMemory()
+		a := asks(t, "a", store, nil)
+		if _, err := store.Beat(t.Context(), fleet.Beat{Member: fleet.Member{Replica: "mute"}}); err != nil {
+			t.Fatal(err)
+		}
+		results := make(chan error, 100)
+		for range 100 {
+			go func() { results <- second(a.Ask(t.Context(), "mute", "name", nil)) }()
+		}
+		refused := 0
+		for range 100 {
+			if err := <-results; errors.Is(err, fleet.ErrAsking) {
+				refused++
+			} else if !errors.Is(err, fleet.ErrNoAnswer) {
+				t.Error(err)
+			}
+		}
+		if refused != 92 {
+			t.Errorf("%d were refused at once, want all but eight", refused)
+		}
+	})
+}

@@ -1,0 +1,113 @@
+package redisstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+
+	"iqgateway/internal/fleet"
+)
+
+// mailLife is how long a question or an answer stays: whoever asked has given
+// up by then.
+const mailLife = 2 * fleet.AskPatience
+
+// letter is what is sealed of a question. Its replica stands in the name of the
+// key that holds it, to which it is bound.
+type letter struct {
+	ID      string `json:"id"`
+	From    string `json:"from"`
+	Kind    string `json:"kind"`
+	Payload []byte `json:"payload"`
+}
+
+// boxOf holds the questions for one replica, in the slot of all other keys.
+func (s *Store) boxOf(replica string) string { return s.key.Field("asked:" + replica) }
+
+func (s *Store) answerOf(q fleet.Question) string { return s.key.Field("answer:" + q.ID) }
+
+// Ask implements [fleet.Mail].
+func (s *Store) Ask(ctx context.Context, q fleet.Question) (left bool, err error) {
+	plain, err := json.Marshal(letter{q.ID, q.From, q.Kind, q.Payload})
+	if err != nil {
+		return false, fmt.Errorf("fleet: encoding a question: %w", err)
+	}
+	box := s.boxOf(q.To)
+	sealed, err := s.conn.Seal(kind, box, 0, plain)
+	if err != nil {
+		return false, fmt.Errorf("fleet: sealing a question: %w", err)
+	}
+	err = s.conn.Call(ctx, "fleet.ask", func(ctx context.Context, r redis.UniversalClient) error {
+		n, err := s.ask.Run(ctx, r, []string{s.seen, box}, q.To, sealed,
+			fleet.Silence.Microseconds(), fleet.MaxAsked, mailLife.Milliseconds()).Int64()
+		left = n == 1
+		return err
+	})
+	if err != nil {
+		return false, s.heal(ctx, err, box)
+	}
+	return left, nil
+}
+
+// Reply implements [fleet.Mail].
+func (s *Store) Reply(ctx context.Context, q fleet.Question, answer []byte) error {
+	place := s.answerOf(q)
+	sealed, err := s.conn.Seal(kind, place, 0, answer)
+	if err != nil {
+		return fmt.Errorf("fleet: sealing an answer: %w", err)
+	}
+	return s.conn.CallIdempotent(ctx, "fleet.reply", func(ctx context.Context, r redis.UniversalClient) error {
+		return r.Set(ctx, place, sealed, mailLife).Err()
+	})
+}
+
+// Answer implements [fleet.Mail].
+func (s *Store) Answer(ctx context.Context, q fleet.Question) (answer []byte, there bool, err error) {
+	place := s.answerOf(q)
+	var sealed string
+	err = s.conn.CallIdempotent(ctx, "fleet.answer", func(ctx context.Context, r redis.UniversalClient) (err error) {
+		sealed, err = r.Get(ctx, place).Result()
+		return err
+	})
+	switch {
+	case errors.Is(err, redis.Nil):
+		return nil, false, nil
+	case err != nil:
+		return nil, false, err
+	}
+	if answer, err = s.conn.Open(kind, place, 0, sealed); err != nil {
+		return nil, false, fmt.Errorf("opening an answer: %w", err)
+	}
+	return answer, true, nil
+}
+
+// readQuestions opens what a beat has found in the box of a replica.
+func (s *Store) readQuestions(replica string, values []any) []fleet.Question {
+	var list []fleet.Question
+	for _, v := range values {
+		text, _ := v.(string)
+		list = append(list, s.readQuestion(replica, text))
+	}
+	return list
+}
+
+func (s *Store) readQuestion(replica, sealed string) fleet.Question {
+	q := fleet.Question{To: replica}
+	plain, err := s.conn.Open(kind, s.boxOf(replica), 0, sealed)
+	if err != nil {
+		q.Err = fmt.Errorf("opening a question: %w", err)
+		return q
+	}
+	var l letter
+	if err := json.Unmarshal(plain, &l); err != nil {
+		q.Err = fmt.Errorf("reading a question: %w", err)
+		return q
+	}
+	q.ID, q.From, q.Kind, q.Payload = l.ID, l.From, l.Kind, l.Payload
+	return q
+}
+
+var _ fleet.Mail = (*Store)(nil)
