@@ -23,8 +23,8 @@ func (g *gateway) checks() []observability.Check {
 			return nil
 		}},
 		{Name: "tokens", Err: g.tokenTrouble},
-	}
 		{Name: "upstream_tls", Err: g.stores.trust.trouble},
+	}
 	if g.stores.redis != nil {
 		checks = append(checks, observability.Check{Name: storeName, Err: g.stores.redisTrouble})
 	}

@@ -76,11 +76,11 @@ func (g *generation) close() {
 	for _, p := range g.pools {
 		p.Close()
 	}
-}
-
 	for _, release := range g.trusts {
 		release()
 	}
+}
+
 // pipelineOptions is what the process, not the configuration, decides.
 type pipelineOptions struct {
 	replica string
