@@ -91,7 +91,8 @@ server.lame_duck, then at most server.drain_timeout for what still runs. A secon
 signal leaves that one second, a third ends at once.
 
 An invalid configuration is refused as a whole: exit code 3, every reason with
-its file and line, and nothing listens.`,
+its file and line, and nothing listens. SIGHUP reads it again: an invalid one is
+refused and the last one serves on, a valid one serves every new request.`,
 		Example: `  gateway run -c gateway.yaml
   IQGW_SERVER__ADDRESS=127.0.0.1:9443 gateway run -c gateway.yaml
   gateway run -c gateway.yaml --set telemetry.logs.level=debug`,
@@ -105,7 +106,13 @@ its file and line, and nothing listens.`,
 			for _, s := range cfg.Inactive(activeSettings()) {
 				fmt.Fprintf(p.stderr, "warning: %s\n", s)
 			}
-			return p.serve(cmd.Context(), cfg)
+			return p.serve(cmd.Context(), cfg, func() (*config.Config, config.Problems, error) {
+				cfg, warnings, err := p.read(flags)
+				if err != nil {
+					return nil, nil, err
+				}
+				return cfg, append(warnings, cfg.Inactive(activeSettings())...), nil
+			})
 		},
 	}
 	flags.register(cmd)
@@ -120,8 +127,8 @@ func (p program) advise(cfg *config.Config) {
 	}
 }
 
-// serve runs a gateway of cfg until ctx ends.
-func (p program) serve(ctx context.Context, cfg *config.Config) error {
+// serve runs a gateway of cfg, which read reads again, until ctx ends.
+func (p program) serve(ctx context.Context, cfg *config.Config, read func() (*config.Config, config.Problems, error)) error {
 	level, err := observability.ParseLevel(cfg.Telemetry.Logs.Level)
 	if err != nil {
 		return configError{err}
@@ -138,12 +145,17 @@ func (p program) serve(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	g.hurry, g.reloads.read = p.hurry, read
+	if p.hangups != nil {
+		told, stop := p.hangups()
+		defer stop()
+		g.reloads.hangups = told
+	}
 	a := g.addresses()
 	log.Info("serving", slog.String("version", version), slog.String("server", a.Server), slog.String("tls", cfg.Server.TLS.Mode),
 		slog.String("forward_proxy", a.ForwardProxy), slog.String("admin", a.Admin), slog.String("status", a.Status))
 	if p.started != nil {
 		p.started(a)
 	}
-	g.hurry = p.hurry
 	return g.run(ctx)
 }

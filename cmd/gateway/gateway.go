@@ -12,6 +12,7 @@ import (
 
 	"iqgateway/certs"
 	"iqgateway/config"
+	"iqgateway/internal/steady"
 )
 
 // addresses are where a running gateway listens; "" = it does not.
@@ -26,7 +27,7 @@ const closeTimeout = 3 * time.Second
 // gateway is one running process: listeners, stores, and the generation that
 // serves right now.
 type gateway struct {
-	cfg     *config.Config
+	cfg     *config.Config // that of the start: what the process has fixed comes from it
 	log     *slog.Logger
 	replica string // names this process to operators, in request ids too
 	started time.Time
@@ -37,6 +38,8 @@ type gateway struct {
 	draining atomic.Bool
 	// hurry is closed when the drain should take no longer than it must; nil = never.
 	hurry <-chan struct{}
+	// reloads is how the configuration is read anew.
+	reloads reloads
 
 	endpoints []endpoint
 }
@@ -61,13 +64,15 @@ func (g *gateway) prepare(ctx context.Context) error {
 	if err != nil {
 		return configError{err}
 	}
-	generation, err := newGeneration(g.cfg, g.stores, pipelineOptions{
-		replica: g.replica, now: time.Now, sameCertificate: sameCertificate(get),
-	})
+	g.reloads.pipeline = pipelineOptions{replica: g.replica, now: time.Now, sameCertificate: sameCertificate(get)}
+	generation, err := newGeneration(g.cfg, g.stores, g.reloads.pipeline)
 	if err != nil {
 		return configError{err}
 	}
 	g.current.Store(generation)
+	if err := g.began(); err != nil {
+		return err
+	}
 	if err := g.stores.metrics.ObserveTokens(g.tokenStates); err != nil {
 		return err
 	}
@@ -88,6 +93,7 @@ func (g *gateway) run(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var stores sync.WaitGroup
 	stores.Go(func() { g.stores.run(background) })
+	stores.Go(func() { steady.Keep(background, g.followHangups, g.stores.loopPanicked(background, "reloads")) })
 	defer stores.Wait()
 	defer stop()
 	return lifetimes{

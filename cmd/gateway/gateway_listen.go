@@ -48,7 +48,7 @@ func (g *gateway) bindAdmin(ctx context.Context) error {
 	o := observability.AdminOptions{
 		Checks: g.checks(), Metrics: g.stores.metrics.Handler(), Version: readBuildInfo(), Hosts: g.cfg.Admin.Hosts,
 		API: observability.API(slices.Concat(g.tokenAdmin().endpoints(), g.quotaAdmin().endpoints(), g.breakerAdmin().endpoints(), g.cacheAdmin().endpoints(),
-			g.statusAdmin().endpoints(), g.serviceAdmin().endpoints())...),
+			g.statusAdmin().endpoints(), g.serviceAdmin().endpoints(), g.configAdmin().endpoints())...),
 		Token: g.cfg.Admin.Token.Text, ReadToken: g.cfg.Admin.ReadToken.Text,
 	}
 	adminTLS, err := g.adminTLS()
@@ -70,8 +70,20 @@ func (g *gateway) bindAdmin(ctx context.Context) error {
 // begins.
 func (g *gateway) handler(of func(*generation) http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		of(g.current.Load()).ServeHTTP(w, r)
+		serving := g.enter()
+		defer serving.users.leave()
+		of(serving).ServeHTTP(w, r)
 	})
+}
+
+// enter returns the generation that is current, which stays until its users
+// are told of the leaving.
+func (g *gateway) enter() *generation {
+	for {
+		if serving := g.current.Load(); serving.users.enter() {
+			return serving
+		} // it was replaced in this moment
+	}
 }
 
 // listen binds an address for callers, or for probes and operators.

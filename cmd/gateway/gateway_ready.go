@@ -22,6 +22,7 @@ func (g *gateway) checks() []observability.Check {
 			}
 			return nil
 		}},
+		{Name: "reload", Err: g.reloads.trouble},
 		{Name: "tokens", Err: g.tokenTrouble},
 		{Name: "upstream_tls", Err: g.stores.trust.trouble},
 	}

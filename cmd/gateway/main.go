@@ -15,7 +15,7 @@ var version = "dev"
 
 func main() {
 	ctx, hurry, stop := signals()
-	p := program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), hurry: hurry}
+	p := program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), hurry: hurry, hangups: hangups}
 	code := p.run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
@@ -37,6 +37,14 @@ func signals() (ctx context.Context, hurry <-chan struct{}, stop func()) {
 	return ctx, again, func() { signal.Stop(received); cancel() }
 }
 
+// hangups tells of each SIGHUP until stop is called; on systems that have none,
+// of nothing. One that comes while another is waiting to be seen counts as it.
+func hangups() (told <-chan os.Signal, stop func()) {
+	received := make(chan os.Signal, 1)
+	signal.Notify(received, syscall.SIGHUP)
+	return received, func() { signal.Stop(received) }
+}
+
 // program is the command line as a value: tests run it as main does.
 type program struct {
 	stdin          io.Reader
@@ -44,6 +52,8 @@ type program struct {
 	environ        []string
 	// hurry is closed when a gateway that drains should end soon; nil = never.
 	hurry <-chan struct{}
+	// hangups begins to tell a gateway to reload; nil = nothing does.
+	hangups func() (told <-chan os.Signal, stop func())
 	// started is called with the addresses of a gateway that serves; nil = not.
 	started func(addresses)
 }

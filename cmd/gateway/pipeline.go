@@ -42,12 +42,14 @@ type generation struct {
 	upstreams   *bulkhead.Set       // slots of requests under way
 	callerSlots *bulkhead.CallerSet // of callers with a limit of their own
 	pings       *pings
+	users       users // it closes when the last has left
 }
 
 // newGeneration builds a whole pipeline or nothing.
 func newGeneration(cfg *config.Config, st *stores, o pipelineOptions) (*generation, error) {
 	g := &generation{cfg: cfg, callers: callers(cfg)}
 	g.policy = auth.NewPolicy(g.callers)
+	g.users.last = g.close
 	if err := g.build(st, o); err != nil {
 		g.close()
 		return nil, err
@@ -279,14 +281,14 @@ func (s stack) compose(absolute bool) http.Handler {
 	kept := s.cacheStages(proxy.NewAnswers(s.locations, headers))
 
 	g, breakers := s.generation, s.generation.breakerStage()
-	upstream := s.options.trippers.chain(
+	upstream := g.held(s.options.trippers.chain(
 		g.budgets.Stage(retry.StageOptions{Kind: retryKind}),                  // 9
 		g.tokens.Stage(tokencache.StageOptions{}),                             // 10
 		g.breakers.Gate(breakers),                                             // 11
 		g.quotas.Stage(limiter.StageOptions{Bucket: bucketOf(g.quotaRoutes)}), // 12
 		g.upstreams.Stage(),                                                   // inside the quota: nobody holds a slot while it waits for a token
 		g.breakers.Permit(breakers),                                           // 13
-	)(s.attempt()) // 14, 15
+	)(s.attempt())) // 14, 15
 
 	forward := proxy.NewForward(proxy.ForwardOptions{ // 7
 		Transport: s.options.trippers.chain(kept.Store)(upstream), // 8

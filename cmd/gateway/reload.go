@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"iqgateway/config"
+	"iqgateway/observability"
+)
+
+// errNoReload is what a gateway says that no file has configured.
+var errNoReload = errors.New("this gateway was started without a file to read its configuration from again")
+
+// reloads is how a gateway reads its configuration anew, and what became of it.
+type reloads struct {
+	// read reads all sources of the configuration again; nil = there are none.
+	read func() (*config.Config, config.Problems, error)
+	// hangups ask for a reload; nil = nothing does but the admin API.
+	hangups  <-chan os.Signal
+	pipeline pipelineOptions
+
+	one   sync.Mutex // reload at a time
+	state atomic.Pointer[reloadState]
+}
+
+// reloadState is the last reload, and the configuration that serves.
+type reloadState struct {
+	hash   string    // of the configuration that serves
+	at     time.Time // since when it does
+	failed error     // why the last reload brought nothing; nil = it did not fail
+}
+
+// reloaded is what a reload has changed.
+type reloaded struct {
+	Replica  string   `json:"replica"`
+	Hash     string   `json:"hash"`
+	Previous string   `json:"previous"`
+	Changed  []string `json:"changed"` // key paths
+	// NeedsRestart are those of Changed that this process keeps as they were
+	// when it started.
+	NeedsRestart []string `json:"needs_restart"`
+	Warnings     []string `json:"warnings"`
+}
+
+// began notes the configuration of the start.
+func (g *gateway) began() error {
+	hash, err := configHash(g.cfg)
+	if err != nil {
+		return err
+	}
+	g.reloads.state.Store(&reloadState{hash: hash, at: g.started})
+	return g.stores.metrics.ObserveConfig(func() observability.ConfigState {
+		s := g.reloads.state.Load()
+		return observability.ConfigState{Hash: s.hash, Loaded: s.at, Failed: s.failed != nil}
+	})
+}
+
+// reload reads the configuration again and has new requests served by it. Any
+// error leaves everything as it is. What stores hold stays: quota, tokens,
+// cached answers, breakers, connections; only parameters are new.
+func (g *gateway) reload(ctx context.Context, trigger string) (reloaded, error) {
+	g.reloads.one.Lock()
+	defer g.reloads.one.Unlock()
+	before := g.reloads.state.Load()
+	done, err := g.replace(before)
+	if err != nil {
+		failed := *before
+		failed.failed = err
+		g.reloads.state.Store(&failed)
+		g.log.LogAttrs(ctx, slog.LevelError, "the configuration cannot be used, the last one stays",
+			slog.String("trigger", trigger), slog.String("hash", before.hash), slog.String("error", err.Error()))
+		return reloaded{}, err
+	}
+	for _, w := range done.Warnings {
+		g.log.LogAttrs(ctx, slog.LevelWarn, "configuration", slog.String("warning", w))
+	}
+	if len(done.NeedsRestart) > 0 {
+		g.log.LogAttrs(ctx, slog.LevelWarn, "settings have changed that this process keeps until it starts again", slog.Any("settings", done.NeedsRestart))
+	}
+	g.log.LogAttrs(ctx, slog.LevelInfo, "configuration reloaded", slog.String("trigger", trigger),
+		slog.String("hash", done.Hash), slog.String("previous", done.Previous), slog.Any("changed", done.Changed))
+	return done, nil
+}
+
+// replace builds a generation of what the sources hold now and swaps it in.
+func (g *gateway) replace(before *reloadState) (reloaded, error) {
+	if g.reloads.read == nil {
+		return reloaded{}, errNoReload
+	}
+	cfg, warnings, err := g.reloads.read()
+	if err != nil {
+		return reloaded{}, err
+	}
+	hash, err := configHash(cfg)
+	if err != nil {
+		return reloaded{}, err
+	}
+	next, err := newGeneration(cfg, g.stores, g.reloads.pipeline)
+	if err != nil {
+		return reloaded{}, err
+	}
+	last := g.current.Swap(next)
+	last.users.retire()
+	g.reloads.state.Store(&reloadState{hash: hash, at: time.Now()})
+	done := reloaded{
+		Replica: g.replica, Hash: hash, Previous: before.hash, Changed: append([]string{}, cfg.Changes(last.cfg)...),
+		NeedsRestart: append([]string{}, fixedAmong(cfg.Changes(g.cfg))...), Warnings: []string{},
+	}
+	for _, w := range warnings {
+		done.Warnings = append(done.Warnings, w.String())
+	}
+	return done, nil
+}
+
+// followHangups reloads when it is asked to, until ctx ends.
+func (g *gateway) followHangups(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-g.reloads.hangups:
+			_, _ = g.reload(ctx, "signal") // it logs
+		}
+	}
+}
+
+// trouble is the reloads' part of readiness: a replica that starts now would
+// not, or not with what this one serves.
+func (r *reloads) trouble() error {
+	s := r.state.Load()
+	if s == nil || s.failed == nil {
+		return nil
+	}
+	return fmt.Errorf("the last one failed, the configuration of %s serves: %w", s.at.UTC().Format(time.RFC3339), s.failed)
+}
+
+// configHash names a configuration. Secrets are not in what it is made of.
+func configHash(cfg *config.Config) (string, error) {
+	h := sha256.New()
+	if err := cfg.Print(h, config.PrintOptions{}); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)[:6]), nil
+}
