@@ -31,6 +31,7 @@ const (
 	RequestTimeout             ProblemType = "request-timeout"
 	QuotaExceeded              ProblemType = "quota-exceeded"
 	QuotaUnavailable           ProblemType = "temporary-reduced-capacity"
+	CallerTooFast              ProblemType = "caller-rate-exceeded"
 	CallerBusy                 ProblemType = "caller-concurrency-exceeded"
 	NotCached                  ProblemType = "not-cached"
 	UpstreamBusy               ProblemType = "upstream-concurrency-exceeded"
@@ -207,8 +208,13 @@ func quotaProblems() []ProblemSpec {
 func loadProblems() []ProblemSpec {
 	return []ProblemSpec{
 		{
+			CallerTooFast, http.StatusTooManyRequests, "Too many requests", "http_request_denied",
+			"The caller sends more than its own rate and burst allow (callers.NAME.rate_limit.rate and burst), counted over all replicas, stored answers included. This is not about the quota of iQmetrix.",
+			"Send more slowly, and again after the given time; or ask the platform team for a higher rate. Nothing was sent upstream.",
+		},
+		{
 			CallerBusy, http.StatusTooManyRequests, "Too many requests at once", "http_request_denied",
-			"The caller has as many requests under way as it may (callers.NAME.rate_limit.concurrency).",
+			"The caller has as many requests under way as it may (callers.NAME.rate_limit.concurrency), over all replicas; or all that this replica has of them, and the others have the rest.",
 			"Wait for answers before sending more, or ask the platform team for a higher number. Nothing was sent upstream.",
 		},
 		{

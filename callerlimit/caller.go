@@ -1,0 +1,167 @@
+package callerlimit
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"iqgateway/internal/steady"
+)
+
+// caller is one caller on this replica, for as long as a configuration names it.
+type caller struct {
+	name  string
+	owner *Limits
+	users int           // guarded by the owner's lock
+	kick  chan struct{} // holds one: the next trip is urgent
+
+	mu    sync.Mutex
+	local *local
+}
+
+// take decides one request.
+func (c *caller) take() (Reason, time.Duration) {
+	now := c.owner.options.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	reason, wait := c.local.take(now)
+	if c.owner.options.Store == nil {
+		return reason, wait
+	}
+	if !c.local.awake {
+		c.wakeLocked(now)
+	} else if !c.local.hurried().IsZero() {
+		c.hurry()
+	}
+	return reason, wait
+}
+
+func (c *caller) free() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.local.free()
+	if c.local.awake && c.local.limit.Concurrency > 0 && c.local.owesSlots() {
+		c.hurry()
+	}
+}
+
+func (c *caller) hurry() {
+	select {
+	case c.kick <- struct{}{}:
+	default:
+	}
+}
+
+// configure changes the limit at once.
+func (c *caller) configure(limit Limit) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.local.configure(limit)
+	c.hurry()
+}
+
+// wakeLocked begins the trips of a caller that becomes active; c.mu is held.
+func (c *caller) wakeLocked(now time.Time) {
+	if !c.owner.start(func() { steady.Try(c.live, c.panicked) }) {
+		return
+	}
+	c.local.awake = true
+	c.local.use.since = now
+}
+
+// live makes trips until the caller rests.
+func (c *caller) live() {
+	ctx := c.owner.ctx
+	for ctx.Err() == nil {
+		c.trip(ctx, (*local).ask)
+		if !c.pause(ctx) {
+			return
+		}
+	}
+}
+
+// trip makes one.
+func (c *caller) trip(ctx context.Context, begin func(*local, time.Time) Ask) {
+	o := &c.owner.options
+	c.mu.Lock()
+	sent := o.Now()
+	ask := begin(c.local, sent)
+	c.mu.Unlock()
+	ask.Replica = o.Replica
+	bounded, cancel := context.WithTimeout(ctx, o.StoreTimeout)
+	defer cancel()
+	answer, err := o.Store.Ask(bounded, c.name, ask)
+	c.mu.Lock()
+	failedBefore := c.local.failed
+	if err == nil {
+		c.local.answered(answer)
+	} else {
+		c.local.unanswered()
+	}
+	c.mu.Unlock()
+	if ctx.Err() != nil {
+		return // the end of the process says nothing about the store
+	}
+	o.Hooks.asked(c.name, o.Now().Sub(sent), err)
+	if failedBefore != (err != nil) {
+		o.Hooks.storeState(c.name, err)
+	}
+}
+
+// pause returns when the next trip is due; false = the caller rests.
+func (c *caller) pause(ctx context.Context) bool {
+	for {
+		c.mu.Lock()
+		now := c.owner.options.Now()
+		at, rest := c.local.next(now)
+		if rest {
+			c.local.awake = false
+			c.mu.Unlock()
+			return false
+		}
+		c.mu.Unlock()
+		if !now.Before(at) {
+			return true
+		}
+		timer := time.NewTimer(at.Sub(now))
+		select {
+		case <-timer.C:
+		case <-c.kick: // it may be due earlier now
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return false
+		}
+	}
+}
+
+// panicked ends a trip that did; the next request begins anew.
+func (c *caller) panicked(value any, stack []byte) {
+	c.mu.Lock()
+	c.local.unanswered()
+	c.local.awake = false
+	c.mu.Unlock()
+	c.owner.options.Hooks.panicked(c.name, value, stack)
+}
+
+// leave gives back what the replica holds.
+func (c *caller) leave(ctx context.Context) {
+	c.mu.Lock()
+	held := c.local.awake
+	c.local.awake = false
+	c.mu.Unlock()
+	if held {
+		steady.Try(func() { c.trip(ctx, (*local).leave) }, c.panicked)
+	}
+}
+
+func (c *caller) state(now time.Time) CallerState {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.local
+	l.refresh(now)
+	return CallerState{
+		Caller: c.name, Limit: l.limit, InFlight: l.inFlight, Slots: l.allowance(now), Tokens: int(l.have), Shared: !l.away(now),
+	}
+}
