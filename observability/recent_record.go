@@ -1,0 +1,131 @@
+package observability
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"iqgateway/internal/exchange"
+)
+
+const (
+	// maxRecordedDetail and maxRecordedNames bound texts of a record, in bytes.
+	maxRecordedDetail = 512
+	maxRecordedNames  = 256
+	// slowExchange is from when an exchange is worth keeping for that alone.
+	slowExchange = 5 * time.Second
+	trySize      = 48
+)
+
+// Record is an exchange that has ended, as it can be explained afterwards. It
+// has no path, no query, no header field and nothing of a body: the route
+// pattern stands for where the request went.
+type Record struct {
+	ID              string
+	CallerRequestID string
+	Caller          *exchange.Caller // nil = it was not known; shared, not to be changed
+	Form            exchange.Form
+	Start           time.Time
+	Duration        time.Duration
+	Method          string // as in the access log
+	Status          int    // that the caller got, as in the access log
+	Outcome         string // the error of the access log, "" = none
+	BytesIn         int64
+	BytesOut        int64
+
+	Environment, Service, Route string // "" = it was not routed
+	Credential, Class           string // "" = it was not authorized
+	Account                     bool   // the last attempt carried a token
+
+	Cache exchange.CacheView
+
+	Upstream    string // host of the last attempt
+	Attempts    int
+	Tries       []exchange.Try // at most eight of them; not to be changed
+	TokenWait   time.Duration
+	Replays     int
+	Retries     int
+	RetryResult string
+	Breaker     string
+	Dropped     string // names of request fields that did not go upstream, parted by ", "
+
+	QuotaBucket, QuotaResult, QuotaSource string
+	QuotaWait                             time.Duration
+	QuotaLimit, QuotaRemaining            int64 // when the exchange ended; 0 and 0 = not known
+	QuotaOpens                            time.Duration
+
+	Problem    exchange.ProblemType // "" = the gateway refused nothing
+	Detail     string
+	Unsure     exchange.Outcome // what became of a write
+	RetryAfter time.Duration
+}
+
+// record makes the record of an exchange that ended.
+func (s *observation) record(r *http.Request, duration time.Duration) Record {
+	ex := s.ex
+	rec := Record{
+		ID: ex.ID, CallerRequestID: ex.CallerRequestID, Caller: ex.Caller, Form: ex.Form, Start: ex.Start, Duration: duration,
+		Method: knownMethod(r.Method), Status: s.status(r), Outcome: s.outcome(r), BytesOut: s.out.bytes,
+		Credential: ex.Credential, Class: ex.Class, Account: ex.Account != "",
+		Cache: ex.Cache, Attempts: ex.Attempts, Tries: ex.Tries, TokenWait: ex.TokenWait,
+		Replays: ex.Replays, Retries: ex.Retries, RetryResult: ex.RetryResult, Breaker: ex.Breaker,
+		QuotaBucket: ex.QuotaBucket, QuotaResult: ex.QuotaResult, QuotaSource: ex.QuotaSource, QuotaWait: ex.QuotaWait,
+		Dropped: joinBounded(ex.Dropped, maxRecordedNames),
+	}
+	if s.in != nil {
+		rec.BytesIn = s.in.bytes
+	}
+	if t := ex.Target; t != nil {
+		rec.Environment, rec.Service, rec.Route = t.Environment, t.Service, t.Route
+	}
+	if ex.Attempts > 0 && ex.Upstream != nil {
+		rec.Upstream = ex.Upstream.Host
+	}
+	if ex.QuotaResult != "" && ex.QuotaView != nil {
+		rec.seeQuota(ex.QuotaView())
+	}
+	if p := ex.Problem; p != nil {
+		rec.Problem, rec.Unsure, rec.RetryAfter = p.Type, p.Outcome, p.RetryAfter
+		if rec.Detail = p.Detail; len(p.Detail) > maxRecordedDetail {
+			rec.Detail = strings.ToValidUTF8(p.Detail[:maxRecordedDetail], "") + "…"
+		}
+	}
+	return rec
+}
+
+func (r *Record) seeQuota(v exchange.QuotaView) {
+	if v.Known {
+		r.QuotaLimit, r.QuotaRemaining, r.QuotaOpens = v.Limit, v.Remaining, v.Opens
+	}
+}
+
+// noteworthy reports whether somebody may ask about the exchange when many
+// others have followed it.
+func (r *Record) noteworthy() bool {
+	return r.Status >= http.StatusBadRequest || r.Outcome != "" || r.Retries > 0 || r.Replays > 0 || r.Duration >= slowExchange
+}
+
+// textSize is how many bytes the record holds beside itself that are its own;
+// names that the configuration has are not.
+func (r *Record) textSize() int {
+	return len(r.ID) + len(r.CallerRequestID) + len(r.Cache.Status) + len(r.QuotaBucket) + len(r.Upstream) +
+		len(r.Dropped) + len(r.Detail) + cap(r.Tries)*trySize
+}
+
+// joinBounded joins what fits.
+func joinBounded(names []string, most int) string {
+	if len(names) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	for _, name := range names {
+		if b.Len()+len(name)+len(", ") > most {
+			break
+		}
+		if b.Len() > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(name)
+	}
+	return b.String()
+}
