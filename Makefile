@@ -96,7 +96,7 @@ docs: ## regenerate the documents that come from the code
 	$(GO) test ./config -run Document -update
 
 .PHONY: deps
-deps: ## install what the tests need from the system (a C compiler, curl, redis-server, haproxy, slowhttptest)
+deps: ## install what the tests need from the system (a C compiler, curl, redis-server, haproxy, slowhttptest, nmap, testssl.sh)
 	@scripts/test-deps.sh
 
 .PHONY: clean

@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -168,4 +170,21 @@ func Fetch(ctx context.Context, url string) (string, error) {
 		return "", fmt.Errorf("GET %s: %s: %.200s", url, resp.Status, text.String())
 	}
 	return text.String(), nil
+}
+
+// CPU returns how much of the processor the process has used (Linux).
+func (g *Gateway) CPU() (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", g.PID()))
+	if err != nil {
+		return 0, fmt.Errorf("the processor time of a gateway: %w", err)
+	}
+	// The name in parentheses may hold anything (proc_pid_stat(5)).
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	const user, system, perSecond = 11, 12, 100
+	if len(fields) <= system {
+		return 0, fmt.Errorf("the processor time of a gateway: %q", text)
+	}
+	u, err1 := strconv.Atoi(fields[user])
+	s, err2 := strconv.Atoi(fields[system])
+	return time.Duration(u+s) * time.Second / perSecond, errors.Join(err1, err2)
 }

@@ -1,0 +1,132 @@
+package tls_test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"flag"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"iqgateway/auth"
+	"iqgateway/internal/iqsim"
+	"iqgateway/test/rig"
+	tlssuite "iqgateway/test/tls"
+)
+
+var long = flag.Bool("long", false, "the long form: all of testssl.sh")
+
+var program = rig.Program{Root: filepath.Join("..", "..")}
+
+func TestMain(m *testing.M) {
+	if ours, err := tlssuite.Main(); ours {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	code := m.Run()
+	if err := program.Remove(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// host is what the gateway's certificates are for, beside 127.0.0.1.
+const host = "gateway.test"
+
+// customers is a path that answers callers.
+const customers = "/crm/v1/Companies(1)/Customers"
+
+const configuration = `version: 1
+server:
+  hosts: [gateway.test, 127.0.0.1]
+  tls:
+    mode: files
+    certificates: [PAIRS]
+  lame_duck: 0s
+  drain_timeout: 1s
+admin: {}
+environments:
+  sim: {url: "http://ORIGIN/{service}"}
+credentials:
+  retail: {environment: sim, client_id: sim-client, client_secret: "${env:RIG_SECRET}", username: sim@example.com, password: "${env:RIG_PASSWORD}"}
+cache: {memory: 1MiB}
+callers:
+  till:
+    keys: [{id: till-1, sha256: DIGEST}]
+    access: [{credential: retail, services: {"*": read}}]
+telemetry: {logs: {level: error}}
+`
+
+// subject is the gateway under test, with all that it needs.
+type subject struct {
+	sim     *iqsim.Sim
+	gateway *rig.Gateway
+	ca      *rig.Authority
+	roots   *x509.CertPool
+	key     string
+	dir     string
+}
+
+// newSubject starts a gateway with pairs of these sorts, "ecdsa" and "rsa".
+func newSubject(t *testing.T, sorts ...string) *subject {
+	t.Helper()
+	ca, err := rig.NewAuthority()
+	must(t, err)
+	s := &subject{ca: ca, roots: ca.Roots(), dir: t.TempDir()}
+	must(t, os.WriteFile(s.file("ca.crt"), ca.PEM, 0o600))
+	var pairs []string
+	for _, sort := range sorts {
+		issue := map[string]func(...string) (rig.Pair, error){"ecdsa": ca.ECDSA, "rsa": ca.RSA}[sort]
+		pair, err := issue(host, "127.0.0.1")
+		must(t, err)
+		must(t, pair.Write(s.file(sort+".crt"), s.file(sort+".key")))
+		pairs = append(pairs, fmt.Sprintf("{cert_file: %s, key_file: %s}", s.file(sort+".crt"), s.file(sort+".key")))
+	}
+	s.sim, err = iqsim.New(iqsim.Options{})
+	must(t, err)
+	origin := httptest.NewServer(s.sim)
+	t.Cleanup(origin.Close)
+	var digest string
+	s.key, digest = auth.NewKey()
+	s.start(t, strings.NewReplacer("PAIRS", strings.Join(pairs, ", "), "DIR", s.dir,
+		"ORIGIN", origin.Listener.Addr().String(), "DIGEST", digest).Replace(configuration))
+	return s
+}
+
+func (s *subject) start(t *testing.T, text string) {
+	t.Helper()
+	must(t, os.WriteFile(s.file("gateway.yaml"), []byte(text), 0o600))
+	binary, err := program.Path()
+	must(t, err)
+	s.gateway, err = rig.NewGateway(binary, s.file("gateway.yaml"), t.TempDir(), "RIG_SECRET=sim-secret", "RIG_PASSWORD=sim-password")
+	must(t, err)
+	if err := s.gateway.Start(t.Context()); err != nil {
+		t.Fatalf("%v\n%s", err, s.gateway.Log)
+	}
+	t.Cleanup(func() {
+		if err := s.gateway.Stop(); err != nil {
+			t.Errorf("%v\n%s", err, s.gateway.Log)
+		}
+	})
+}
+
+func (s *subject) file(name string) string { return filepath.Join(s.dir, name) }
+
+// client is what an ordinary client speaks TLS with.
+func (s *subject) client(protocols ...string) *tls.Config {
+	return &tls.Config{RootCAs: s.roots, ServerName: host, NextProtos: protocols}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
