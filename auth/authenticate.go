@@ -26,6 +26,9 @@ type AuthenticateOptions struct {
 	// Issuers vouch for callers by JWT; nil = none do.
 	Issuers *Issuers
 
+	// Tokens are those of the gateway's own token endpoint; nil = there is none.
+	Tokens *GatewayTokens
+
 	// Refuse answers a request with the problem err. Required.
 	Refuse func(w http.ResponseWriter, r *http.Request, err error)
 
@@ -70,6 +73,9 @@ func Authenticate(o AuthenticateOptions) func(http.Handler) http.Handler {
 		headers[i] = http.CanonicalHeaderKey(name)
 	}
 	known := methods{newCertificates(o.Callers, o.ClientRoots), newJWTs(o.Callers, o.Issuers), newKeyring(o.Callers)}
+	if o.Tokens != nil {
+		known = append(methods{o.Tokens}, known...)
+	}
 	passing, names := newPassthroughs(o.Callers), namesOfCallers(o.Callers)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -1,0 +1,195 @@
+package auth
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// maxTokenCall bounds the body of a token call, in bytes.
+const maxTokenCall = 16 << 10
+
+// The grants of a token call.
+const (
+	grantPassword          = "password"
+	grantClientCredentials = "client_credentials"
+	grantRefreshToken      = "refresh_token"
+)
+
+// tokenCall is what a token call says.
+type tokenCall struct {
+	grant   string
+	client  string
+	secret  string
+	refresh string
+	basic   bool // the client's credentials came in Authorization
+}
+
+// tokenRefusal is an error answer (RFC 6749 section 5.2).
+type tokenRefusal struct {
+	Error       string `json:"error"`
+	Description string `json:"error_description"`
+
+	status int
+	reason Reason // why the client was not believed; "" = that was not the question
+	unread bool   // the body was not read to its end
+}
+
+func refusedCall(code, description string) *tokenRefusal {
+	return &tokenRefusal{Error: code, Description: description, status: http.StatusBadRequest}
+}
+
+// noGrant is how the provider answers whatever is not a form with a grant type
+// in it.
+func noGrant(grant string) *tokenRefusal {
+	return refusedCall("unsupported_grant_type", fmt.Sprintf(
+		"authorization grant type '%s' is not supported: send password, client_credentials or refresh_token in a body of type application/x-www-form-urlencoded", grantText(grant)))
+}
+
+// readTokenCall reads a token call. The error is that of reading its body.
+func readTokenCall(r *http.Request) (tokenCall, *tokenRefusal, error) {
+	if !isForm(r.Header.Get("Content-Type")) || r.Body == nil {
+		refused := noGrant("")
+		refused.unread = true
+		return tokenCall{}, refused, nil
+	}
+	var body bytes.Buffer
+	if _, err := body.ReadFrom(io.LimitReader(r.Body, maxTokenCall+1)); err != nil {
+		return tokenCall{}, nil, fmt.Errorf("reading the token call: %w", err)
+	}
+	if body.Len() > maxTokenCall {
+		refused := refusedCall("invalid_request", fmt.Sprintf("the body is longer than %d bytes", maxTokenCall))
+		refused.status, refused.unread = http.StatusRequestEntityTooLarge, true
+		return tokenCall{}, refused, nil
+	}
+	call, refused := readTokenForm(body.String())
+	if refused == nil {
+		refused = call.readBasic(r.Header["Authorization"])
+	}
+	return call, refused, nil
+}
+
+// isForm reports whether a body of this type is a form.
+func isForm(contentType string) bool {
+	kind, _, err := mime.ParseMediaType(contentType)
+	return err == nil && kind == "application/x-www-form-urlencoded"
+}
+
+func readTokenForm(body string) (tokenCall, *tokenRefusal) {
+	form, err := url.ParseQuery(body)
+	if err != nil {
+		return tokenCall{}, refusedCall("invalid_request", "the body is no well-formed form")
+	}
+	for _, values := range form {
+		if len(values) > 1 { // RFC 6749 section 3.2
+			return tokenCall{}, refusedCall("invalid_request", "a parameter is given more than once")
+		}
+	}
+	return tokenCall{
+		grant: form.Get("grant_type"), client: form.Get("client_id"), secret: form.Get("client_secret"), refresh: form.Get("refresh_token"),
+	}, nil
+}
+
+// readBasic takes the client's credentials from Authorization, if they are
+// there. Other schemes are not about this call.
+func (c *tokenCall) readBasic(fields []string) *tokenRefusal {
+	if len(fields) == 0 || !strings.EqualFold(firstWord(fields[0]), "Basic") {
+		return nil
+	}
+	p, ok := parseAuthorization(fields[0])
+	client, secret := formText(p.caller), formText(p.key)
+	switch {
+	case !ok || len(fields) > 1:
+		return refusedCall("invalid_request", "the client credentials in Authorization cannot be read")
+	case c.secret != "" || c.client != "" && c.client != client: // RFC 6749 section 2.3
+		return refusedCall("invalid_request", "the client credentials are given twice: in Authorization and in the body")
+	}
+	c.client, c.secret, c.basic = client, secret, true
+	return nil
+}
+
+func firstWord(field string) string {
+	word, _, _ := strings.Cut(field, " ")
+	return word
+}
+
+// formText undoes the encoding that RFC 6749 section 2.3.1 asks for. What was
+// not encoded is itself.
+func formText(text string) string {
+	if decoded, err := url.QueryUnescape(text); err == nil {
+		return decoded
+	}
+	return text
+}
+
+// grantText repeats a grant type, as the provider does, unless it looks like
+// something else that stands in the wrong place.
+func grantText(grant string) string {
+	const longest = 32
+	if len(grant) > longest || strings.Trim(grant, "abcdefghijklmnopqrstuvwxyz_") != "" {
+		return "…"
+	}
+	return grant
+}
+
+// judge decides whether the call gets tokens, and for which key.
+func (e *tokenEndpoint) judge(r *http.Request, c tokenCall, now time.Time) (*grant, *tokenRefusal) {
+	switch c.grant {
+	case grantPassword, grantClientCredentials, grantRefreshToken:
+	default:
+		return nil, noGrant(c.grant)
+	}
+	g, reason := e.Tokens.client(r, c, now)
+	if reason != "" {
+		if e.Tokens.names[c.client] { // anything else may be a secret in the wrong place
+			claim(r.Context(), c.client)
+		}
+		return nil, invalidClient(reason, c.basic)
+	}
+	if c.grant != grantRefreshToken {
+		return g, nil
+	}
+	if from, reason := e.Tokens.check(c.refresh, useRefresh, now); reason != "" || from != g {
+		return nil, refusedCall("invalid_grant",
+			"the refresh token has expired, is not known, or was given for another client_id or client_secret: ask for a token with grant_type=password")
+	}
+	return g, nil
+}
+
+// client finds the key that a client shows.
+func (t *GatewayTokens) client(r *http.Request, c tokenCall, now time.Time) (*grant, Reason) {
+	if c.client == "" || c.secret == "" {
+		return nil, ReasonNone
+	}
+	caller, reason := t.keys.find(r.Context(), presented{caller: c.client, key: c.secret}, now)
+	if reason != "" {
+		return nil, reason
+	}
+	g := t.grants[grantID{caller.Name, caller.KeyID}]
+	if g == nil {
+		return nil, ReasonUnknown
+	}
+	return g, ""
+}
+
+func invalidClient(reason Reason, basic bool) *tokenRefusal {
+	text := "client_id is no caller of this gateway, or client_secret is none of its keys"
+	switch reason {
+	case ReasonNone:
+		text = "client_id (the caller) and client_secret (its key) are needed"
+	case ReasonExpired:
+		text = "the key has expired: ask the platform team for a new one"
+	default:
+	}
+	refused := refusedCall("invalid_client", text)
+	refused.reason = reason
+	if basic {
+		refused.status = http.StatusUnauthorized
+	}
+	return refused
+}
