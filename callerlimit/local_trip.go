@@ -12,9 +12,11 @@ const (
 	// shorter than [Silence], or the store would count it as one that has them.
 	slowBeat = time.Second
 	// gap is the least time between two trips, emptyGap that after one that
-	// brought less than was wanted.
-	gap      = 5 * time.Millisecond
-	emptyGap = 20 * time.Millisecond
+	// brought less than was wanted, or perReplica of them where that is longer:
+	// an overloaded caller costs the store no more in a large fleet.
+	gap        = 5 * time.Millisecond
+	emptyGap   = 20 * time.Millisecond
+	perReplica = 5 * time.Millisecond
 	// ahead is how much of the recent demand a replica holds tokens for.
 	ahead = 200 * time.Millisecond
 	// mostOf is the part of the burst that one replica holds at most: with more,
@@ -107,7 +109,7 @@ func (l *local) hurried() time.Time {
 		return time.Time{}
 	case l.limit.rate() > 0 && 2*int(l.have) < l.asked.Have+l.asked.Want:
 		if l.answer.Granted < l.asked.Want {
-			return l.sent.Add(max(emptyGap, min(l.answer.Wait, beat)))
+			return l.sent.Add(max(emptyGap, min(l.answer.Wait, beat), time.Duration(l.asked.Fleet)*perReplica))
 		}
 		return l.sent.Add(gap)
 	case l.limit.Concurrency > 0 && (l.wantsSlots() || l.owesSlots()):
