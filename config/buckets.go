@@ -21,9 +21,11 @@ type Bucket struct {
 	// so it is never shown; Of is for that.
 	Counted string
 	// Of tells the buckets of one service and policy apart: a quota group, or
-	// the first of the credentials. It is "" where there is only one.
+	// the first of the credentials. It is "" where there is only one, beside
+	// those of callers that bring their own token.
 	Of string
-	// Credentials whose requests it counts, sorted.
+	// Credentials whose requests it counts, sorted. The tokens that a caller
+	// brings itself are named by [PassthroughOf].
 	Credentials []string
 	// Shares of the callers that may draw on it: those of the service, else the
 	// caller's own.
@@ -48,11 +50,15 @@ func (c *Config) bucketsOf(s *EffectiveService) []Bucket {
 	byCount := map[string]*Bucket{}
 	for _, caller := range sortedKeys(c.Callers) {
 		for _, a := range c.Callers[caller].Access {
-			if c.accessEnvironment(a) != s.Environment || !a.covers(s) || a.Credential == passthrough {
+			if c.accessEnvironment(a) != s.Environment || !a.covers(s) {
 				continue
 			}
+			credential := a.Credential
+			if credential == passthrough {
+				credential = PassthroughOf(caller)
+			}
 			for _, policy := range s.policies() {
-				c.join(byCount, s, policy, caller, a.Credential)
+				c.join(byCount, s, policy, caller, credential)
 			}
 		}
 	}
@@ -67,10 +73,12 @@ func (c *Config) bucketsOf(s *EffectiveService) []Bucket {
 	})
 	single := map[string]int{}
 	for _, b := range buckets {
-		single[b.Policy]++
+		if !b.own() {
+			single[b.Policy]++
+		}
 	}
 	for i := range buckets {
-		if single[buckets[i].Policy] == 1 {
+		if !buckets[i].own() && single[buckets[i].Policy] == 1 {
 			buckets[i].Of = ""
 		}
 	}
@@ -86,7 +94,7 @@ func (c *Config) join(buckets map[string]*Bucket, s *EffectiveService, policy, c
 	b := buckets[policy+" "+counted]
 	if b == nil {
 		b = &Bucket{Service: s, Policy: policy, Counted: counted, Shares: maps.Clone(s.Quota.Shares)}
-		if b.Shares == nil {
+		if b.Shares == nil || b.own() { // nobody else draws on a caller's own
 			b.Shares = map[string]Share{}
 		}
 		buckets[policy+" "+counted] = b
@@ -94,10 +102,21 @@ func (c *Config) join(buckets map[string]*Bucket, s *EffectiveService, policy, c
 	if !slices.Contains(b.Credentials, credential) {
 		b.Credentials = append(b.Credentials, credential)
 	}
-	if _, own := b.Shares[caller]; !own {
-		b.Shares[caller] = c.Callers[caller].Share
+	if _, known := b.Shares[caller]; known {
+		return
+	}
+	b.Shares[caller] = c.Callers[caller].Share
+	if b.own() {
+		b.Shares[caller] = Share{}
 	}
 }
+
+// PassthroughOf names the tokens that a caller brings itself where credentials
+// are named. No credential has a colon in its name.
+func PassthroughOf(caller string) string { return passthrough + ":" + caller }
+
+// own reports whether the bucket counts what one caller does with its own token.
+func (b *Bucket) own() bool { return strings.HasPrefix(b.Counted, passthrough+":") }
 
 func (c *Config) distinction(b *Bucket) string {
 	if group := c.Credentials[b.Credentials[0]].QuotaGroup; group != "" && b.Counted != egress {
@@ -126,10 +145,12 @@ const (
 // countedBy names what the upstream counts a credential by. The text of a
 // client id may be part of it, so it is never printed.
 func (c *Config) countedBy(s *EffectiveService, credential string) string {
-	cred := c.Credentials[credential]
+	cred, known := c.Credentials[credential]
 	switch {
 	case s.Quota.Scope == egress:
 		return egress
+	case !known: // the client of a caller's own token is not ours to know
+		return credential
 	case cred.QuotaGroup != "":
 		return "group " + cred.QuotaGroup
 	case s.Quota.Scope == "credential":

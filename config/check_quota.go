@@ -69,7 +69,7 @@ func (c *checker) idleShares() {
 
 func (c *checker) mayUse(caller string, s *EffectiveService) bool {
 	for _, a := range c.Callers[caller].Access {
-		if c.accessEnvironment(a) == s.Environment && a.covers(s) && a.Credential != passthrough {
+		if c.accessEnvironment(a) == s.Environment && a.covers(s) && (a.Credential != passthrough || s.Quota.Scope == egress) {
 			return true
 		}
 	}

@@ -52,7 +52,7 @@ func (c *checker) promises(s *EffectiveService) map[string]map[string]Amount {
 	buckets := map[string]map[string]Amount{}
 	for _, name := range sortedKeys(c.Callers) {
 		for _, a := range c.Callers[name].Access {
-			if c.accessEnvironment(a) != s.Environment || !a.covers(s) || a.Credential == passthrough {
+			if c.accessEnvironment(a) != s.Environment || !a.covers(s) || a.Credential == passthrough && s.Quota.Scope != egress {
 				continue
 			}
 			bucket := c.countedBy(s, a.Credential)

@@ -97,13 +97,21 @@ func (n *run) aim(origin *url.URL) error {
 	if err != nil {
 		return err
 	}
-	transport, err := pool.For(n.info.Credential)
+	transport, err := pool.For(n.identity())
 	if err != nil {
 		return err
 	}
 	n.transport, n.wire = transport, wire
 	n.exchange.Upstream, n.info.Host = to, to.Host
 	return nil
+}
+
+// identity names whose connections the attempt uses.
+func (n *run) identity() string {
+	if n.exchange.Own == nil || n.exchange.Caller == nil || n.info.Credential == "" {
+		return n.info.Credential
+	}
+	return n.info.Credential + " of " + n.exchange.Caller.Name // no credential has a space in its name
 }
 
 // address writes into the request what belongs to the host that it goes to.

@@ -23,7 +23,8 @@ func (s *Service) rewrite(pr *httputil.ProxyRequest, t *exchange.Target) {
 	header, dropped := s.outboundHeader(pr.In.Header, pr.Out.Header)
 	out.Header = header
 	if len(dropped) > 0 {
-		exchange.From(pr.In.Context()).Dropped = dropped
+		ex := exchange.From(pr.In.Context())
+		ex.Dropped = append(ex.Dropped, dropped...)
 	}
 	rewriteBody(out)
 }

@@ -47,7 +47,7 @@ func Ping(ctx context.Context, transport http.RoundTripper, ex *exchange.Exchang
 	if body.Len() <= maxPing {
 		pong.Version = versionIn(body.Bytes())
 	}
-	return pong, checkStatus(resp, ex.Target)
+	return pong, checkStatus(resp, ex)
 }
 
 // versionIn returns the version that a document names, in either spelling that

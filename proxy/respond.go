@@ -25,7 +25,7 @@ const (
 func (f *forward) modifyResponse(res *http.Response) error {
 	in := passageOf(res.Request.Context()).in
 	ex := exchange.From(in.Context())
-	if err := checkStatus(res, ex.Target); err != nil {
+	if err := checkStatus(res, ex); err != nil {
 		return err
 	}
 	challenge := res.Header["Www-Authenticate"]
@@ -43,9 +43,10 @@ func (f *forward) modifyResponse(res *http.Response) error {
 }
 
 // checkStatus refuses answers that must not reach a caller as they are.
-func checkStatus(res *http.Response, t *exchange.Target) error {
-	status := res.StatusCode
+func checkStatus(res *http.Response, ex *exchange.Exchange) error {
+	status, t := res.StatusCode, ex.Target
 	switch {
+	case status == http.StatusUnauthorized && ex.Own != nil: // it is about the token that the caller brought
 	case status == http.StatusUnauthorized && t.Authentication != "none":
 		// 401 is only ever about the caller's own credentials.
 		return credentialRejected(t)

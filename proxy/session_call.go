@@ -17,7 +17,7 @@ func (s *sessionStage) call(n *session, ex *exchange.Exchange) sessionCall {
 	target.Path, target.RawQuery, target.HasQuery = sessionPath, "", false
 	target.Route = "/" + target.Environment + "/" + target.Service + sessionPath
 	target.Session, target.Write = true, false
-	own := exchange.Exchange{ID: ex.ID, Start: ex.Start, Caller: ex.Caller, Credential: ex.Credential, Class: ex.Class}
+	own := exchange.Exchange{ID: ex.ID, Start: ex.Start, Caller: ex.Caller, Credential: ex.Credential, Own: ex.Own, Class: ex.Class}
 	return func(ctx context.Context) (sessionAnswer, error) {
 		mine, t := own, target
 		mine.Target = &t
@@ -61,8 +61,12 @@ func (s *sessionStage) ask(ctx context.Context, ex *exchange.Exchange) (answer s
 		return sessionAnswer{}, 0, err
 	}
 	defer func() { _ = res.Body.Close() }()
-	if err := checkStatus(res, ex.Target); err != nil {
+	if err := checkStatus(res, ex); err != nil {
 		return sessionAnswer{}, res.StatusCode, err
+	}
+	if res.StatusCode == http.StatusUnauthorized && ex.Own != nil {
+		return sessionAnswer{}, res.StatusCode, exchange.Refuse(exchange.CallerUnauthenticated,
+			ex.Target.Service+" did not accept the iQmetrix token that the request brought; your key is fine")
 	}
 	if res.StatusCode != http.StatusOK {
 		return sessionAnswer{}, res.StatusCode, exchange.Refuse(exchange.UpstreamProtocol,

@@ -33,6 +33,9 @@ type StageOptions struct {
 // The errors are *[exchange.Problem]: TokenUnavailable and
 // UpstreamCredentialRejected, both with Outcome NotExecuted, and the context's
 // own error when the caller left.
+//
+// A token that the caller brought itself ([exchange.Exchange].Own) is passed on
+// instead, whatever the answer: a 401 is about it.
 func (s *Set) Stage(o StageOptions) func(http.RoundTripper) http.RoundTripper {
 	if o.ReplayBuffer <= 0 {
 		o.ReplayBuffer = 64 << 10
@@ -53,6 +56,9 @@ func (s *stage) RoundTrip(req *http.Request) (*http.Response, error) {
 	ex := exchange.From(req.Context())
 	if ex.Target == nil || !wantsToken(ex.Target) {
 		return s.next.RoundTrip(req)
+	}
+	if ex.Own != nil { // what becomes of it is between its caller and the upstream
+		return s.next.RoundTrip(prepare(req, ex.Own, req.Body))
 	}
 	id := ID{Environment: ex.Target.Environment, Credential: ex.Credential}
 	since := time.Now()

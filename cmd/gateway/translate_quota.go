@@ -21,7 +21,7 @@ func quotaBuckets(cfg *config.Config) ([]limiter.Bucket, map[quotaRoute]limiter.
 	var buckets []limiter.Bucket
 	routes := map[quotaRoute]limiter.Key{}
 	for _, b := range cfg.Buckets() {
-		key := limiter.Key{Environment: b.Service.Environment, Service: b.Service.Name, Policy: b.Policy, Counted: b.Counted}
+		key := bucketKey(b)
 		for _, credential := range b.Credentials {
 			routes[quotaRoute{key.Environment, key.Service, key.Policy, credential}] = key
 		}
@@ -32,6 +32,10 @@ func quotaBuckets(cfg *config.Config) ([]limiter.Bucket, map[quotaRoute]limiter.
 	return buckets, routes
 }
 
+func bucketKey(b config.Bucket) limiter.Key {
+	return limiter.Key{Environment: b.Service.Environment, Service: b.Service.Name, Policy: b.Policy, Counted: b.Counted}
+}
+
 // bucketOf returns the func by which the quota stage finds buckets.
 func bucketOf(routes map[quotaRoute]limiter.Key) func(*exchange.Exchange) (limiter.Key, bool) {
 	return func(ex *exchange.Exchange) (limiter.Key, bool) {
@@ -39,7 +43,11 @@ func bucketOf(routes map[quotaRoute]limiter.Key) func(*exchange.Exchange) (limit
 		if t == nil {
 			return limiter.Key{}, false
 		}
-		key, counted := routes[quotaRoute{t.Environment, t.Service, t.Policy, ex.Credential}]
+		credential := ex.Credential
+		if credential == passthrough && ex.Caller != nil {
+			credential = config.PassthroughOf(ex.Caller.Name)
+		}
+		key, counted := routes[quotaRoute{t.Environment, t.Service, t.Policy, credential}]
 		return key, counted
 	}
 }
