@@ -22,7 +22,7 @@ const dataConnect = "dataconnect"
 const accountsService = "accounts"
 
 // passthrough stands for a credential where callers bring their own token.
-const passthrough = "passthrough"
+const passthrough = auth.Passthrough
 
 func routeEnvironments(cfg *config.Config) []proxy.RouteEnvironment {
 	all := make([]proxy.RouteEnvironment, 0, len(cfg.EnvironmentNames()))
@@ -48,6 +48,7 @@ func routeService(s *config.EffectiveService) proxy.RouteService {
 		Sensitive:      s.Sensitive,
 		// Whatever its switches say: forwarded, it would give callers the token.
 		Session:   s.Name == dataConnect || s.Session.Cookies || s.Session.PreferredEndpoint,
+		Tokens:    s.Name == accountsService,
 		Denied:    s.Denied,
 		Anonymous: s.Anonymous,
 		Routes:    routePatterns(s),
@@ -91,9 +92,6 @@ func callers(cfg *config.Config) []auth.Caller {
 			caller.Keys = append(caller.Keys, auth.Key{ID: k.ID, Digest: auth.Digest(k.SHA256), Expires: k.Expires})
 		}
 		for _, a := range c.Access {
-			if a.Credential == passthrough { // not active yet: keeps its place, grants nothing
-				a.Services = nil
-			}
 			caller.Access = append(caller.Access, access(a))
 		}
 		all = append(all, caller)
