@@ -3,6 +3,7 @@ package config
 import (
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -128,6 +129,9 @@ func (c *checker) telemetry() {
 	t := c.Telemetry.Traces
 	if t.Exporter == "otlp" && t.Endpoint == nil {
 		c.errorf("telemetry.traces.endpoint", "is missing: exporter otlp needs the collector's URL")
+	}
+	if out := c.Telemetry.Audit.Output; !slices.Contains([]string{"stdout", "stderr", none}, out) && !strings.ContainsAny(out, `/\`) {
+		c.errorf("telemetry.audit.output", "%q is none of stdout, stderr, none, nor the path of a file: write ./%s", out, out)
 	}
 	if t.TraceURL != "" && !strings.Contains(t.TraceURL, "{trace_id}") {
 		c.errorf("telemetry.traces.trace_url", "%q has no {trace_id} in it", t.TraceURL)

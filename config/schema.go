@@ -91,6 +91,8 @@ type Telemetry struct {
 	Traces Traces `yaml:"traces"`
 	// Logs is the access log and the gateway's own.
 	Logs Logs `yaml:"logs"`
+	// Audit is the log of decisions.
+	Audit Audit `yaml:"audit"`
 	// Metrics is what /metrics serves.
 	Metrics Metrics `yaml:"metrics"`
 }
@@ -120,6 +122,17 @@ type Logs struct {
 	// QueryParameters are the only parts of a query string that are logged.
 	// Danger: values of other parameters hold names and numbers of people.
 	QueryParameters []string `yaml:"query_parameters"`
+}
+
+// Audit is the log of decisions: who was let in or not, and what operators and
+// files have changed. Its records are JSON, whatever telemetry.logs says.
+type Audit struct {
+	// Output is stdout, stderr, none, or the path of a file, which is opened
+	// anew once it was renamed or removed. Records have "log": "audit" in them.
+	Output string `yaml:"output" default:"stdout"`
+	// Allowed is what is told of requests that were allowed: summary (one record
+	// a minute of each credential and service), each or none.
+	Allowed string `yaml:"allowed" default:"summary" enum:"summary|each|none"`
 }
 
 // Metrics are served in the Prometheus and OpenMetrics formats.

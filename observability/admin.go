@@ -34,6 +34,8 @@ type AdminOptions struct {
 	API http.Handler
 	// Token allows to read and change; absent = nothing can be changed.
 	Token secret.Text
+	// Audit is told of changes by the API and of whoever is refused; nil = nobody.
+	Audit *Audit
 	// ReadToken allows to read. With neither, everybody who reaches the server
 	// may read.
 	ReadToken secret.Text
@@ -48,7 +50,7 @@ func Admin(o AdminOptions) http.Handler {
 		writeJSON(w, http.StatusOK, o.Version)
 	})
 	api := apiGuard{api: o.API, token: newCredential(o.Token), read: newCredential(o.ReadToken)}
-	return guard(api.wrap(mux), o.Hosts)
+	return o.Audit.calls(guard(api.wrap(mux), o.Hosts))
 }
 
 // Status returns the handler of the status listener: what probes and scrapers

@@ -32,6 +32,7 @@ func API(endpoints ...Endpoint) http.Handler {
 			WriteProblem(w, http.StatusNotFound, "the admin API has no such path; it has "+strings.Join(slices.Sorted(maps.Keys(byPath)), ", "))
 			return
 		}
+		adminCallFrom(r.Context()).endpoint = e.Path
 		method := r.Method
 		if method == http.MethodHead {
 			method = http.MethodGet

@@ -78,9 +78,11 @@ func (g apiGuard) authorized(w http.ResponseWriter, r *http.Request) bool {
 		WriteProblem(w, http.StatusUnauthorized, "send Authorization: Bearer TOKEN with the value of admin.token, or to read only, of admin.read_token")
 		return false
 	case change && !full:
+		adminCallFrom(r.Context()).proof = "read_token"
 		WriteProblem(w, http.StatusForbidden, "admin.read_token may only read; changes need admin.token")
 		return false
 	}
+	adminCallFrom(r.Context()).proof = "token"
 	return true
 }
 

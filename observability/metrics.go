@@ -30,6 +30,7 @@ type Metrics struct {
 	exchanges  exchangeInstruments
 	tokens     tokenInstruments
 	stores     storeInstruments
+	audit      auditInstruments
 	quotas     quotaInstruments
 	cache      cacheInstruments
 	load       loadInstruments
@@ -83,6 +84,9 @@ func NewMetrics(build BuildInfo) (*Metrics, error) {
 		return nil, err
 	}
 	if m.stores, err = newStoreInstruments(m.meter); err != nil {
+		return nil, err
+	}
+	if m.audit, err = newAuditInstruments(m.meter); err != nil {
 		return nil, err
 	}
 	if m.quotas, err = newQuotaInstruments(m.meter); err != nil {

@@ -21,6 +21,7 @@ type ObserveOptions struct {
 	Replica string           // begins every request id; [a-z0-9]+
 	Logger  *slog.Logger     // access log and panics; nil = silent
 	Metrics *Metrics         // nil = none
+	Audit   *Audit           // nil = none
 	Recent  *Recent          // remembers exchanges; nil = none
 	Now     func() time.Time // nil = time.Now
 	// QueryParameters names the only parts of a query that are logged.
@@ -157,6 +158,7 @@ func (s *observation) finish(r *http.Request) {
 	duration := end.Sub(s.ex.Start)
 	s.options.Metrics.exchangeEnds(r, s.ex, s.status(r), s.outcome(r), duration)
 	s.log.write(s, r, end, duration)
+	s.options.Audit.exchanged(r, s.ex, s.status(r))
 	if s.options.Recent != nil && !hides(s.ex) {
 		rec := s.record(r, duration)
 		s.options.Recent.add(&rec)
