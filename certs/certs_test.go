@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"net"
 	"os"
 	"path/filepath"
@@ -113,64 +112,5 @@ func TestLocalRenewsBeforeTheEnd(t *testing.T) {
 	now = now.Add(2 * 24 * time.Hour)
 	if serial() == first {
 		t.Error("not renewed with a third of the lifetime left")
-	}
-}
-
-// writePair writes a certificate of l and its key as PEM files.
-func writePair(t *testing.T, l *certs.Local) certs.Pair {
-	t.Helper()
-	c, err := l.Certificate(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	p := certs.Pair{CertFile: filepath.Join(dir, "tls.crt"), KeyFile: filepath.Join(dir, "tls.key")}
-	for name, block := range map[string]*pem.Block{
-		p.CertFile: {Type: "CERTIFICATE", Bytes: c.Certificate[0]},
-		p.KeyFile:  {Type: "PRIVATE KEY", Bytes: key},
-	} {
-		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return p
-}
-
-func TestFilesChoosesByServerName(t *testing.T) {
-	gateway := local(t, certs.LocalOptions{Names: []string{"gw.test"}})
-	native := local(t, certs.LocalOptions{Names: []string{"crm.iqmetrix.net"}})
-	get, err := certs.Files([]certs.Pair{writePair(t, gateway), writePair(t, native)}, time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, authority := range map[string]*certs.Local{"gw.test": gateway, "crm.iqmetrix.net": native} {
-		if _, err := handshake(t, get, &tls.Config{RootCAs: trust(t, authority), ServerName: name}); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-func TestFilesRefusesWhatCannotServe(t *testing.T) {
-	a, b := writePair(t, local(t, certs.LocalOptions{})), writePair(t, local(t, certs.LocalOptions{}))
-	later := func() time.Time { return time.Now().Add(91 * 24 * time.Hour) }
-	tests := []struct {
-		name  string
-		pairs []certs.Pair
-		now   func() time.Time
-		want  string
-	}{
-		{"none", nil, time.Now, "no certificate files"},
-		{"mismatched", []certs.Pair{{CertFile: a.CertFile, KeyFile: b.KeyFile}}, time.Now, a.CertFile},
-		{"missing", []certs.Pair{{CertFile: "/nowhere/tls.crt", KeyFile: a.KeyFile}}, time.Now, "/nowhere/tls.crt"},
-		{"expired", []certs.Pair{a}, later, "expired on"},
-	}
-	for _, tt := range tests {
-		if _, err := certs.Files(tt.pairs, tt.now); err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
-		}
 	}
 }

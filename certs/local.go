@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -26,6 +27,8 @@ const (
 
 	caCertFile = "ca.crt"
 	caKeyFile  = "ca.key"
+
+	sourceLocal = "self_signed"
 )
 
 // LocalOptions configures [NewLocal].
@@ -48,6 +51,8 @@ type Local struct {
 	mu   sync.Mutex
 	leaf *tls.Certificate
 }
+
+var _ Source = (*Local)(nil)
 
 // NewLocal loads or makes the authority and its first certificate.
 func NewLocal(o LocalOptions) (*Local, error) {
@@ -73,6 +78,32 @@ func (l *Local) CAPEM() []byte {
 
 // Certificate is the [GetCertificate] of this authority.
 func (l *Local) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) { return l.current() }
+
+// Certificates implements [Source].
+func (l *Local) Certificates() []Status {
+	leaf, err := l.current()
+	if err != nil {
+		return []Status{{Certificate: sourceLocal, Source: sourceLocal, Err: err}}
+	}
+	return []Status{statusOf(sourceLocal, sourceLocal, leaf.Leaf)}
+}
+
+// Run implements [Source]; there is nothing to do between handshakes.
+func (l *Local) Run(context.Context) {}
+
+// LocalCA returns the authority's certificate, PEM, that is kept in dir. The
+// error matches fs.ErrNotExist where none has been made yet.
+func LocalCA(dir string) ([]byte, error) {
+	data, err := readFile(filepath.Join(dir, caCertFile))
+	if err != nil {
+		return nil, err
+	}
+	list, err := ParseRoots(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, caCertFile), err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: list[0].Raw}), nil
+}
 
 func (l *Local) current() (*tls.Certificate, error) {
 	l.mu.Lock()

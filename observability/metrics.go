@@ -27,16 +27,17 @@ type Metrics struct {
 	client metric.Float64Histogram
 	panics metric.Int64Counter
 
-	exchanges  exchangeInstruments
-	tokens     tokenInstruments
-	stores     storeInstruments
-	audit      auditInstruments
-	quotas     quotaInstruments
-	cache      cacheInstruments
-	load       loadInstruments
-	resilience resilienceInstruments
-	meter      metric.Meter // for what is observed at each scrape
-	onPanic    steady.Panicked
+	exchanges    exchangeInstruments
+	tokens       tokenInstruments
+	stores       storeInstruments
+	audit        auditInstruments
+	quotas       quotaInstruments
+	cache        cacheInstruments
+	load         loadInstruments
+	certificates certificateInstruments
+	resilience   resilienceInstruments
+	meter        metric.Meter // for what is observed at each scrape
+	onPanic      steady.Panicked
 
 	// Attribute sets are made once per combination: their values come from the
 	// configuration, so there are few.
@@ -93,6 +94,9 @@ func NewMetrics(build BuildInfo) (*Metrics, error) {
 		return nil, err
 	}
 	if m.load, err = newLoadInstruments(m.meter); err != nil {
+		return nil, err
+	}
+	if m.certificates, err = newCertificateInstruments(m.meter); err != nil {
 		return nil, err
 	}
 	if m.resilience, err = newResilienceInstruments(m.meter); err != nil {

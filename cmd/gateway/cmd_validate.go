@@ -34,9 +34,6 @@ machines that hold no secrets.`,
 			for _, s := range cfg.Inactive(activeSettings()) {
 				fmt.Fprintln(p.stdout, s)
 			}
-			if err := checkTLSMode(cfg); err != nil {
-				return configError{err}
-			}
 			if !flags.offline {
 				if err := buildOnce(cmd.Context(), cfg); err != nil {
 					return configError{err}

@@ -18,7 +18,8 @@ import (
 // addresses are where a running gateway listens; "" = it does not.
 type addresses struct {
 	Server, ForwardProxy, Admin, Status string
-	TLS                                 bool // the server listener encrypts
+	ACME                                string // answers HTTP-01 challenges
+	TLS                                 bool   // the server listener encrypts
 }
 
 // closeTimeout bounds what is left to do once nothing serves any more.
@@ -34,6 +35,8 @@ type gateway struct {
 	stores  *stores
 	current atomic.Pointer[generation]
 	local   *certs.Local // of tls mode self_signed
+	// certificates are those of all listeners.
+	certificates certificates
 	// draining is set from the signal on: not ready any more.
 	draining atomic.Bool
 	// hurry is closed when the drain should take no longer than it must; nil = never.
@@ -64,7 +67,7 @@ func (g *gateway) prepare(ctx context.Context) error {
 	if err != nil {
 		return configError{err}
 	}
-	g.reloads.pipeline = pipelineOptions{replica: g.replica, now: time.Now, sameCertificate: sameCertificate(get)}
+	g.reloads.pipeline = pipelineOptions{replica: g.replica, now: time.Now, sameCertificate: sameCertificate(get), clientRoots: g.certificates.clientRoots}
 	generation, err := newGeneration(g.cfg, g.stores, g.reloads.pipeline)
 	if err != nil {
 		return configError{err}
@@ -82,6 +85,9 @@ func (g *gateway) prepare(ctx context.Context) error {
 	if err := g.stores.metrics.ObserveCache(g.cacheState); err != nil {
 		return err
 	}
+	if err := g.observeCertificates(); err != nil {
+		return err
+	}
 	g.stores.connectRedis(ctx)
 	return g.bind(ctx, tlsConfig)
 }
@@ -94,6 +100,7 @@ func (g *gateway) run(ctx context.Context) error {
 	var stores sync.WaitGroup
 	stores.Go(func() { g.stores.run(background) })
 	stores.Go(func() { steady.Keep(background, g.followHangups, g.stores.loopPanicked(background, "reloads")) })
+	g.keepCertificates(background, &stores)
 	defer stores.Wait()
 	defer stop()
 	return lifetimes{
@@ -112,6 +119,7 @@ func (g *gateway) close(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
+	g.certificates.close(ctx)
 	if err := g.stores.close(ctx); err != nil {
 		g.log.Warn("closing", slog.String("error", err.Error()))
 	}
@@ -119,7 +127,7 @@ func (g *gateway) close(ctx context.Context) {
 
 // addresses returns where the gateway listens.
 func (g *gateway) addresses() addresses {
-	a := addresses{TLS: g.cfg.Server.TLS.Mode != "none"}
+	a := addresses{TLS: g.cfg.Server.TLS.Mode != tlsNone}
 	for _, e := range g.endpoints {
 		address := e.listener.Addr().String()
 		switch e.name {
@@ -131,6 +139,8 @@ func (g *gateway) addresses() addresses {
 			a.Admin = address
 		case "status":
 			a.Status = address
+		case acmeListener:
+			a.ACME = address
 		}
 	}
 	return a

@@ -35,6 +35,9 @@ func (g *gateway) bind(ctx context.Context, tlsConfig *tls.Config) error {
 	if err := g.listen(ctx, "server", server.Address, proxy.NewServer(data), true); err != nil {
 		return err
 	}
+	if err := g.bindACME(ctx); err != nil {
+		return err
+	}
 	if server.ForwardProxy != nil {
 		data.TLS, data.Handler = nil, g.handler(func(n *generation) http.Handler { return n.absolute })
 		if err := g.listen(ctx, "forward_proxy", server.ForwardProxy.Address, proxy.NewServer(data), true); err != nil {

@@ -22,6 +22,8 @@ func (g *gateway) checks() []observability.Check {
 			}
 			return nil
 		}},
+		{Name: "certificate", Required: true, Err: g.certificateMissing},
+		{Name: "certificates", Err: g.certificateTrouble},
 		{Name: "reload", Err: g.reloads.trouble},
 		{Name: "tokens", Err: g.tokenTrouble},
 		{Name: "upstream_tls", Err: g.stores.trust.trouble},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -94,6 +95,9 @@ type pipelineOptions struct {
 	handlers between[http.Handler]
 	trippers between[http.RoundTripper]
 }
+	// clientRoots are the authorities whose certificates of callers are believed
+	// at the moment; nil = none is.
+	clientRoots func() []*x509.Certificate
 
 // between returns the stages of a chain with others among them.
 type between[T any] func(stages []func(T) T) []func(T) T

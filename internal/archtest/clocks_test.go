@@ -28,6 +28,7 @@ var wallReadings = map[string]string{
 	"limiter/local_view.go":              "the upstream's Reset, as a name",
 	"limiter/memory.go":                  "a start that monotonic time is added to",
 	"limiter/status.go":                  "the store's clock, to be shown",
+	"observability/metrics_certs.go":     "an expiry, to be shown",
 	"observability/metrics_token.go":     "an expiry, to be shown",
 	"proxy/sanitize_watchdog.go":         "a deadline that has passed for certain",
 	"tokencache/historyfile.go":          "what a restart must not forget can only be dated by the wall clock",

@@ -1,0 +1,73 @@
+package certs
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"fmt"
+	"time"
+)
+
+// Pair names the files of one certificate chain and its key, both PEM.
+type Pair struct {
+	// Name is what events, metrics and readiness call it; "" = CertFile.
+	Name     string
+	CertFile string
+	KeyFile  string
+}
+
+// pair is one certificate that is followed.
+type pair struct {
+	Pair
+	files   followed
+	doubt   doubt
+	serving *tls.Certificate
+	digest  [sha256.Size]byte // of what serves
+}
+
+func newPair(p Pair) *pair {
+	if p.Name == "" {
+		p.Name = p.CertFile
+	}
+	return &pair{Pair: p, files: follow(p.CertFile, p.KeyFile)}
+}
+
+// fresh returns what the files hold now, if that may take the place of what
+// serves; nil = it serves already.
+func (p *pair) fresh(now time.Time) (*tls.Certificate, [sha256.Size]byte, error) {
+	var none [sha256.Size]byte
+	data, err := p.files.read()
+	if err != nil {
+		return nil, none, err
+	}
+	hash := sha256.New()
+	hash.Write(data[0])
+	hash.Write([]byte{0})
+	hash.Write(data[1])
+	digest := [sha256.Size]byte(hash.Sum(nil))
+	if p.serving != nil && digest == p.digest {
+		return nil, digest, nil
+	}
+	c, err := tls.X509KeyPair(data[0], data[1])
+	if err == nil {
+		err = whole(data[0], len(c.Certificate)) // half a chain would fit its key
+	}
+	if err != nil {
+		return nil, none, fmt.Errorf("certificate %s with key %s: %w", p.CertFile, p.KeyFile, err)
+	}
+	if end := c.Leaf.NotAfter; !now.Before(end) {
+		return nil, none, fmt.Errorf("certificate %s expired on %s", p.CertFile, end.Format(time.DateOnly))
+	}
+	// At the start there is nothing better, and its clock may be behind.
+	if begin := c.Leaf.NotBefore; p.serving != nil && now.Before(begin) {
+		return nil, none, fmt.Errorf("certificate %s is not valid before %s", p.CertFile, begin.Format(time.RFC3339))
+	}
+	return &c, digest, nil
+}
+
+func (p *pair) event(o Outcome, err error) Event {
+	e := Event{Certificate: p.Name, Source: "files", Outcome: o, Err: err}
+	if p.serving != nil {
+		e.Names, e.NotAfter = namesOf(p.serving.Leaf), p.serving.Leaf.NotAfter
+	}
+	return e
+}

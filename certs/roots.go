@@ -1,0 +1,157 @@
+package certs
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// RootsOptions configure [NewRoots].
+type RootsOptions struct {
+	// Name is what errors and events call the file: its key in the configuration.
+	Name string
+	// File holds CA certificates in PEM.
+	File string
+	// Now is the clock; nil = time.Now.
+	Now func() time.Time
+	// Changed is called when other authorities are in use; nil = not.
+	Changed func()
+	// Hooks report what happens; zero = silent.
+	Hooks Hooks
+}
+
+// Roots are the authorities whose certificates of clients are believed. Their
+// file is followed as those of a pair are: one that cannot be read, or that
+// holds no certificate, changes nothing.
+type Roots struct {
+	options RootsOptions
+	current atomic.Pointer[rootSet]
+
+	mu    sync.Mutex
+	files followed
+	doubt doubt
+}
+
+type rootSet struct {
+	digest [sha256.Size]byte
+	pool   *x509.CertPool
+	list   []*x509.Certificate
+}
+
+// NewRoots loads the file.
+func NewRoots(o RootsOptions) (*Roots, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	r := &Roots{options: o, files: follow(o.File)}
+	r.files.moved(o.Now())
+	set, err := r.read()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", o.Name, err)
+	}
+	r.current.Store(set)
+	return r, nil
+}
+
+// Pool returns the authorities in use.
+func (r *Roots) Pool() *x509.CertPool { return r.current.Load().pool }
+
+// List returns the authorities in use; it must not be changed.
+func (r *Roots) List() []*x509.Certificate { return r.current.Load().list }
+
+// Trouble says why the file cannot be used now; nil = it is in use.
+func (r *Roots) Trouble() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.doubt.err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w; the last ones stay in use", r.options.Name, r.doubt.err)
+}
+
+// Run follows the file until ctx ends.
+func (r *Roots) Run(ctx context.Context) { every(ctx, lookInterval, r.Look) }
+
+// Look takes over what the file holds now.
+func (r *Roots) Look() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.files.moved(r.options.Now()) && !r.doubt.open() {
+		return
+	}
+	set, err := r.read()
+	if err != nil {
+		if r.doubt.with(err) {
+			r.options.Hooks.changed(Event{Certificate: r.options.Name, Source: "client_ca", Outcome: Refused, Err: err})
+		}
+		return
+	}
+	r.doubt.with(nil)
+	if set.digest == r.current.Load().digest {
+		return
+	}
+	r.current.Store(set)
+	if r.options.Changed != nil {
+		r.options.Changed()
+	}
+	r.options.Hooks.changed(Event{Certificate: r.options.Name, Source: "client_ca", Outcome: Loaded, Names: set.subjects()})
+}
+
+func (r *Roots) read() (*rootSet, error) {
+	data, err := r.files.read()
+	if err != nil {
+		return nil, err
+	}
+	list, err := ParseRoots(data[0])
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.options.File, err)
+	}
+	set := &rootSet{digest: sha256.Sum256(data[0]), pool: x509.NewCertPool(), list: list}
+	for _, c := range list {
+		set.pool.AddCert(c)
+	}
+	return set, nil
+}
+
+func (s *rootSet) subjects() []string {
+	names := make([]string, len(s.list))
+	for i, c := range s.list {
+		names[i] = c.Subject.String()
+	}
+	return names
+}
+
+// ParseRoots returns the certificates of a PEM file; at least one, and each
+// readable: half a file would silently shut clients out.
+func ParseRoots(data []byte) ([]*x509.Certificate, error) {
+	var list []*x509.Certificate
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %d of the file: %w", len(list)+1, err)
+		}
+		list = append(list, c)
+	}
+	if len(list) == 0 {
+		return nil, errNoCertificate
+	}
+	return list, whole(data, len(list))
+}
+
+// whole refuses a file that begins more certificates than it holds: it is being
+// written, and pem.Decode passes over what is cut.
+func whole(data []byte, certificates int) error {
+	if begun := bytes.Count(data, []byte("-----BEGIN CERTIFICATE-----")); begun != certificates {
+		return fmt.Errorf("%d certificates begin in it, and %d are whole", begun, certificates)
+	}
+	return nil
+}

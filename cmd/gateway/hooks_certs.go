@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"iqgateway/certs"
+	"iqgateway/observability"
+)
+
+// This file turns what certificates report into metrics and log lines.
+
+func (g *gateway) certHooks() certs.Hooks {
+	return certs.Hooks{Changed: g.stores.certificateChanged, Panicked: g.stores.certificatesPanicked}
+}
+
+func (s *stores) certificateChanged(e certs.Event) {
+	s.metrics.CertificateLoaded(context.Background(), e.Source, string(e.Outcome))
+	attrs := []slog.Attr{slog.String("certificate", e.Certificate), slog.String("source", e.Source)}
+	if len(e.Names) > 0 {
+		attrs = append(attrs, slog.Any("names", e.Names))
+	}
+	if !e.NotAfter.IsZero() {
+		attrs = append(attrs, slog.Time("expires", e.NotAfter))
+	}
+	if e.Err != nil {
+		attrs = append(attrs, slog.String("error", e.Err.Error()))
+	}
+	switch e.Outcome {
+	case certs.Loaded:
+		s.event(slog.LevelInfo, "a new certificate is in use", attrs...)
+	case certs.Obtained:
+		s.event(slog.LevelInfo, "the CA has issued a certificate", attrs...)
+	case certs.Refused:
+		s.event(slog.LevelError, "new certificate files cannot be used, the last ones stay", attrs...)
+	case certs.Failed:
+		s.event(slog.LevelError, "no certificate from the CA; what there is stays in use, and it is tried again", attrs...)
+	}
+}
+
+func (s *stores) certificateDiscarded(field, reason string) { s.valueDiscarded("certs-"+field, reason) }
+
+func (s *stores) certificatesPanicked(value any, stack []byte) {
+	s.panicked(context.Background(), "panic in the keeping of certificates", value, stack)
+}
+
+// observeCertificates has the gauge read what is served.
+func (g *gateway) observeCertificates() error {
+	return g.stores.metrics.ObserveCertificates(func() []observability.CertificateState {
+		var states []observability.CertificateState
+		for _, c := range g.certificates.statuses() {
+			if !c.NotAfter.IsZero() {
+				states = append(states, observability.CertificateState{Certificate: c.Certificate, NotAfter: c.NotAfter})
+			}
+		}
+		return states
+	})
+}
