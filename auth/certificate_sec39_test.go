@@ -9,8 +9,10 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"log"
+	"maps"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -36,12 +38,11 @@ func certified() []Caller {
 func mtlsServer(t *testing.T, o AuthenticateOptions, trusted *x509.CertPool) *httptest.Server {
 	t.Helper()
 	o.Refuse = func(w http.ResponseWriter, r *http.Request, err error) {
-		for name, values := range err.(*exchange.Problem).Header {
-			w.Header()[name] = values
-		}
+		problem, _ := errors.AsType[*exchange.Problem](err)
+		maps.Copy(w.Header(), problem.Header)
 		ex := exchange.From(r.Context())
 		w.Header().Set("X-Refused", ex.Refused+" "+ex.Claimed)
-		w.WriteHeader(err.(*exchange.Problem).Status())
+		w.WriteHeader(problem.Status())
 	}
 	stage := Authenticate(o)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		caller := exchange.From(r.Context()).Caller

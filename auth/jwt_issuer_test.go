@@ -38,7 +38,7 @@ type testIssuer struct {
 
 func newTestIssuer(t testing.TB, name string) *testIssuer {
 	t.Helper()
-	i := &testIssuer{t: t, name: name}
+	i := &testIssuer{t: t, name: name, keys: []jose.JSONWebKey{}}
 	i.token.Store("")
 	i.server = httptest.NewTLSServer(http.HandlerFunc(i.serve))
 	t.Cleanup(i.server.Close)
@@ -168,6 +168,7 @@ func without(name string) func(claims)        { return func(c claims) { delete(c
 type verifier struct {
 	*jwts
 	sets  *KeySets
+	used  *Issuers
 	calls atomic.Int64
 }
 
@@ -186,6 +187,7 @@ func newVerifier(t testing.TB, want int64, issuers ...*testIssuer) *verifier {
 	if err != nil {
 		t.Fatal(err)
 	}
+	v.used = used
 	v.jwts = newJWTs([]Caller{caller, {Name: "twin", Subjects: []Subject{{Issuer: issuers[0].name, Subject: "shared"}}}, {
 		Name: "other", Subjects: []Subject{{Issuer: issuers[0].name, Subject: "shared"}},
 	}}, used)

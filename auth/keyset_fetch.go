@@ -52,7 +52,7 @@ func readKeySet(resp *http.Response) ([]byte, time.Duration, error) {
 	if resp.StatusCode != http.StatusOK {
 		return nil, 0, fmt.Errorf("answered %s", resp.Status)
 	}
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxKeySet+1))
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxKeySet+1)) //nolint:forbidigo // bounded right here
 	if err != nil {
 		return nil, 0, err
 	}
