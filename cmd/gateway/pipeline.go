@@ -91,13 +91,13 @@ type pipelineOptions struct {
 	// sameCertificate reports whether one certificate of the listener serves
 	// both names; nil = never.
 	sameCertificate func(serverName, host string) bool
+	// clientRoots are the authorities whose certificates of callers are believed
+	// at the moment; nil = none is.
+	clientRoots func() []*x509.Certificate
 	// handlers and trippers may put something between the stages; nil = nothing.
 	handlers between[http.Handler]
 	trippers between[http.RoundTripper]
 }
-	// clientRoots are the authorities whose certificates of callers are believed
-	// at the moment; nil = none is.
-	clientRoots func() []*x509.Certificate
 
 // between returns the stages of a chain with others among them.
 type between[T any] func(stages []func(T) T) []func(T) T
@@ -368,6 +368,7 @@ func (s stack) authenticate() auth.AuthenticateOptions {
 		headers[i] = string(name)
 	}
 	return auth.AuthenticateOptions{
+		ClientRoots: s.options.clientRoots,
 		Callers: s.generation.callers, KeyHeaders: headers, Refuse: s.errors.Refuse,
 	}
 }
