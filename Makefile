@@ -95,6 +95,14 @@ docs: ## regenerate the documents that come from the code
 	$(GO) test ./proxy -run Docs -update
 	$(GO) test ./config -run Document -update
 
+.PHONY: vuln
+vuln: ## look for reachable known vulnerabilities, without a network (VULNDB=https://vuln.go.dev: the newest)
+	@GO='$(GO)' scripts/vulncheck.sh
+
+.PHONY: release
+release: ## build gateway, bill of materials and sums into bin/release/, the same bytes each time (SIGNING_KEY=file: signed)
+	@GO='$(GO)' VERSION='$(VERSION)' scripts/release.sh $(BIN)/release
+
 .PHONY: deps
 deps: ## install what the tests need from the system (a C compiler, curl, redis-server, haproxy, slowhttptest, nmap, testssl.sh)
 	@scripts/test-deps.sh
