@@ -163,11 +163,18 @@ func isLoopback(host string) bool {
 
 func parsePrefix(text string) (Prefix, error) {
 	if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
+		addr = addr.Unmap()
 		return netip.PrefixFrom(addr, addr.BitLen()), nil
 	}
 	p, err := netip.ParsePrefix(text)
 	if err != nil {
 		return Prefix{}, errors.New("is no network: write 10.0.0.0/8, or one address")
+	}
+	if p.Addr().Is4In6() { // peers are compared as IPv4
+		if p.Bits() < 96 {
+			return Prefix{}, errors.New("is wider than the IPv4 addresses in IPv6: write an IPv4 network")
+		}
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 	}
 	if p != p.Masked() {
 		return Prefix{}, fmt.Errorf("has bits beyond its length: write %s", p.Masked())

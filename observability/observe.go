@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"time"
 
@@ -26,6 +27,8 @@ type ObserveOptions struct {
 	Now     func() time.Time // nil = time.Now
 	// QueryParameters names the only parts of a query that are logged.
 	QueryParameters []string
+	// TrustedProxies are the networks whose X-Forwarded-For names the peer.
+	TrustedProxies []netip.Prefix
 	// Refuse answers a request whose handler panicked before it answered.
 	Refuse func(http.ResponseWriter, *http.Request, error)
 }
@@ -48,6 +51,7 @@ func Observe(o ObserveOptions) func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			ctx, ex := exchange.Begin(r.Context())
 			ex.ID, ex.CallerRequestID, ex.Start = newRequestID(o.Replica), callerRequestID(r.Header), o.Now()
+			ex.Peer = peerOf(r, o.TrustedProxies)
 			s := &observation{options: &o, log: lines, ex: ex, out: recorder{ResponseWriter: w}, query: logged, id: [1]string{ex.ID}}
 			w.Header()["X-Request-Id"] = s.id[:]
 			in := r.WithContext(ctx)

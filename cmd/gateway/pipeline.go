@@ -36,7 +36,7 @@ type generation struct {
 	quotaRoutes map[quotaRoute]limiter.Key
 	shares      map[limiter.Name][]limiter.Share // of callers in each bucket
 	pools       []*proxy.Pool
-	trusts      []func() // give up what the environments trust
+	trusts      []func()               // give up what the environments trust
 	throttled   map[limiter.Key]string // buckets that have a throttle breaker, and its name
 	breakers    *breaker.Set
 	budgets     *retry.Set
@@ -335,6 +335,7 @@ func (s stack) observe() observability.ObserveOptions {
 	return observability.ObserveOptions{
 		Replica: s.options.replica, Logger: s.stores.log, Metrics: s.stores.metrics, Now: s.options.now,
 		QueryParameters: s.generation.cfg.Telemetry.Logs.QueryParameters,
+		TrustedProxies:  s.generation.cfg.Server.TrustedProxies,
 		Refuse:          s.errors.Refuse,
 	}
 }

@@ -113,6 +113,7 @@ type accessLine struct {
 	Breaker   string `json:"breaker"`
 	Cache     string `json:"cache"`
 	Reason    string `json:"cache_reason"`
+	Peer      string `json:"peer"`
 }
 
 // line returns the access line of an answer.

@@ -125,7 +125,7 @@ func readBounded(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	var text strings.Builder
 	n, err := io.Copy(&text, io.LimitReader(f, maxTrustFile+1))
 	switch {

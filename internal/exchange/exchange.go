@@ -41,6 +41,7 @@ type Exchange struct {
 	CallerRequestID string // the caller's X-Request-Id, when well-formed
 	Start           time.Time
 	Form            Form
+	Peer            string // where the request came from: the connection's other end, or whom a trusted proxy names; for logs alone
 
 	Caller     *Caller    // nil until authenticated
 	Refused    string     // why a stage of auth refused the caller, as auth.Reason says; "" = it did not
