@@ -75,23 +75,6 @@ func (c *checker) past(d Date) bool {
 	return !d.IsZero() && !c.now.IsZero() && d.Before(c.now)
 }
 
-func (c *checker) otherIdentities(path string, caller Caller, seen map[string]string) {
-	for i, cert := range caller.Certificates {
-		at := index(path+".certificates", i)
-		if (cert.URI == "") == (cert.DNS == "") {
-			c.errorf(at, "must name one of uri and dns")
-			continue
-		}
-		c.once(seen, "certificate "+cert.URI+" "+cert.DNS, at, fmt.Sprintf("%q", cert.URI+cert.DNS))
-		if c.Server.TLS.ClientCAFile == "" {
-			c.errorf(at, "needs server.tls.client_ca_file, which says whose certificates are believed")
-		}
-	}
-	for i, s := range caller.Subjects {
-		c.once(seen, "subject "+s.Issuer+" "+s.Subject, index(path+".subjects", i), fmt.Sprintf("%q", s.Subject))
-	}
-}
-
 // accessEnvironment returns the environment that an access is for.
 func (c *Config) accessEnvironment(a Access) string {
 	if a.Credential == passthrough {

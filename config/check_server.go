@@ -143,9 +143,7 @@ func (c *checker) tokenEndpoint() {
 		c.errorf("auth.token_endpoint.signing_key", "is missing: an enabled token endpoint needs it")
 	}
 	c.keyHeaders()
-	for i, j := range c.Auth.JWT {
-		c.secureURL(index("auth.jwt", i)+".jwks_url", j.JWKSURL)
-	}
+	c.issuers()
 }
 
 // exposed returns the first listener of callers that others than this machine

@@ -21,6 +21,9 @@ type JWTIssuer struct {
 	JWKSURL URL `yaml:"jwks_url" required:"true"`
 	// CAFile holds the roots (PEM) for that URL; empty = the system's.
 	CAFile File `yaml:"ca_file"`
+	// TokenFile holds a bearer token for that URL, as a Kubernetes API server
+	// wants one; it is read for each call. Empty = none.
+	TokenFile File `yaml:"token_file"`
 }
 
 // TokenEndpoint answers a client's own token call with a gateway token, in
