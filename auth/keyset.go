@@ -39,6 +39,8 @@ type keySet struct {
 	tried    bool
 	waiting  int // requests
 	failures int // in a row
+	fetches  int64
+	failed   int64
 	err      error
 	lastAsk  time.Time
 }
@@ -114,8 +116,10 @@ func (s *keySet) end(table *keyTable, err error) {
 	s.fetching, s.tried, s.err = false, true, err
 	if err == nil {
 		s.table, s.failures = table, 0
+		s.fetches++
 	} else {
 		s.failures++
+		s.failed++
 	}
 	close(s.ended)
 	s.ended = make(chan struct{})
@@ -204,7 +208,7 @@ func (s *keySet) ask(now time.Time) {
 func (s *keySet) status() KeySetStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	status := KeySetStatus{Issuer: s.issuer, Err: s.err}
+	status := KeySetStatus{Issuer: s.issuer, Err: s.err, Fetches: s.fetches, Failed: s.failed}
 	if s.table != nil {
 		status.Keys, status.Fetched = len(s.table.all), s.table.at
 	}

@@ -44,6 +44,8 @@ type KeySetStatus struct {
 	Keys    int
 	Fetched time.Time // zero = never
 	Err     error     // of the last fetch
+	Fetches int64     // that gave keys, since the start
+	Failed  int64     // that did not
 }
 
 // KeySets keeps the public keys of issuers, over all generations. [KeySets.Run]

@@ -28,6 +28,9 @@ func (g *gateway) checks() []observability.Check {
 		{Name: "tokens", Err: g.tokenTrouble},
 		{Name: "upstream_tls", Err: g.stores.trust.trouble},
 	}
+	if len(g.cfg.Auth.JWT) > 0 {
+		checks = append(checks, observability.Check{Name: "jwt_issuers", Err: g.stores.keySetTrouble})
+	}
 	if g.stores.redis != nil {
 		checks = append(checks, observability.Check{Name: storeName, Err: g.stores.redisTrouble})
 	}
