@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -25,6 +26,8 @@ type tokenAdmin struct {
 	list func(context.Context) any
 	// known returns the names of the credentials that are configured now.
 	known func() []string
+	// audit writes what an operator has changed.
+	audit func(ctx context.Context, message string, attrs ...slog.Attr)
 	// invalidate and retry act on the whole fleet.
 	invalidate, retry func(ctx context.Context, credential string) (fleet.Result, error)
 }
@@ -42,12 +45,12 @@ func (t tokenAdmin) endpoints() []observability.Endpoint {
 				Tokens  any    `json:"tokens"`
 			}{t.replica, t.list(r.Context())})
 		}}},
-		{Path: pathTokenInvalidate, Methods: map[string]http.HandlerFunc{http.MethodPost: t.change(t.invalidate)}},
-		{Path: pathTokenRetry, Methods: map[string]http.HandlerFunc{http.MethodPost: t.change(t.retry)}},
+		{Path: pathTokenInvalidate, Methods: map[string]http.HandlerFunc{http.MethodPost: t.change("an operator has invalidated a token", t.invalidate)}},
+		{Path: pathTokenRetry, Methods: map[string]http.HandlerFunc{http.MethodPost: t.change("an operator has a credential tried again", t.retry)}},
 	}
 }
 
-func (t tokenAdmin) change(act func(context.Context, string) (fleet.Result, error)) http.HandlerFunc {
+func (t tokenAdmin) change(message string, act func(context.Context, string) (fleet.Result, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var body tokenChange
 		if err := observability.ReadJSON(r, &body); err != nil {
@@ -63,6 +66,8 @@ func (t tokenAdmin) change(act func(context.Context, string) (fleet.Result, erro
 			return
 		}
 		result, err := act(r.Context(), body.Credential)
+		t.audit(r.Context(), message, slog.String("credential", body.Credential), slog.String("peer", r.RemoteAddr),
+			slog.Int("replicas", result.Replicas), slog.Int("followed", result.Followed))
 		if err != nil {
 			observability.WriteProblem(w, http.StatusInternalServerError,
 				fmt.Sprintf("replica %s did not follow: %v; of %d replicas %d followed", t.replica, err, result.Replicas, result.Followed))

@@ -95,7 +95,7 @@ func runStages(tb testing.TB, text string) http.Handler {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	g, err := newGateway(tb.Context(), cfg, log)
+	g, err := newGateway(tb.Context(), cfg, log, streams{})
 	if err != nil {
 		tb.Fatal(err)
 	}

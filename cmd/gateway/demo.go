@@ -147,7 +147,7 @@ func (d *demo) newGateway(ctx context.Context, log io.Writer) (*gateway, error) 
 	if err != nil {
 		return nil, err
 	}
-	return newGateway(ctx, cfg, logger)
+	return newGateway(ctx, cfg, logger, streams{stdout: log, stderr: log})
 }
 
 const demoConfig = `version: 1

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base32"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -48,14 +49,14 @@ type gateway struct {
 }
 
 // newGateway builds everything and binds every listener, or nothing.
-func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (*gateway, error) {
+func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger, to streams) (*gateway, error) {
 	replica := newReplica()
 	st, err := newStores(cfg, log, replica) //nolint:contextcheck // its log lines are of no request
 	if err != nil {
 		return nil, err
 	}
 	g := &gateway{cfg: cfg, log: log, replica: replica, started: time.Now(), stores: st}
-	if err := g.prepare(ctx); err != nil {
+	if err := errors.Join(st.openAudit(cfg, to, replica), g.prepare(ctx)); err != nil {
 		g.close(ctx)
 		return nil, err
 	}

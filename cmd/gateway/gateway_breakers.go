@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"iqgateway/internal/fleet"
+	"iqgateway/observability"
 )
 
 // commandFollowBreakers is what every replica does when an operator has given
@@ -40,5 +41,6 @@ func (g *gateway) breakerAdmin() breakerAdmin {
 
 // audit writes what an operator has changed.
 func (g *gateway) audit(ctx context.Context, message string, attrs ...slog.Attr) {
+	observability.AuditChange(ctx, message, attrs...)
 	g.log.LogAttrs(ctx, slog.LevelWarn, message, attrs...)
 }

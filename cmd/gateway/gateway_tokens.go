@@ -40,6 +40,7 @@ func (g *gateway) tokenAdmin() tokenAdmin {
 	}
 	return tokenAdmin{
 		replica:    g.replica,
+		audit:      g.audit,
 		list:       func(context.Context) any { return g.current.Load().tokens.Status() },
 		known:      func() []string { return slices.Collect(maps.Keys(g.current.Load().cfg.Credentials)) },
 		invalidate: send(commandInvalidateToken), retry: send(commandRetryToken),

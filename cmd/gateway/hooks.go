@@ -98,10 +98,12 @@ func (s *stores) tokenStoreFailed(id tokencache.ID, operation string, err error)
 }
 
 func (s *stores) secretsRotated(id tokencache.ID) {
+	s.auditRotation("secrets of credential "+id.Environment+"/"+id.Credential, nil)
 	s.tokenEvent(slog.LevelInfo, "the credential's secrets have changed", id)
 }
 
 func (s *stores) secretsUnreadable(id tokencache.ID, err error) {
+	s.auditRotation("secrets of credential "+id.Environment+"/"+id.Credential, err)
 	s.metrics.SecretUnread(context.Background(), id.Environment, id.Credential)
 	s.tokenEvent(slog.LevelError, "secrets cannot be read again, the last ones stay", id, slog.String("error", err.Error()))
 }
@@ -127,6 +129,7 @@ func (s *stores) fleetHooks() fleet.Hooks {
 }
 
 func (s *stores) commandExecuted(e fleet.Execution) {
+	s.auditCommand(e)
 	var attrs []slog.Attr
 	if e.Kind != "" { // else it could not be opened
 		attrs = append(attrs, slog.String("kind", e.Kind), slog.String("from", e.From))

@@ -15,6 +15,7 @@ func (g *gateway) certHooks() certs.Hooks {
 }
 
 func (s *stores) certificateChanged(e certs.Event) {
+	s.auditRotation("certificate "+e.Certificate, e.Err)
 	s.metrics.CertificateLoaded(context.Background(), e.Source, string(e.Outcome))
 	attrs := []slog.Attr{slog.String("certificate", e.Certificate), slog.String("source", e.Source)}
 	if len(e.Names) > 0 {

@@ -31,7 +31,6 @@ type generation struct {
 	server   http.Handler
 	absolute http.Handler
 
-	issuers     *auth.Issuers // who vouch for callers by JWT
 	tokens      *tokencache.Set
 	quotas      *limiter.Set
 	quotaRoutes map[quotaRoute]limiter.Key
@@ -61,9 +60,6 @@ func newGeneration(cfg *config.Config, st *stores, o pipelineOptions) (*generati
 
 // close gives back what the generation holds of the stores.
 func (g *generation) close() {
-	if g.issuers != nil {
-		g.issuers.Release()
-	}
 	if g.tokens != nil {
 		g.tokens.Release()
 	}
@@ -121,9 +117,6 @@ func (g *generation) build(st *stores, o pipelineOptions) error {
 		return err
 	}
 	g.router = router
-	if g.issuers, err = st.keySets.Use(jwtIssuers(g.cfg)); err != nil {
-		return fmt.Errorf("auth.jwt: %w", err)
-	}
 	services, err := g.openServices(st)
 	if err != nil {
 		return err
@@ -340,7 +333,7 @@ func (s stack) attempt() http.RoundTripper {
 
 func (s stack) observe() observability.ObserveOptions {
 	return observability.ObserveOptions{
-		Replica: s.options.replica, Logger: s.stores.log, Metrics: s.stores.metrics, Now: s.options.now,
+		Replica: s.options.replica, Logger: s.stores.log, Metrics: s.stores.metrics, Audit: s.stores.audit, Now: s.options.now,
 		QueryParameters: s.generation.cfg.Telemetry.Logs.QueryParameters,
 		TrustedProxies:  s.generation.cfg.Server.TrustedProxies,
 		Refuse:          s.errors.Refuse,
@@ -376,7 +369,7 @@ func (s stack) authenticate() auth.AuthenticateOptions {
 		headers[i] = string(name)
 	}
 	return auth.AuthenticateOptions{
-		ClientRoots: s.options.clientRoots, Issuers: s.generation.issuers,
+		ClientRoots: s.options.clientRoots,
 		Callers: s.generation.callers, KeyHeaders: headers, Refuse: s.errors.Refuse,
 	}
 }

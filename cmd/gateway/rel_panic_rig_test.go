@@ -169,7 +169,7 @@ func (s *saboteur) start(more func(*gateway)) starter {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g, err := newGateway(t.Context(), cfg, log)
+		g, err := newGateway(t.Context(), cfg, log, streams{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -71,6 +71,7 @@ func (g *gateway) reload(ctx context.Context, trigger string) (reloaded, error) 
 	defer g.reloads.one.Unlock()
 	before := g.reloads.state.Load()
 	done, err := g.replace(before)
+	g.stores.auditReload(trigger, before.hash, done, err)
 	if err != nil {
 		failed := *before
 		failed.failed = err
@@ -127,6 +128,7 @@ func (g *gateway) followHangups(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-g.reloads.hangups:
+			g.stores.audit.Reopen() // as tools that rotate logs expect
 			_, _ = g.reload(ctx, "signal") // it logs
 		}
 	}

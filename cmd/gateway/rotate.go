@@ -23,6 +23,9 @@ type rotation struct {
 	read func() ([]secret.Text, error)
 	use  func([]secret.Text) error
 	log  *slog.Logger
+	// told is told that what the files hold is used now, or why it is not; nil =
+	// silent.
+	told func(what string, err error)
 
 	now     chan struct{} // asks to look at once
 	used    []secret.Text
@@ -105,6 +108,7 @@ func (r *rotation) follow() {
 		if err = r.use(fresh); err == nil {
 			r.used = fresh
 			r.log.Info("rotated secrets are in use", slog.String("what", r.what))
+			r.tell(nil)
 		}
 	}
 	r.note(err)
@@ -121,7 +125,14 @@ func (r *rotation) note(err error) {
 	case before == nil || *before != err.Error():
 		text := err.Error()
 		r.problem.Store(&text)
+		r.tell(err)
 		r.log.Error("rotated secrets cannot be used, the last ones stay", slog.String("what", r.what), slog.String("error", text))
+	}
+}
+
+func (r *rotation) tell(err error) {
+	if r.told != nil {
+		r.told(r.what, err)
 	}
 }
 

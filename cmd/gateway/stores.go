@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"iqgateway/auth"
 	"iqgateway/breaker"
 	"iqgateway/bulkhead"
 	"iqgateway/cache"
@@ -35,12 +34,12 @@ type stores struct {
 	transports *proxy.Transports
 	trust      *upstreamTrust
 	tokens     *tokencache.Cache
-	keySets    *auth.KeySets // of those who vouch for callers by JWT
 	sessions   *proxy.Sessions
 	quotas     *limiter.Limiter
 	quotaSeen  quotaSeen
 	fleet      *fleet.Fleet
 	metrics    *observability.Metrics
+	audit      *observability.Audit // nil = none
 	log        *slog.Logger
 
 	breakers  *breaker.Breakers
@@ -74,7 +73,6 @@ func newStores(cfg *config.Config, log *slog.Logger, replica string) (*stores, e
 	if err := s.openTokens(cfg, replica); err != nil {
 		return nil, configError{err}
 	}
-	s.openKeySets()
 	s.sessions = proxy.NewSessions(s.sessionOptions())
 	s.fleet = fleet.New(s.fleetOptions(replica, build.Version))
 	s.quotas = limiter.New(s.quotaOptions(replica))
@@ -159,7 +157,7 @@ func (s *stores) observe() error {
 			return err
 		}
 	}
-	return errors.Join(s.observeKeySets(), s.observeLoad(), s.observeBreakers())
+	return errors.Join(s.observeLoad(), s.observeBreakers())
 }
 
 // run keeps the stores alive until ctx ends.
@@ -170,8 +168,11 @@ func (s *stores) run(ctx context.Context) {
 		all.Go(func() { steady.Keep(ctx, loop, s.loopPanicked(ctx, what)) })
 	}
 	keep("tokens", s.tokens.Run)
-	keep("key sets", s.keySets.Run)
+	if s.audit != nil {
+		keep("audit log", s.audit.Run)
+	}
 	for _, r := range s.rotations {
+		r.told = s.auditRotation
 		keep("rotation of "+r.what, r.run)
 	}
 	keep("trust in upstreams", s.trust.run)
