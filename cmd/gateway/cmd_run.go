@@ -32,8 +32,8 @@ func activeSettings() []string {
 		"services.*.anonymous", "services.*.denied", "services.*.side_effects", "services.*.reads",
 		"services.*.sensitive", "services.*.timeouts", "services.*.limits", "services.*.headers", "services.*.session", "services.*.quota", "services.*.cache",
 		"services.*.retry", "services.*.breaker", "services.*.throttle_breaker", "services.*.client_mistakes", "services.*.replayable", "services.*.ping",
-		"auth.key_headers",
-		"callers.*.environment", "callers.*.keys", "callers.*.access", "callers.*.class", "callers.*.classes", "callers.*.share", "callers.*.cache", "callers.*.rate_limit.concurrency",
+		"auth.key_headers", "auth.jwt",
+		"callers.*.environment", "callers.*.keys", "callers.*.certificates", "callers.*.subjects", "callers.*.access", "callers.*.class", "callers.*.classes", "callers.*.share", "callers.*.cache", "callers.*.rate_limit.concurrency",
 		"cache", "telemetry.logs", "telemetry.audit",
 	}
 }

@@ -31,6 +31,7 @@ type generation struct {
 	server   http.Handler
 	absolute http.Handler
 
+	issuers     *auth.Issuers // who vouch for callers by JWT
 	tokens      *tokencache.Set
 	quotas      *limiter.Set
 	quotaRoutes map[quotaRoute]limiter.Key
@@ -60,6 +61,9 @@ func newGeneration(cfg *config.Config, st *stores, o pipelineOptions) (*generati
 
 // close gives back what the generation holds of the stores.
 func (g *generation) close() {
+	if g.issuers != nil {
+		g.issuers.Release()
+	}
 	if g.tokens != nil {
 		g.tokens.Release()
 	}
@@ -117,6 +121,9 @@ func (g *generation) build(st *stores, o pipelineOptions) error {
 		return err
 	}
 	g.router = router
+	if g.issuers, err = st.keySets.Use(jwtIssuers(g.cfg)); err != nil {
+		return fmt.Errorf("auth.jwt: %w", err)
+	}
 	services, err := g.openServices(st)
 	if err != nil {
 		return err
@@ -369,7 +376,7 @@ func (s stack) authenticate() auth.AuthenticateOptions {
 		headers[i] = string(name)
 	}
 	return auth.AuthenticateOptions{
-		ClientRoots: s.options.clientRoots,
+		ClientRoots: s.options.clientRoots, Issuers: s.generation.issuers,
 		Callers: s.generation.callers, KeyHeaders: headers, Refuse: s.errors.Refuse,
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"iqgateway/auth"
 	"iqgateway/breaker"
 	"iqgateway/bulkhead"
 	"iqgateway/cache"
@@ -34,6 +35,7 @@ type stores struct {
 	transports *proxy.Transports
 	trust      *upstreamTrust
 	tokens     *tokencache.Cache
+	keySets    *auth.KeySets // of those who vouch for callers by JWT
 	sessions   *proxy.Sessions
 	quotas     *limiter.Limiter
 	quotaSeen  quotaSeen
@@ -73,6 +75,7 @@ func newStores(cfg *config.Config, log *slog.Logger, replica string) (*stores, e
 	if err := s.openTokens(cfg, replica); err != nil {
 		return nil, configError{err}
 	}
+	s.openKeySets()
 	s.sessions = proxy.NewSessions(s.sessionOptions())
 	s.fleet = fleet.New(s.fleetOptions(replica, build.Version))
 	s.quotas = limiter.New(s.quotaOptions(replica))
@@ -157,7 +160,7 @@ func (s *stores) observe() error {
 			return err
 		}
 	}
-	return errors.Join(s.observeLoad(), s.observeBreakers())
+	return errors.Join(s.observeKeySets(), s.observeLoad(), s.observeBreakers())
 }
 
 // run keeps the stores alive until ctx ends.
@@ -171,6 +174,7 @@ func (s *stores) run(ctx context.Context) {
 	if s.audit != nil {
 		keep("audit log", s.audit.Run)
 	}
+	keep("key sets", s.keySets.Run)
 	for _, r := range s.rotations {
 		r.told = s.auditRotation
 		keep("rotation of "+r.what, r.run)
