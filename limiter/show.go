@@ -53,3 +53,13 @@ func (s *Set) shown(b *bucket, caller string) exchange.QuotaView {
 	last.Store(v)
 	return v.view
 }
+
+// View returns the bucket as one caller sees it now; false when it is not in the
+// set. It asks nobody.
+func (s *Set) View(key Key, caller string) (View, bool) {
+	b := s.buckets[key]
+	if b == nil {
+		return View{}, false
+	}
+	return b.view(caller), true
+}

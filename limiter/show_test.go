@@ -32,6 +32,20 @@ func TestShowWithoutAnAttempt(t *testing.T) {
 	})
 }
 
+// What a caller may know of a bucket asks nobody, and is not 20 ms old.
+func TestViewOfOneCaller(t *testing.T) {
+	bubble(t, patient(), &origin{limit: 10, window: time.Minute}, nil, func(r *rig) {
+		r.mustSend(3, want{caller: "pos"})
+		v, there := r.set.View(rigKey(), "pos")
+		if !there || !v.Known || v.Limit != 10 || v.Remaining > 7 || v.Opens <= 0 {
+			r.Errorf("%+v, %v", v, there)
+		}
+		if v, there := r.set.View(Key{Service: "other"}, "pos"); there || v.Known {
+			r.Errorf("a bucket that does not exist: %+v", v)
+		}
+	})
+}
+
 func TestShowOfNoBucket(t *testing.T) {
 	ex := &exchange.Exchange{}
 	new(Set).Show(Key{Service: "crm"}, ex)

@@ -15,7 +15,7 @@ import (
 // Endpoint is one path of the admin API with a handler for each of its
 // methods; HEAD goes with GET.
 type Endpoint struct {
-	Path    string // as /api/v1/tokens, matched byte for byte
+	Path    string // as /api/v1/tokens, matched byte for byte; /api/v1/requests/* stands for one more segment
 	Methods map[string]http.HandlerFunc
 }
 
@@ -27,7 +27,11 @@ func API(endpoints ...Endpoint) http.Handler {
 		byPath[e.Path] = e
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		e, ok := byPath[r.URL.EscapedPath()]
+		path := r.URL.EscapedPath()
+		e, ok := byPath[path]
+		if !ok {
+			e, ok = byPath[path[:strings.LastIndexByte(path, '/')+1]+"*"]
+		}
 		if !ok {
 			WriteProblem(w, http.StatusNotFound, "the admin API has no such path; it has "+strings.Join(slices.Sorted(maps.Keys(byPath)), ", "))
 			return

@@ -290,3 +290,24 @@ func FuzzPathsNeedTheToken(f *testing.F) {
 		}
 	})
 }
+
+// An endpoint whose path ends in * has one more segment, and no more.
+func TestEndpointOfOneMoreSegment(t *testing.T) {
+	h := observability.API(observability.Endpoint{Path: "/api/v1/requests/*", Methods: map[string]http.HandlerFunc{
+		http.MethodGet: func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.URL.Path) },
+	}})
+	for path, want := range map[string]int{
+		"/api/v1/requests/a-1": 200, "/api/v1/requests/": 200, "/api/v1/requests": 404, "/api/v1/requests/a/b": 404, "/requests/a": 404,
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		if w.Code != want || want == 200 && w.Body.String() != path {
+			t.Errorf("%s: %d %s, want %d", path, w.Code, w.Body, want)
+		}
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/api/v1/requests/a-1", nil))
+	if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, HEAD" {
+		t.Errorf("POST: %d, %v", w.Code, w.Header())
+	}
+}

@@ -19,9 +19,9 @@ const (
 // How much text each of them may have in the mean, in bytes. Where they have
 // more there are fewer: all of a [Recent] together stays below 4 MiB.
 const (
-	newestText   = 200
-	keptText     = 400
-	strangerText = 400
+	newestText   = 160
+	keptText     = 320
+	strangerText = 320
 )
 
 // Recent remembers the newest exchanges of this replica, in bounded memory that

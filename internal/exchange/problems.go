@@ -25,6 +25,7 @@ const (
 	ProxyUnauthenticated       ProblemType = "proxy-authentication-required"
 	CallerUnverified           ProblemType = "caller-verification-unavailable"
 	UnknownService             ProblemType = "unknown-service"
+	UnknownRequest             ProblemType = "unknown-request"
 	EnvironmentAmbiguous       ProblemType = "environment-ambiguous"
 	NotAllowed                 ProblemType = "not-allowed"
 	PathDenied                 ProblemType = "path-denied"
@@ -168,6 +169,11 @@ func callerProblems() []ProblemSpec {
 			UnknownService, http.StatusNotFound, "Unknown service", "destination_not_found",
 			"No environment or service of this gateway fits the path or host.",
 			"Use /{service}/… or /{environment}/{service}/… with a name from the catalogue.",
+		},
+		{
+			UnknownRequest, http.StatusNotFound, "Unknown request", "",
+			"GET /-/requests/{id} was asked for a request that is not there: it has not ended yet, is no longer remembered, was another caller's, or never was.",
+			"Use the id in X-Request-Id of an answer of your own. The access log of the platform team goes further back.",
 		},
 		{
 			EnvironmentAmbiguous, http.StatusNotFound, "Environment not named", "destination_not_found",
