@@ -3,13 +3,11 @@
 //   - [Upstreams] bounds the requests to one upstream that are under way at
 //     once, so that a slow one cannot take every connection and all memory, and
 //     shares them among the callers.
-//   - [Callers] bounds those of one caller, so that it meets its own limit first.
 //   - [Memory] refuses new work while the process is short of memory, before the
 //     kernel ends it with all work that is under way.
 //
-// A slot is held until what it stands for is over: the answer's body upstream,
-// the handler's return at the caller's side. Settings come with a generation,
-// what is counted outlives it.
+// A slot is held until the answer's body has ended. Settings come with a
+// generation, what is counted outlives it.
 package bulkhead
 
 import "time"

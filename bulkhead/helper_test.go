@@ -78,6 +78,31 @@ func wantState(t testing.TB, u *Upstreams, want UpstreamState) {
 	}
 }
 
+// calls is a handler behind an inbound stage.
+type calls struct {
+	handler http.Handler
+	refused []error
+}
+
+func newCalls(stage func(func(http.ResponseWriter, *http.Request, error)) func(http.Handler) http.Handler) *calls {
+	c := &calls{}
+	refuse := func(w http.ResponseWriter, _ *http.Request, err error) {
+		c.refused = append(c.refused, err)
+		w.WriteHeader(http.StatusTeapot)
+	}
+	c.handler = stage(refuse)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	return c
+}
+
+// call serves one request.
+func (c *calls) call(t testing.TB) int {
+	t.Helper()
+	ctx, _ := exchange.Begin(t.Context())
+	w := httptest.NewRecorder()
+	c.handler.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil))
+	return w.Code
+}
+
 type exchangeOf = exchange.Exchange
 
 // hurried is a request that must not wait.

@@ -35,19 +35,6 @@ func (h *UpstreamHooks) refused(key Key, reason Reason, waited time.Duration) {
 	}
 }
 
-// CallerHooks are called as things happen at the slots of callers; nil funcs
-// are skipped. They must be safe for concurrent use and must not block.
-type CallerHooks struct {
-	// Refused is called for a request of a caller that has too many.
-	Refused func(caller string)
-}
-
-func (h *CallerHooks) refused(caller string) {
-	if h.Refused != nil {
-		h.Refused(caller)
-	}
-}
-
 // MemoryHooks are called as memory runs out and comes back; nil funcs are
 // skipped. They must be safe for concurrent use and must not block.
 type MemoryHooks struct {

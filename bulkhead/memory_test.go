@@ -191,14 +191,13 @@ func TestMemoryStage(t *testing.T) {
 		p := &process{goal: math.MaxInt64}
 		m := NewMemory(p.options(1000))
 		c := newCalls(m.Stage)
-		close(c.end)
 		runs(t, m)
-		if code := c.call(t, nil, "/"); code != http.StatusOK {
+		if code := c.call(t); code != http.StatusOK {
 			t.Errorf("%d before", code)
 		}
 		p.set(1000, 0)
 		look()
-		if code := c.call(t, nil, "/"); code != http.StatusTeapot || p.shed != 1 {
+		if code := c.call(t); code != http.StatusTeapot || p.shed != 1 {
 			t.Fatalf("%d, %d shed", code, p.shed)
 		}
 		problem, ok := errors.AsType[*exchange.Problem](c.refused[0])
@@ -207,7 +206,7 @@ func TestMemoryStage(t *testing.T) {
 		}
 		p.set(10, 0)
 		look()
-		if code := c.call(t, nil, "/"); code != http.StatusOK {
+		if code := c.call(t); code != http.StatusOK {
 			t.Errorf("%d afterwards", code)
 		}
 	})

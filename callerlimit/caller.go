@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	"iqgateway/internal/steady"
 )
 
 // caller is one caller on this replica, for as long as a configuration names it.
@@ -62,7 +60,7 @@ func (c *caller) configure(limit Limit) {
 
 // wakeLocked begins the trips of a caller that becomes active; c.mu is held.
 func (c *caller) wakeLocked(now time.Time) {
-	if !c.owner.start(func() { steady.Try(c.live, c.panicked) }) {
+	if !c.owner.start(c) {
 		return
 	}
 	c.local.awake = true
@@ -152,7 +150,7 @@ func (c *caller) leave(ctx context.Context) {
 	c.local.awake = false
 	c.mu.Unlock()
 	if held {
-		steady.Try(func() { c.trip(ctx, (*local).leave) }, c.panicked)
+		c.trip(ctx, (*local).leave)
 	}
 }
 

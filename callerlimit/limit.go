@@ -25,7 +25,9 @@ func (l Limit) rate() float64 {
 	return float64(l.Tokens) / l.Per.Seconds()
 }
 
-func (l Limit) withDefaults() Limit {
+// WithDefaults returns the limit as it counts: with a burst where there is a
+// rate, and without one where there is none.
+func (l Limit) WithDefaults() Limit {
 	switch {
 	case l.rate() == 0:
 		l.Tokens, l.Per, l.Burst = 0, 0, 0

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"iqgateway/internal/steady"
 )
 
 // Options are the settings of [New].
@@ -87,7 +89,7 @@ func (l *Limits) Use(limits map[string]Limit) *Set {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for name, limit := range limits {
-		limit = limit.withDefaults()
+		limit = limit.WithDefaults()
 		c := l.callers[name]
 		if c == nil {
 			c = &caller{name: name, owner: l, kick: make(chan struct{}, 1), local: newLocal(limit, l.options.Fleet)}
@@ -111,14 +113,14 @@ func (l *Limits) release(callers map[string]*caller) {
 	}
 }
 
-// start runs f in the background, but not after the end.
-func (l *Limits) start(f func()) bool {
+// start has a caller make trips, but not after the end.
+func (l *Limits) start(c *caller) bool {
 	l.ending.Lock()
 	defer l.ending.Unlock()
 	if l.ended {
 		return false
 	}
-	l.trips.Go(f) //nolint:gocritic // f is guarded
+	l.trips.Go(func() { steady.Try(c.live, c.panicked) })
 	return true
 }
 
@@ -132,7 +134,7 @@ func (l *Limits) Close(ctx context.Context) error {
 	l.trips.Wait()
 	var all sync.WaitGroup
 	for _, c := range l.all() {
-		all.Go(func() { c.leave(ctx) })
+		all.Go(func() { steady.Try(func() { c.leave(ctx) }, c.panicked) })
 	}
 	all.Wait()
 	return context.Cause(ctx)

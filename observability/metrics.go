@@ -34,6 +34,7 @@ type Metrics struct {
 	quotas       quotaInstruments
 	cache        cacheInstruments
 	load         loadInstruments
+	callers      callerInstruments
 	certificates certificateInstruments
 	resilience   resilienceInstruments
 	meter        metric.Meter // for what is observed at each scrape
@@ -94,6 +95,9 @@ func NewMetrics(build BuildInfo) (*Metrics, error) {
 		return nil, err
 	}
 	if m.load, err = newLoadInstruments(m.meter); err != nil {
+		return nil, err
+	}
+	if m.callers, err = newCallerInstruments(m.meter); err != nil {
 		return nil, err
 	}
 	if m.certificates, err = newCertificateInstruments(m.meter); err != nil {

@@ -10,12 +10,11 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// loadInstruments measure what keeps load bounded: slots of upstreams and
-// callers, and memory.
+// loadInstruments measure what keeps load bounded: slots of upstreams, and
+// memory.
 type loadInstruments struct {
 	waits    metric.Float64Histogram
 	refused  metric.Int64Counter
-	callers  metric.Int64Counter
 	shed     metric.Int64Counter
 	inFlight metric.Int64ObservableGauge
 	waiting  metric.Int64ObservableGauge
@@ -27,20 +26,19 @@ type loadInstruments struct {
 
 func newLoadInstruments(meter metric.Meter) (loadInstruments, error) {
 	var l loadInstruments
-	var errs [10]error
+	var errs [9]error
 	counter, gauge := counters(meter, "iqgw.bulkhead."), gauges(meter, "iqgw.bulkhead.")
 	l.waits, errs[0] = meter.Float64Histogram("iqgw.bulkhead.wait.duration", metric.WithUnit("s"),
 		metric.WithExplicitBucketBoundaries(durationBuckets()...),
 		metric.WithDescription("How long attempts waited for a slot of their upstream, those that got one after a wait."))
 	counter(&l.refused, &errs[1], "refused", "{request}", "Attempts that got no slot of their upstream, by why.")
-	counter(&l.callers, &errs[2], "caller_refused", "{request}", "Requests of callers that had as many under way as they may.")
-	counter(&l.shed, &errs[3], "shed", "{request}", "Requests that were refused because memory was short.")
-	gauge(&l.inFlight, &errs[4], "in_flight", "{request}", "Requests to the upstream that are under way, until their answers' bodies end.")
-	gauge(&l.waiting, &errs[5], "waiting", "{request}", "Requests that wait for a slot of the upstream.")
-	gauge(&l.most, &errs[6], "limit", "{request}", "Requests to the upstream that may be under way at once; absent = no bound.")
-	gauge(&l.memory, &errs[7], "memory", "By", "Memory in use, as shedding counts it.")
-	gauge(&l.limit, &errs[8], "memory_limit", "By", "What server.limits.max_memory allows; absent = no limit.")
-	gauge(&l.shedding, &errs[9], "shedding", "", "1 while new requests are refused because memory is short.")
+	counter(&l.shed, &errs[2], "shed", "{request}", "Requests that were refused because memory was short.")
+	gauge(&l.inFlight, &errs[3], "in_flight", "{request}", "Requests to the upstream that are under way, until their answers' bodies end.")
+	gauge(&l.waiting, &errs[4], "waiting", "{request}", "Requests that wait for a slot of the upstream.")
+	gauge(&l.most, &errs[5], "limit", "{request}", "Requests to the upstream that may be under way at once; absent = no bound.")
+	gauge(&l.memory, &errs[6], "memory", "By", "Memory in use, as shedding counts it.")
+	gauge(&l.limit, &errs[7], "memory_limit", "By", "What server.limits.max_memory allows; absent = no limit.")
+	gauge(&l.shedding, &errs[8], "shedding", "", "1 while new requests are refused because memory is short.")
 	if err := errors.Join(errs[:]...); err != nil {
 		return l, fmt.Errorf("load instruments: %w", err)
 	}
@@ -68,15 +66,6 @@ func (m *Metrics) SlotWaited(ctx context.Context, environment, service string, w
 func (m *Metrics) SlotRefused(ctx context.Context, environment, service, reason string) {
 	if m != nil {
 		m.load.refused.Add(ctx, 1, m.loadSet(setKey{kind: 'b', environment: environment, service: service, errorType: reason}))
-	}
-}
-
-// CallerRefused records a request of a caller that had too many under way.
-func (m *Metrics) CallerRefused(ctx context.Context, caller string) {
-	if m != nil {
-		m.load.callers.Add(ctx, 1, m.set(setKey{kind: 'a', service: caller}, func(k setKey) []attribute.KeyValue {
-			return []attribute.KeyValue{attribute.String("caller", k.service)}
-		}))
 	}
 }
 

@@ -13,7 +13,6 @@ func TestLoadMetrics(t *testing.T) {
 	m.SlotWaited(ctx, "rc", "crm", 2*time.Second)
 	m.SlotRefused(ctx, "rc", "crm", "full")
 	m.SlotRefused(ctx, "rc", "crm", "full")
-	m.CallerRefused(ctx, "shop")
 	m.Shed(ctx)
 	memory := observability.MemoryLoad{InUse: 900, Limit: 1000, Shedding: true}
 	upstreams := []observability.UpstreamLoad{
@@ -28,7 +27,6 @@ func TestLoadMetrics(t *testing.T) {
 	wantMetrics(t, m,
 		`iqgw_bulkhead_wait_duration_seconds_sum{`+crm+`} 2`,
 		`iqgw_bulkhead_refused_total{environment="rc",reason="full",service="crm"} 2`,
-		`iqgw_bulkhead_caller_refused_total{caller="shop"} 1`,
 		`iqgw_bulkhead_shed_total 1`,
 		`iqgw_bulkhead_in_flight{`+crm+`} 3`,
 		`iqgw_bulkhead_waiting{`+crm+`} 2`,
@@ -46,6 +44,5 @@ func TestLoadMetrics(t *testing.T) {
 	var none *observability.Metrics
 	none.SlotWaited(ctx, "", "", 0)
 	none.SlotRefused(ctx, "", "", "")
-	none.CallerRefused(ctx, "")
 	none.Shed(ctx)
 }

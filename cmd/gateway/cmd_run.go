@@ -33,8 +33,8 @@ func activeSettings() []string {
 		"services.*.sensitive", "services.*.timeouts", "services.*.limits", "services.*.headers", "services.*.session", "services.*.quota", "services.*.cache",
 		"services.*.retry", "services.*.breaker", "services.*.throttle_breaker", "services.*.client_mistakes", "services.*.replayable", "services.*.ping",
 		"auth.key_headers", "auth.jwt",
-		"callers.*.environment", "callers.*.keys", "callers.*.certificates", "callers.*.subjects", "callers.*.access", "callers.*.class", "callers.*.classes", "callers.*.share", "callers.*.cache", "callers.*.rate_limit.concurrency",
-		"cache", "telemetry.logs", "telemetry.audit",
+		"callers.*.environment", "callers.*.keys", "callers.*.certificates", "callers.*.subjects", "callers.*.access", "callers.*.class", "callers.*.classes", "callers.*.share", "callers.*.cache", "callers.*.rate_limit",
+		"cache", "telemetry.logs",
 	}
 }
 
@@ -133,8 +133,7 @@ func (p program) serve(ctx context.Context, cfg *config.Config, read func() (*co
 	if err != nil {
 		return configError{err}
 	}
-	out := &lineWriter{w: p.stdout}
-	log, err := observability.NewLogger(out, observability.LogOptions{Level: level, Format: cfg.Telemetry.Logs.Format})
+	log, err := observability.NewLogger(p.stdout, observability.LogOptions{Level: level, Format: cfg.Telemetry.Logs.Format})
 	if err != nil {
 		return configError{err}
 	}
@@ -142,7 +141,7 @@ func (p program) serve(ctx context.Context, cfg *config.Config, read func() (*co
 	// logger, whatever logger it is given.
 	stdlog.SetFlags(0)
 	stdlog.SetOutput(observability.LibraryLog(log))
-	g, err := newGateway(ctx, cfg, log, streams{stdout: out, stderr: p.stderr})
+	g, err := newGateway(ctx, cfg, log)
 	if err != nil {
 		return err
 	}

@@ -56,6 +56,7 @@ func (f facts) all() []fact {
 			fact{"credential", f.ex.Credential, f.cfg.Source("credentials." + f.ex.Credential)},
 			fact{"class", f.ex.Class, f.cfg.Source("callers." + f.query.caller + ".class")})
 	}
+	list = append(list, f.callerLimit()...)
 	if f.ex.Credential != "" || t.Policy == "anonymous" {
 		list = append(list, f.quota()...)
 	}

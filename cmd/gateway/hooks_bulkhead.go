@@ -17,7 +17,6 @@ import (
 func (s *stores) openBulkheads(cfg *config.Config) {
 	limit := memoryLimit(cfg, os.DirFS("/"))
 	s.upstreams = bulkhead.NewUpstreams(bulkhead.UpstreamsOptions{Hooks: bulkhead.UpstreamHooks{Waited: s.slotWaited, Refused: s.slotRefused}})
-	s.callers = bulkhead.NewCallers(bulkhead.CallersOptions{Hooks: bulkhead.CallerHooks{Refused: s.callerRefused}})
 	s.memory = bulkhead.NewMemory(bulkhead.MemoryOptions{Limit: limit, Hooks: bulkhead.MemoryHooks{
 		Changed: s.memoryChanged, Shed: s.shed, Panicked: s.memoryPanicked,
 	}})
@@ -47,8 +46,6 @@ func (s *stores) slotWaited(key bulkhead.Key, waited time.Duration) {
 func (s *stores) slotRefused(key bulkhead.Key, reason bulkhead.Reason, _ time.Duration) {
 	s.metrics.SlotRefused(context.Background(), key.Environment, key.Service, string(reason))
 }
-
-func (s *stores) callerRefused(caller string) { s.metrics.CallerRefused(context.Background(), caller) }
 
 func (s *stores) shed() { s.metrics.Shed(context.Background()) }
 

@@ -12,6 +12,7 @@ import (
 	"iqgateway/auth"
 	"iqgateway/breaker"
 	"iqgateway/bulkhead"
+	"iqgateway/callerlimit"
 	"iqgateway/config"
 	"iqgateway/limiter"
 	"iqgateway/observability"
@@ -41,8 +42,8 @@ type generation struct {
 	throttled   map[limiter.Key]string // buckets that have a throttle breaker, and its name
 	breakers    *breaker.Set
 	budgets     *retry.Set
-	upstreams   *bulkhead.Set       // slots of requests under way
-	callerSlots *bulkhead.CallerSet // of callers with a limit of their own
+	upstreams   *bulkhead.Set    // slots of requests under way
+	limits      *callerlimit.Set // of callers with a limit of their own
 	pings       *pings
 	users       users // it closes when the last has left
 }
@@ -78,7 +79,9 @@ func (g *generation) close() {
 	}
 	if g.upstreams != nil {
 		g.upstreams.Release()
-		g.callerSlots.Release()
+	}
+	if g.limits != nil {
+		g.limits.Release()
 	}
 	for _, p := range g.pools {
 		p.Close()
@@ -137,6 +140,7 @@ func (g *generation) build(st *stores, o pipelineOptions) error {
 	if err := g.openBulkheads(st); err != nil {
 		return err
 	}
+	g.limits = st.callers.Use(callerLimits(g.cfg))
 	parts := stack{
 		generation: g, stores: st, options: o, errors: errorsStage, services: services,
 		locations: proxy.NewLocations(origins(g.cfg, router)),
@@ -268,7 +272,7 @@ type stack struct {
 //	  │   3 authenticate   who it is, or 401
 //	  │   4 route          environment, service, upstream path, or 404
 //	  │   5 authorize      what it may, with which credential, or 403
-//	  │     caller's slot  one of its requests under way, or 429
+//	  │     caller's limit one token of its rate, one of its requests under way, or 429
 //	  │     session        DataConnect's /session is answered here, its preferred host learned
 //	  │   6 lookup         a fresh stored answer ends here
 //	  ├── 7 forward        httputil.ReverseProxy; errors become problems
@@ -312,7 +316,7 @@ func (s stack) compose(absolute bool) http.Handler {
 		auth.Authenticate(s.authenticate()), // 3
 		s.generation.router.Route,           // 4
 		auth.Authorize(s.authorize()),       // 5
-		s.generation.callerSlots.Stage(s.errors.Refuse),
+		s.generation.limits.Stage(s.errors.Refuse),
 		proxy.NewSession(proxy.SessionOptions{
 			Transport: upstream, Services: s.services, Sessions: s.stores.sessions, Locations: s.locations,
 			Errors: s.errors, Headers: headers,
@@ -340,7 +344,7 @@ func (s stack) attempt() http.RoundTripper {
 
 func (s stack) observe() observability.ObserveOptions {
 	return observability.ObserveOptions{
-		Replica: s.options.replica, Logger: s.stores.log, Metrics: s.stores.metrics, Audit: s.stores.audit, Now: s.options.now,
+		Replica: s.options.replica, Logger: s.stores.log, Metrics: s.stores.metrics, Now: s.options.now,
 		QueryParameters: s.generation.cfg.Telemetry.Logs.QueryParameters,
 		TrustedProxies:  s.generation.cfg.Server.TrustedProxies,
 		Refuse:          s.errors.Refuse,

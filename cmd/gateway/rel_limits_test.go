@@ -140,7 +140,7 @@ func TestCallersConcurrencyIsBounded(t *testing.T) {
 	}
 	r.RemoveFaults(0)
 	r.do(t, http.MethodGet, customers, "").want(t, http.StatusOK)
-	if text := r.get(t, "http://"+r.Admin+"/metrics").text; !strings.Contains(text, `iqgw_bulkhead_caller_refused_total{caller="storefront"} 8`) {
+	if text := r.get(t, "http://"+r.Admin+"/metrics").text; !strings.Contains(text, `iqgw_caller_limit_refused_total{caller="storefront",reason="concurrency"} 8`) {
 		t.Error("the refusals are not counted")
 	}
 }

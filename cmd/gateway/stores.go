@@ -14,6 +14,7 @@ import (
 	"iqgateway/breaker"
 	"iqgateway/bulkhead"
 	"iqgateway/cache"
+	"iqgateway/callerlimit"
 	"iqgateway/config"
 	"iqgateway/internal/exchange"
 	"iqgateway/internal/fleet"
@@ -41,13 +42,12 @@ type stores struct {
 	quotaSeen  quotaSeen
 	fleet      *fleet.Fleet
 	metrics    *observability.Metrics
-	audit      *observability.Audit // nil = none
 	log        *slog.Logger
 
 	breakers  *breaker.Breakers
 	budgets   *retry.Budgets
 	upstreams *bulkhead.Upstreams
-	callers   *bulkhead.Callers
+	callers   *callerlimit.Limits
 	memory    *bulkhead.Memory
 
 	cache       *cache.Cache
@@ -81,6 +81,7 @@ func newStores(cfg *config.Config, log *slog.Logger, replica string) (*stores, e
 	s.quotas = limiter.New(s.quotaOptions(replica))
 	s.breakers = breaker.New(s.breakerOptions(replica))
 	s.budgets = retry.New(retry.Options{Hooks: s.retryHooks()})
+	s.callers = callerlimit.New(s.callerLimitOptions(replica))
 	s.openBulkheads(cfg)
 	if err := s.openCache(cfg); err != nil {
 		return nil, configError{err}
@@ -160,7 +161,7 @@ func (s *stores) observe() error {
 			return err
 		}
 	}
-	return errors.Join(s.observeKeySets(), s.observeLoad(), s.observeBreakers())
+	return errors.Join(s.observeKeySets(), s.observeLoad(), s.observeBreakers(), s.observeCallers())
 }
 
 // run keeps the stores alive until ctx ends.
@@ -171,12 +172,8 @@ func (s *stores) run(ctx context.Context) {
 		all.Go(func() { steady.Keep(ctx, loop, s.loopPanicked(ctx, what)) })
 	}
 	keep("tokens", s.tokens.Run)
-	if s.audit != nil {
-		keep("audit log", s.audit.Run)
-	}
 	keep("key sets", s.keySets.Run)
 	for _, r := range s.rotations {
-		r.told = s.auditRotation
 		keep("rotation of "+r.what, r.run)
 	}
 	keep("trust in upstreams", s.trust.run)
@@ -204,7 +201,7 @@ func (s *stores) close(ctx context.Context) error {
 	s.cache.Close()    // its fetches need everything below
 	s.sessions.Close() // its calls need tokens
 	s.tokens.Close()
-	errs := []error{bounded(ctx, s.quotas.Close), bounded(ctx, s.breakers.Close)}
+	errs := []error{bounded(ctx, s.quotas.Close), bounded(ctx, s.breakers.Close), bounded(ctx, s.callers.Close)}
 	if s.tokenShared != nil {
 		errs = append(errs, s.tokenShared.Close())
 	}

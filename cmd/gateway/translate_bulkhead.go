@@ -7,13 +7,13 @@ import (
 	"iqgateway/config"
 )
 
-// openBulkheads takes the slots of this configuration's upstreams and callers.
+// openBulkheads takes the slots of this configuration's upstreams.
 func (g *generation) openBulkheads(st *stores) error {
 	slots, err := st.upstreams.Use(upstreamSlots(g.cfg))
 	if err != nil {
 		return err
 	}
-	g.upstreams, g.callerSlots = slots, st.callers.Use(callerSlots(g.cfg))
+	g.upstreams = slots
 	return nil
 }
 
@@ -27,17 +27,6 @@ func upstreamSlots(cfg *config.Config) []bulkhead.Upstream {
 		})
 	}
 	return all
-}
-
-// callerSlots are the callers that may have only so many requests under way.
-func callerSlots(cfg *config.Config) map[string]int {
-	limits := map[string]int{}
-	for name, c := range cfg.Callers {
-		if most := c.RateLimit.Concurrency; most > 0 {
-			limits[name] = most
-		}
-	}
-	return limits
 }
 
 // memoryLimit returns what the process may use, in bytes; 0 = no limit. root is
