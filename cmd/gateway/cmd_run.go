@@ -34,7 +34,7 @@ func activeSettings() []string {
 		"services.*.retry", "services.*.breaker", "services.*.throttle_breaker", "services.*.client_mistakes", "services.*.replayable", "services.*.ping",
 		"auth.key_headers", "auth.jwt",
 		"callers.*.environment", "callers.*.keys", "callers.*.certificates", "callers.*.subjects", "callers.*.access", "callers.*.class", "callers.*.classes", "callers.*.share", "callers.*.cache", "callers.*.rate_limit",
-		"cache", "telemetry.logs",
+		"cache", "telemetry.logs", "telemetry.audit",
 	}
 }
 
@@ -133,7 +133,8 @@ func (p program) serve(ctx context.Context, cfg *config.Config, read func() (*co
 	if err != nil {
 		return configError{err}
 	}
-	log, err := observability.NewLogger(p.stdout, observability.LogOptions{Level: level, Format: cfg.Telemetry.Logs.Format})
+	out := &lineWriter{w: p.stdout}
+	log, err := observability.NewLogger(out, observability.LogOptions{Level: level, Format: cfg.Telemetry.Logs.Format})
 	if err != nil {
 		return configError{err}
 	}
@@ -141,7 +142,7 @@ func (p program) serve(ctx context.Context, cfg *config.Config, read func() (*co
 	// logger, whatever logger it is given.
 	stdlog.SetFlags(0)
 	stdlog.SetOutput(observability.LibraryLog(log))
-	g, err := newGateway(ctx, cfg, log)
+	g, err := newGateway(ctx, cfg, log, streams{stdout: out, stderr: p.stderr})
 	if err != nil {
 		return err
 	}

@@ -344,7 +344,7 @@ func (s stack) attempt() http.RoundTripper {
 
 func (s stack) observe() observability.ObserveOptions {
 	return observability.ObserveOptions{
-		Replica: s.options.replica, Logger: s.stores.log, Metrics: s.stores.metrics, Now: s.options.now,
+		Replica: s.options.replica, Logger: s.stores.log, Metrics: s.stores.metrics, Audit: s.stores.audit, Now: s.options.now,
 		QueryParameters: s.generation.cfg.Telemetry.Logs.QueryParameters,
 		TrustedProxies:  s.generation.cfg.Server.TrustedProxies,
 		Refuse:          s.errors.Refuse,

@@ -42,6 +42,7 @@ type stores struct {
 	quotaSeen  quotaSeen
 	fleet      *fleet.Fleet
 	metrics    *observability.Metrics
+	audit      *observability.Audit // nil = none
 	log        *slog.Logger
 
 	breakers  *breaker.Breakers
@@ -172,8 +173,12 @@ func (s *stores) run(ctx context.Context) {
 		all.Go(func() { steady.Keep(ctx, loop, s.loopPanicked(ctx, what)) })
 	}
 	keep("tokens", s.tokens.Run)
+	if s.audit != nil {
+		keep("audit log", s.audit.Run)
+	}
 	keep("key sets", s.keySets.Run)
 	for _, r := range s.rotations {
+		r.told = s.auditRotation
 		keep("rotation of "+r.what, r.run)
 	}
 	keep("trust in upstreams", s.trust.run)
