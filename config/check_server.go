@@ -87,6 +87,7 @@ func (c *checker) serverTLS() {
 	case t.Mode == none && t.ClientCAFile != "":
 		c.errorf("server.tls.client_ca_file", "has no meaning with mode none: client certificates need TLS")
 	}
+	c.acme()
 	c.hostNames("server.tls.acme.domains", t.ACME.Domains)
 	c.secureURL("server.tls.acme.ca", t.ACME.CA)
 }

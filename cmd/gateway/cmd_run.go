@@ -20,7 +20,7 @@ import (
 func activeSettings() []string {
 	return []string{
 		"version", "include", "data_dir",
-		"server.address", "server.hosts", "server.tls.mode", "server.tls.allow_plaintext", "server.tls.certificates",
+		"server.address", "server.hosts", "server.tls.mode", "server.tls.allow_plaintext", "server.tls.certificates", "server.tls.client_ca_file", "server.tls.acme",
 		"server.forward_proxy", "server.limits", "server.response_headers", "server.lame_duck", "server.drain_timeout", "server.trusted_proxies",
 		"admin.address", "admin.token", "admin.read_token", "admin.hosts", "admin.tls", "status", "redis",
 		"environments.*.url", "environments.*.suffix", "environments.*.resolver", "environments.*.trusted_tracing",
