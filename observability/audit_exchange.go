@@ -26,7 +26,7 @@ func (a *Audit) exchanged(r *http.Request, ex *exchange.Exchange, status int) {
 	}
 	record := AuditRecord{
 		Event: AuditRequest, Result: result, Reason: reason, Status: status, Claimed: ex.Claimed,
-		Method: knownMethod(r.Method), Credential: ex.Credential, RequestID: ex.ID, TraceID: traceID(r.Header), Peer: r.RemoteAddr,
+		Method: knownMethod(r.Method), Credential: ex.Credential, RequestID: ex.ID, TraceID: traceID(r.Header), Peer: ex.Peer,
 	}
 	if c := ex.Caller; c != nil {
 		record.Caller, record.Proof, record.KeyID = c.Name, c.Proof, c.KeyID

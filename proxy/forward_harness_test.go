@@ -33,14 +33,16 @@ func (b bearer) Authorize(h http.Header) { h.Set("Authorization", "Bearer "+stri
 // router: /svc/… goes to the upstream.
 type gate struct {
 	*httptest.Server
-	Target    exchange.Target
-	Token     string
-	Service   proxy.ServiceOptions
-	Settings  proxy.TransportSettings
-	Locations *proxy.Locations
-	Mode      proxy.HeaderMode
-	HTTP2     bool
-	Form      exchange.Form
+	Target   exchange.Target
+	Token    string
+	Service  proxy.ServiceOptions
+	Settings proxy.TransportSettings
+	// Transports hold the pool of the upstream.
+	Transports *proxy.Transports
+	Locations  *proxy.Locations
+	Mode       proxy.HeaderMode
+	HTTP2      bool
+	Form       exchange.Form
 	// Write overrides what the harness takes as an unsafe request.
 	Write func(*http.Request) bool
 	// Sessions are those of the upstream, for which /session is then answered.
@@ -83,7 +85,8 @@ func newGate(t *testing.T, origin string, change func(*gate)) *gate {
 	if change != nil {
 		change(g)
 	}
-	pool := openPool(t, origin, g.Settings)
+	g.Transports = proxy.NewTransports()
+	pool := openPoolOf(t, g.Transports, origin, g.Settings)
 	g.Service.Pool = pool
 	handler := g.handler(t)
 	if g.Wrap != nil {
@@ -107,11 +110,16 @@ func newGate(t *testing.T, origin string, change func(*gate)) *gate {
 
 func openPool(t *testing.T, origin string, settings proxy.TransportSettings) *proxy.Pool {
 	t.Helper()
+	return openPoolOf(t, proxy.NewTransports(), origin, settings)
+}
+
+func openPoolOf(t *testing.T, transports *proxy.Transports, origin string, settings proxy.TransportSettings) *proxy.Pool {
+	t.Helper()
 	u, err := url.Parse(origin)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool, err := proxy.NewTransports().Open(proxy.PoolKey{Environment: "sandbox", Origin: u.Scheme + "://" + u.Host}, settings)
+	pool, err := transports.Open(proxy.PoolKey{Environment: "sandbox", Origin: u.Scheme + "://" + u.Host}, settings)
 	if err != nil {
 		t.Fatal(err)
 	}

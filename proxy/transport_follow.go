@@ -141,7 +141,7 @@ func (f followed) move(why MoveReason, o FollowOptions) {
 // hasName reports whether the destination's address is the DNS' to decide.
 func (d *dialer) hasName() bool {
 	_, err := netip.ParseAddr(d.host)
-	return err != nil && !isLoopbackHost(d.host)
+	return err != nil
 }
 
 // lookUp returns the addresses that a dial may now connect to; none if they

@@ -45,7 +45,7 @@ var unguarded = map[string]struct {
 // unserved are packages and files that no gateway runs that serves: those of
 // tests, the simulation, and the demonstration.
 var unserved = []string{
-	"internal/iqsim/", "internal/rawcase/", "internal/redistest/", "cache/storetest/", "breaker/storetest/", "limiter/storetest/",
+	"internal/iqsim/", "internal/dnstest/", "internal/rawcase/", "internal/redistest/", "cache/storetest/", "breaker/storetest/", "limiter/storetest/",
 	"limiter/quotasim/", "tokencache/storetest/", "cmd/iqsim/", "cmd/gateway/demo.go",
 }
 

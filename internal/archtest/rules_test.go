@@ -44,6 +44,7 @@ var imports = map[string][]string{
 
 	"internal/archtest":      nil,
 	"internal/clocktest":     nil,
+	"internal/dnstest":       nil,
 	"internal/iqsim":         nil,
 	"internal/iqsim/simtest": {"internal/iqsim"}, // starts it for tests
 	"internal/rawcase":       nil,
@@ -60,7 +61,7 @@ var imports = map[string][]string{
 
 // testImports may be imported by the tests of every package.
 var testImports = []string{
-	"internal/clocktest", "internal/iqsim", "internal/iqsim/simtest", "internal/rawcase", "internal/redistest",
+	"internal/clocktest", "internal/dnstest", "internal/iqsim", "internal/iqsim/simtest", "internal/rawcase", "internal/redistest",
 	"breaker/storetest", "cache/storetest", "callerlimit/storetest", "limiter/storetest", "tokencache/storetest",
 }
 
