@@ -63,6 +63,8 @@ type inquiry struct {
 	policy *auth.Policy
 	ex     *exchange.Exchange
 	r      *http.Request
+
+	tokenCall bool // the gateway's token endpoint answers it
 }
 
 // explain takes the request through the very stages that a caller's request
@@ -94,6 +96,8 @@ func (i *inquiry) verdict() string {
 	switch p := i.ex.Problem; {
 	case p != nil:
 		return fmt.Sprintf("refused: %d %s: %s", p.Status(), p.Type, p.Detail)
+	case i.tokenCall:
+		return "allowed: the gateway's own token endpoint would answer it, with a token for the caller and key that it names"
 	case i.ex.Target.Session:
 		return "allowed: the gateway would answer it from a session call of its own"
 	default:
@@ -137,15 +141,55 @@ func (i *inquiry) pass() {
 			next.ServeHTTP(w, r)
 		})
 	}
+	// A caller that is to bring a token of its own does.
+	brings := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if d, _ := i.policy.Decide(i.asked()); d.Credential == passthrough {
+				i.ex.Own = anyToken{}
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
 	absolute := !strings.HasPrefix(i.r.RequestURI, "/")
 	stages := chain[http.Handler](
 		proxy.Sanitize(sanitizeOptions(i.cfg, i.router, absolute, i.refuse)),
+		i.endpoint,
 		believed,
 		i.router.Route,
+		brings,
 		auth.Authorize(auth.AuthorizeOptions{Policy: i.policy, Refuse: i.refuse, Now: time.Now}),
 	)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	stages.ServeHTTP(httptest.NewRecorder(), i.r.WithContext(exchange.With(context.Background(), i.ex)))
 }
+
+// endpoint ends where the gateway's token endpoint does.
+func (i *inquiry) endpoint(next http.Handler) http.Handler {
+	asks := isTokenCall(i.router)
+	off := auth.TokenEndpoint(auth.TokenEndpointOptions{Asks: asks, Refuse: i.refuse})(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch i.tokenCall = i.cfg.Auth.TokenEndpoint.Enabled && r.Method == http.MethodPost && asks(r); {
+		case i.tokenCall:
+		case i.cfg.Auth.TokenEndpoint.Enabled:
+			next.ServeHTTP(w, r)
+		default:
+			off.ServeHTTP(w, r)
+		}
+	})
+}
+
+// asked is what the policy is asked about a request that is routed.
+func (i *inquiry) asked() auth.Request {
+	q, t := i.query, i.ex.Target
+	return auth.Request{
+		Caller: q.caller, Target: t, Method: q.method, Path: t.Path, Credential: q.credential, Priority: q.priority, Now: time.Now(),
+	}
+}
+
+// anyToken stands for a token that a caller would bring.
+type anyToken struct{}
+
+// Authorize implements [exchange.Authorizer].
+func (anyToken) Authorize(http.Header) {}
 
 func (i *inquiry) refuse(w http.ResponseWriter, _ *http.Request, err error) {
 	p, ok := errors.AsType[*exchange.Problem](err)

@@ -21,6 +21,8 @@ func (f facts) cache() fact {
 		return fact{"cache", "not stored: the gateway answers it itself", "built in"}
 	case t.Write:
 		return fact{"cache", "not stored: it writes, and drops what it may change", "built in"}
+	case f.ex.Credential == passthrough && t.Policy != "anonymous":
+		return fact{"cache", "not used: the caller brings a token of its own", "built in"}
 	case !f.cfg.Callers[f.query.caller].Cache:
 		return fact{"cache", "not used for this caller", f.cfg.Source("callers." + f.query.caller + ".cache")}
 	case found && rule.never():

@@ -53,7 +53,7 @@ func (f facts) all() []fact {
 	list = append(list, f.session()...)
 	if f.ex.Credential != "" {
 		list = append(list,
-			fact{"credential", f.ex.Credential, f.cfg.Source("credentials." + f.ex.Credential)},
+			f.credential(),
 			fact{"class", f.ex.Class, f.cfg.Source("callers." + f.query.caller + ".class")})
 	}
 	list = append(list, f.callerLimit()...)
@@ -65,6 +65,14 @@ func (f facts) all() []fact {
 	return append(list, f.limits()...)
 }
 
+// credential is what goes upstream to prove who asks.
+func (f facts) credential() fact {
+	if f.ex.Credential == passthrough {
+		return fact{"credential", passthrough + ": the token that the caller brings as Authorization: Bearer, beside what proves it", f.cfg.Source("callers." + f.query.caller + ".access")}
+	}
+	return fact{"credential", f.ex.Credential, f.cfg.Source("credentials." + f.ex.Credential)}
+}
+
 // session is what the gateway keeps of the upstream's session. Whether the
 // upstream prefers another host right now, only a running gateway knows.
 func (f facts) session() []fact {
@@ -72,7 +80,7 @@ func (f facts) session() []fact {
 	if t.Session {
 		return []fact{{"session", "answered by the gateway itself, without tokens", "built in"}}
 	}
-	if t.Authentication != "bearer" || t.Policy == "anonymous" {
+	if t.Authentication != "bearer" || t.Policy == "anonymous" || f.ex.Credential == passthrough {
 		return nil
 	}
 	var list []fact
@@ -234,8 +242,12 @@ func (f facts) patience() fact {
 // bucket is the name that `gateway quota show` takes.
 func (f facts) bucket() string {
 	name := limiter.Name{Environment: f.env.Name, Service: f.service.Name, Policy: f.ex.Target.Policy}
+	credential := f.ex.Credential
+	if credential == passthrough {
+		credential = config.PassthroughOf(f.query.caller)
+	}
 	for _, b := range f.cfg.Buckets() {
-		if b.Service.Environment == name.Environment && b.Service.Name == name.Service && b.Policy == name.Policy && slices.Contains(b.Credentials, f.ex.Credential) {
+		if b.Service.Environment == name.Environment && b.Service.Name == name.Service && b.Policy == name.Policy && slices.Contains(b.Credentials, credential) {
 			name.Of = b.Of
 		}
 	}
@@ -247,6 +259,8 @@ func (f facts) countedBy() string {
 	switch {
 	case f.ex.Target.Policy == "anonymous" || f.service.Quota.Scope == "egress":
 		return "egress address"
+	case f.ex.Credential == passthrough:
+		return "the own token of " + f.query.caller
 	case c.QuotaGroup != "":
 		return "group " + c.QuotaGroup
 	case f.service.Quota.Scope == "client":
@@ -291,14 +305,11 @@ func sizeText(n config.Size) string {
 
 func (f facts) consideredAccess(policy *auth.Policy) []considered {
 	var list []considered
-	q, ex, entries := f.query, f.ex, f.cfg.Callers[f.query.caller].Access
-	for i, c := range policy.Explain(auth.Request{
+	q, ex := f.query, f.ex
+	for _, c := range policy.Explain(auth.Request{
 		Caller: q.caller, Target: ex.Target, Method: q.method, Path: ex.Target.Path,
 		Credential: q.credential, Priority: q.priority, Now: time.Now(),
 	}) {
-		if entries[i].Credential == passthrough {
-			c.Reason = "a credential of the caller's own is not active yet"
-		}
 		list = append(list, considered{Rule: c.Rule, Chosen: c.Chosen, Reason: c.Reason})
 	}
 	return list

@@ -28,6 +28,12 @@ callers:
     access:
       - {credential: retail, services: {crm: write}}
       - {credential: live, services: {crm: write}}
+  moving:
+    keys: [{id: m-1, sha256: 3f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08}]
+    access:
+      - {credential: retail, services: {crm: read}}
+      - {credential: passthrough, environment: sim, until: "2999-12-31", services: {pricing: read}}
+      - {credential: passthrough, environment: production, until: "2020-12-31", services: {pricing: read}}
 `
 
 func TestExplain(t *testing.T) {

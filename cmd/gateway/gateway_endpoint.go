@@ -24,6 +24,12 @@ func gatewayTokens(cfg *config.Config, callers []auth.Caller) (*auth.GatewayToke
 	return tokens, nil
 }
 
+func (s stack) tokenEndpoint() auth.TokenEndpointOptions {
+	return auth.TokenEndpointOptions{
+		Tokens: s.generation.ourTokens, Asks: isTokenCall(s.generation.router), Refuse: s.errors.Refuse,
+	}
+}
+
 // isTokenCall returns the func that recognises token calls, of callers that are
 // not known yet.
 func isTokenCall(router *proxy.Router) func(*http.Request) bool {

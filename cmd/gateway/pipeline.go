@@ -34,6 +34,7 @@ type generation struct {
 
 	issuers     *auth.Issuers // who vouch for callers by JWT
 	tokens      *tokencache.Set
+	ourTokens   *auth.GatewayTokens // that callers get for their keys; nil = none do
 	quotas      *limiter.Set
 	quotaRoutes map[quotaRoute]limiter.Key
 	shares      map[limiter.Name][]limiter.Share // of callers in each bucket
@@ -126,6 +127,9 @@ func (g *generation) build(st *stores, o pipelineOptions) error {
 	g.router = router
 	if g.issuers, err = st.keySets.Use(jwtIssuers(g.cfg)); err != nil {
 		return fmt.Errorf("auth.jwt: %w", err)
+	}
+	if g.ourTokens, err = gatewayTokens(g.cfg, g.callers); err != nil {
+		return err
 	}
 	services, err := g.openServices(st)
 	if err != nil {
@@ -269,6 +273,7 @@ type stack struct {
 //	  │   1 observe        exchange, request id, access line, metrics
 //	  │   2 sanitize       one meaning per request, or 4xx
 //	  │     shed           503 while memory is short
+//	  │     token endpoint clients' own token calls are answered here, with tokens of ours
 //	  │   3 authenticate   who it is, or 401
 //	  │   4 route          environment, service, upstream path, or 404
 //	  │   5 authorize      what it may, with which credential, or 403
@@ -313,6 +318,7 @@ func (s stack) compose(absolute bool) http.Handler {
 		observability.Observe(s.observe()),   // 1
 		proxy.Sanitize(s.sanitize(absolute)), // 2
 		s.stores.memory.Stage(s.errors.Refuse),
+		auth.TokenEndpoint(s.tokenEndpoint()),
 		auth.Authenticate(s.authenticate()), // 3
 		s.generation.router.Route,           // 4
 		auth.Authorize(s.authorize()),       // 5
@@ -381,7 +387,7 @@ func (s stack) authenticate() auth.AuthenticateOptions {
 	}
 	return auth.AuthenticateOptions{
 		ClientRoots: s.options.clientRoots, Issuers: s.generation.issuers,
-		Callers: s.generation.callers, KeyHeaders: headers, Refuse: s.errors.Refuse,
+		Callers: s.generation.callers, KeyHeaders: headers, Tokens: s.generation.ourTokens, Refuse: s.errors.Refuse,
 	}
 }
 
