@@ -36,6 +36,9 @@ type AuthenticateOptions struct {
 	// or time.Now where that is not set.
 	Now func() time.Time
 
+	// Uses is told of each credential that proves a caller; nil = nobody.
+	Uses *Uses
+
 	Hooks Hooks
 }
 
@@ -93,6 +96,7 @@ func Authenticate(o AuthenticateOptions) func(http.Handler) http.Handler {
 				return
 			}
 			ex.Caller, ex.Claimed = caller, ""
+			o.Uses.Note(caller, now)
 			renewSoon(w, r, now)
 			next.ServeHTTP(w, r)
 		})
