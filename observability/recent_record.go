@@ -86,11 +86,21 @@ func (s *observation) record(r *http.Request, duration time.Duration) Record {
 	}
 	if p := ex.Problem; p != nil {
 		rec.Problem, rec.Unsure, rec.RetryAfter = p.Type, p.Outcome, p.RetryAfter
-		if rec.Detail = p.Detail; len(p.Detail) > maxRecordedDetail {
-			rec.Detail = strings.ToValidUTF8(p.Detail[:maxRecordedDetail], "") + "…"
-		}
+		rec.Detail = recordedDetail(p)
 	}
 	return rec
+}
+
+// recordedDetail is empty for problems whose detail quotes the request's target.
+func recordedDetail(p *exchange.Problem) string {
+	switch p.Type {
+	case exchange.UnknownService, exchange.EnvironmentAmbiguous, exchange.UnknownHost, exchange.MalformedRequest:
+		return ""
+	}
+	if len(p.Detail) > maxRecordedDetail {
+		return strings.ToValidUTF8(p.Detail[:maxRecordedDetail], "") + "…"
+	}
+	return p.Detail
 }
 
 func (r *Record) seeQuota(v exchange.QuotaView) {
