@@ -3,6 +3,7 @@ package proxy
 import (
 	"fmt"
 	"net/url"
+	"time"
 )
 
 // PublicSession opens publicSession to the fuzz target.
@@ -30,6 +31,12 @@ func (s *Sessions) Printed() string {
 		n.mu.Unlock()
 	}
 	return text
+}
+
+// Probing has HTTP/2 connections probed sooner than an upstream is.
+func (t TransportSettings) Probing(after, timeout time.Duration) TransportSettings {
+	t.probeAfter, t.probeTimeout = after, timeout
+	return t
 }
 
 // Beside opens beside to the tests.

@@ -68,3 +68,14 @@ func TestHideSilence(t *testing.T) {
 		}
 	}
 }
+
+// REL-31 and REL-32: a dead HTTP/2 connection is found within 20 s, and what the
+// DNS says is used within 30, whatever the moment of the change.
+func TestREL31And32Bounds(t *testing.T) {
+	if found := pingAfter + pingTimeout; found > 20*time.Second {
+		t.Errorf("a dead connection is found in %v", found)
+	}
+	if used := 2 * (lookEvery + lookTimeout); used > 30*time.Second {
+		t.Errorf("a change is used in %v", used)
+	}
+}

@@ -3,6 +3,7 @@
 package dnstest
 
 import (
+	"context"
 	"encoding/binary"
 	"io"
 	"net"
@@ -40,7 +41,10 @@ type Server struct {
 // Start returns a server that runs until the test ends.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	packets, streams := listen(t)
+	packets, streams, err := listen(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	s := &Server{Addr: packets.LocalAddr().String(), records: make(map[string][]netip.Addr)}
 	var all sync.WaitGroup
 	all.Go(func() { s.servePackets(packets) })
@@ -54,23 +58,18 @@ func Start(t testing.TB) *Server {
 }
 
 // listen takes one port of both transports.
-func listen(t testing.TB) (net.PacketConn, net.Listener) {
-	t.Helper()
-	var lastErr error
-	for range 20 {
-		packets, err := (&net.ListenConfig{}).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+func listen(ctx context.Context) (packets net.PacketConn, streams net.Listener, err error) {
+	var l net.ListenConfig
+	for range 20 { // the port may be taken for the other one
+		if packets, err = l.ListenPacket(ctx, "udp", "127.0.0.1:0"); err != nil {
+			return nil, nil, err
 		}
-		streams, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", packets.LocalAddr().String())
-		if err == nil {
-			return packets, streams
+		if streams, err = l.Listen(ctx, "tcp", packets.LocalAddr().String()); err == nil {
+			return packets, streams, nil
 		}
-		lastErr = err
 		_ = packets.Close()
 	}
-	t.Fatalf("no port is free for UDP and TCP: %v", lastErr)
-	panic("unreachable")
+	return nil, nil, err
 }
 
 // Set has host lead to addresses from now on; to none, it does not exist.
