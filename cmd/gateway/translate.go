@@ -91,6 +91,12 @@ func callers(cfg *config.Config) []auth.Caller {
 		for _, k := range c.Keys {
 			caller.Keys = append(caller.Keys, auth.Key{ID: k.ID, Digest: auth.Digest(k.SHA256), Expires: k.Expires})
 		}
+		for _, name := range c.Certificates {
+			caller.Certificates = append(caller.Certificates, auth.CertificateName(name))
+		}
+		for _, s := range c.Subjects {
+			caller.Subjects = append(caller.Subjects, auth.Subject(s))
+		}
 		for _, a := range c.Access {
 			caller.Access = append(caller.Access, access(a))
 		}
