@@ -49,8 +49,8 @@ type Gateway struct {
 // NewGateway returns a gateway that is not started. The configuration file
 // leaves the addresses and data_dir to it.
 func NewGateway(binary, file, dataDir string, environ ...string) (*Gateway, error) {
-	server, err1 := freeAddress()
-	admin, err2 := freeAddress()
+	server, err1 := FreeAddress()
+	admin, err2 := FreeAddress()
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
 	}

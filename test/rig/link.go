@@ -44,7 +44,7 @@ type Link struct {
 
 // NewLink returns a link that listens on a free port of loopback, until Close.
 func NewLink(name, target string) (*Link, error) {
-	address, err := freeAddress() // that nobody takes while the link is cut
+	address, err := FreeAddress() // that nobody takes while the link is cut
 	if err != nil {
 		return nil, err
 	}

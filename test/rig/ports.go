@@ -16,8 +16,9 @@ const (
 	portChoices = 10_000
 )
 
-// freeAddress returns a host:port that nobody listened to a moment ago.
-func freeAddress() (string, error) {
+// FreeAddress returns a host:port that nobody listened to a moment ago, for a
+// listener that is opened later, or more than once.
+func FreeAddress() (string, error) {
 	var config net.ListenConfig
 	for range 500 {
 		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(lowestPort+rand.IntN(portChoices)))
