@@ -19,11 +19,11 @@ const maxKeyLine = 4096
 func (p program) keyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "key",
-		Short: "Make keys for callers",
+		Short: "Make keys for callers, and show those of a running fleet",
 		Args:  subcommandRequired,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(p.keyNewCommand(), p.keyHashCommand())
+	cmd.AddCommand(p.keyNewCommand(), p.keyHashCommand(), p.keyListCommand())
 	return cmd
 }
 

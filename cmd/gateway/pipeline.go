@@ -387,7 +387,7 @@ func (s stack) authenticate() auth.AuthenticateOptions {
 	}
 	return auth.AuthenticateOptions{
 		ClientRoots: s.options.clientRoots, Issuers: s.generation.issuers,
-		Callers: s.generation.callers, KeyHeaders: headers, Tokens: s.generation.ourTokens, Refuse: s.errors.Refuse,
+		Callers: s.generation.callers, KeyHeaders: headers, Uses: s.stores.uses, Tokens: s.generation.ourTokens, Refuse: s.errors.Refuse,
 	}
 }
 

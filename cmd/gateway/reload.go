@@ -57,6 +57,9 @@ func (g *gateway) began() error {
 		return err
 	}
 	g.reloads.state.Store(&reloadState{hash: hash, at: g.started})
+	if err := g.stores.metrics.ObserveKeys(g.keyExpiries); err != nil {
+		return err
+	}
 	return g.stores.metrics.ObserveConfig(func() observability.ConfigState {
 		s := g.reloads.state.Load()
 		return observability.ConfigState{Hash: s.hash, Loaded: s.at, Failed: s.failed != nil}
@@ -128,7 +131,7 @@ func (g *gateway) followHangups(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-g.reloads.hangups:
-			g.stores.audit.Reopen() // as tools that rotate logs expect
+			g.stores.audit.Reopen()        // as tools that rotate logs expect
 			_, _ = g.reload(ctx, "signal") // it logs
 		}
 	}

@@ -43,6 +43,7 @@ type stores struct {
 	fleet      *fleet.Fleet
 	metrics    *observability.Metrics
 	audit      *observability.Audit // nil = none
+	uses       *auth.Uses           // of credentials
 	log        *slog.Logger
 
 	breakers  *breaker.Breakers
@@ -81,6 +82,7 @@ func newStores(cfg *config.Config, log *slog.Logger, replica string) (*stores, e
 	s.fleet = fleet.New(s.fleetOptions(replica, build.Version))
 	s.quotas = limiter.New(s.quotaOptions(replica))
 	s.breakers = breaker.New(s.breakerOptions(replica))
+	s.openUses()
 	s.budgets = retry.New(retry.Options{Hooks: s.retryHooks()})
 	s.callers = callerlimit.New(s.callerLimitOptions(replica))
 	s.openBulkheads(cfg)
@@ -173,6 +175,7 @@ func (s *stores) run(ctx context.Context) {
 		all.Go(func() { steady.Keep(ctx, loop, s.loopPanicked(ctx, what)) })
 	}
 	keep("tokens", s.tokens.Run)
+	keep("uses of credentials", s.uses.Run)
 	if s.audit != nil {
 		keep("audit log", s.audit.Run)
 	}
