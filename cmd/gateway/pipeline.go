@@ -47,6 +47,8 @@ type generation struct {
 	limits      *callerlimit.Set // of callers with a limit of their own
 	pings       *pings
 	users       users // it closes when the last has left
+
+	selfView *selfView // what callers may know of themselves
 }
 
 // newGeneration builds a whole pipeline or nothing.
@@ -153,6 +155,7 @@ func (g *generation) build(st *stores, o pipelineOptions) error {
 	if err := g.openResilience(st); err != nil {
 		return err
 	}
+	g.selfView = newSelfView(g, st.breakers.List, o.now)
 	g.server, g.absolute = parts.compose(false), parts.compose(true)
 	return nil
 }
@@ -275,6 +278,7 @@ type stack struct {
 //	  │     shed           503 while memory is short
 //	  │     token endpoint clients' own token calls are answered here, with tokens of ours
 //	  │   3 authenticate   who it is, or 401
+//	  │     self-service   /-/me and /-/requests/{id} are answered here
 //	  │   4 route          environment, service, upstream path, or 404
 //	  │   5 authorize      what it may, with which credential, or 403
 //	  │     caller's limit one token of its rate, one of its requests under way, or 429
@@ -320,8 +324,9 @@ func (s stack) compose(absolute bool) http.Handler {
 		s.stores.memory.Stage(s.errors.Refuse),
 		auth.TokenEndpoint(s.tokenEndpoint()),
 		auth.Authenticate(s.authenticate()), // 3
-		s.generation.router.Route,           // 4
-		auth.Authorize(s.authorize()),       // 5
+		s.self().stage(s.generation.limits.Stage(s.errors.Refuse)),
+		s.generation.router.Route,     // 4
+		auth.Authorize(s.authorize()), // 5
 		s.generation.limits.Stage(s.errors.Refuse),
 		proxy.NewSession(proxy.SessionOptions{
 			Transport: upstream, Services: s.services, Sessions: s.stores.sessions, Locations: s.locations,
@@ -350,7 +355,7 @@ func (s stack) attempt() http.RoundTripper {
 
 func (s stack) observe() observability.ObserveOptions {
 	return observability.ObserveOptions{
-		Replica: s.options.replica, Logger: s.stores.log, Metrics: s.stores.metrics, Audit: s.stores.audit, Now: s.options.now,
+		Replica: s.options.replica, Logger: s.stores.log, Metrics: s.stores.metrics, Audit: s.stores.audit, Recent: s.stores.recent, Now: s.options.now,
 		QueryParameters: s.generation.cfg.Telemetry.Logs.QueryParameters,
 		TrustedProxies:  s.generation.cfg.Server.TrustedProxies,
 		Refuse:          s.errors.Refuse,

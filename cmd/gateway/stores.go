@@ -40,6 +40,8 @@ type stores struct {
 	sessions   *proxy.Sessions
 	quotas     *limiter.Limiter
 	quotaSeen  quotaSeen
+	recent     *observability.Recent
+	requests   requestFinder
 	fleet      *fleet.Fleet
 	metrics    *observability.Metrics
 	audit      *observability.Audit // nil = none
@@ -69,7 +71,8 @@ func newStores(cfg *config.Config, log *slog.Logger, replica string) (*stores, e
 	if err != nil {
 		return nil, err
 	}
-	s := &stores{transports: proxy.NewTransports(), trust: newUpstreamTrust(log), metrics: metrics, log: log}
+	s := &stores{transports: proxy.NewTransports(), trust: newUpstreamTrust(log), metrics: metrics, log: log, recent: observability.NewRecent()}
+	s.requests = requestFinder{replica: replica, recent: s.recent, ask: s.askReplica}
 	metrics.OnPanic(s.gaugePanicked)
 	if err := s.openRedis(cfg); err != nil {
 		return nil, configError{err}
@@ -146,7 +149,7 @@ func (s *stores) quotaOptions(replica string) limiter.Options {
 }
 
 func (s *stores) fleetOptions(replica, version string) fleet.Options {
-	o := fleet.Options{Replica: replica, Version: version, Hooks: s.fleetHooks(), Handle: s.commands()}
+	o := fleet.Options{Replica: replica, Version: version, Hooks: s.fleetHooks(), Handle: s.commands(), Answer: s.answers()}
 	if s.redis != nil { // without keys it shares members, but no commands
 		o.Store = fleetstore.New(s.redis)
 	}
