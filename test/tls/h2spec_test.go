@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"iqgateway/internal/iqsim"
 	tlssuite "iqgateway/test/tls"
 )
 
@@ -31,11 +32,20 @@ func TestHTTP2Conformance(t *testing.T) {
 	must(t, err)
 	number, err := strconv.Atoi(port)
 	must(t, err)
-	suite := tlssuite.H2Spec{Host: ip, Port: number, Path: customers, CA: s.file("ca.crt"), Wait: 2 * time.Second}
+	caller, err := s.ca.ECDSA("caller.test")
+	must(t, err)
+	suite := tlssuite.H2Spec{
+		Host: ip, Port: number, Path: customers, CA: s.file("ca.crt"), Wait: 2 * time.Second,
+		CertFile: s.file("caller.crt"), KeyFile: s.file("caller.key"), // its requests carry no key
+	}
+	must(t, caller.Write(suite.CertFile, suite.KeyFile))
 	cases, err := suite.Run(t.Context())
 	must(t, err)
 	if len(cases) != h2specTests {
 		t.Errorf("%d tests, not %d", len(cases), h2specTests)
+	}
+	if len(s.sim.Ledger(iqsim.LedgerQuery{})) == 0 {
+		t.Error("no request of the suite was answered by the upstream")
 	}
 	known := deviations()
 	for _, c := range cases {

@@ -2,6 +2,8 @@ package tls_test
 
 import (
 	"crypto/tls"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -86,6 +88,7 @@ func TestEnumerationFindsWhatIsWrong(t *testing.T) {
 		MinVersion:   tls.VersionTLS11,
 		CipherSuites: []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}, //nolint:gosec // the test is about it
 	}
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // it would tell of each try
 	server.StartTLS()
 	defer server.Close()
 	got, err := tlssuite.Enumerate(t.Context(), server.Listener.Addr().String())

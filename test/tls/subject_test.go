@@ -49,6 +49,7 @@ server:
   tls:
     mode: files
     certificates: [PAIRS]
+    client_ca_file: DIR/ca.crt
   lame_duck: 0s
   drain_timeout: 1s
 admin: {}
@@ -60,6 +61,7 @@ cache: {memory: 1MiB}
 callers:
   till:
     keys: [{id: till-1, sha256: DIGEST}]
+    certificates: [{dns: caller.test}]
     access: [{credential: retail, services: {"*": read}}]
 telemetry: {logs: {level: error}}
 `
@@ -76,6 +78,14 @@ type subject struct {
 
 // newSubject starts a gateway with pairs of these sorts, "ecdsa" and "rsa".
 func newSubject(t *testing.T, sorts ...string) *subject {
+	t.Helper()
+	s := prepare(t, "", sorts...)
+	s.gateway = s.start(t)
+	return s
+}
+
+// prepare makes all that gateways need whose configuration goes on like this.
+func prepare(t *testing.T, more string, sorts ...string) *subject {
 	t.Helper()
 	ca, err := rig.NewAuthority()
 	must(t, err)
@@ -95,26 +105,28 @@ func newSubject(t *testing.T, sorts ...string) *subject {
 	t.Cleanup(origin.Close)
 	var digest string
 	s.key, digest = auth.NewKey()
-	s.start(t, strings.NewReplacer("PAIRS", strings.Join(pairs, ", "), "DIR", s.dir,
-		"ORIGIN", origin.Listener.Addr().String(), "DIGEST", digest).Replace(configuration))
+	text := strings.NewReplacer("PAIRS", strings.Join(pairs, ", "), "DIR", s.dir,
+		"ORIGIN", origin.Listener.Addr().String(), "DIGEST", digest).Replace(configuration + more)
+	must(t, os.WriteFile(s.file("gateway.yaml"), []byte(text), 0o600))
 	return s
 }
 
-func (s *subject) start(t *testing.T, text string) {
+// start starts a gateway, which ends with the test.
+func (s *subject) start(t *testing.T, environ ...string) *rig.Gateway {
 	t.Helper()
-	must(t, os.WriteFile(s.file("gateway.yaml"), []byte(text), 0o600))
 	binary, err := program.Path()
 	must(t, err)
-	s.gateway, err = rig.NewGateway(binary, s.file("gateway.yaml"), t.TempDir(), "RIG_SECRET=sim-secret", "RIG_PASSWORD=sim-password")
+	gateway, err := rig.NewGateway(binary, s.file("gateway.yaml"), t.TempDir(), append(environ, "RIG_SECRET=sim-secret", "RIG_PASSWORD=sim-password")...)
 	must(t, err)
-	if err := s.gateway.Start(t.Context()); err != nil {
-		t.Fatalf("%v\n%s", err, s.gateway.Log)
+	if err := gateway.Start(t.Context()); err != nil {
+		t.Fatalf("%v\n%s", err, gateway.Log)
 	}
 	t.Cleanup(func() {
-		if err := s.gateway.Stop(); err != nil {
-			t.Errorf("%v\n%s", err, s.gateway.Log)
+		if err := gateway.Stop(); err != nil {
+			t.Errorf("%v\n%s", err, gateway.Log)
 		}
 	})
+	return gateway
 }
 
 func (s *subject) file(name string) string { return filepath.Join(s.dir, name) }
