@@ -12,11 +12,12 @@ import (
 
 func (p program) explainCommand() *cobra.Command {
 	var flags configFlags
+	var admin adminFlags
 	var q explainQuery
 	output := outputFlag("table")
 	cmd := &cobra.Command{
-		Use:   "explain -c FILE --as CALLER 'METHOD URL'",
-		Short: "Say what would become of a request, and why",
+		Use:   "explain -c FILE --as CALLER 'METHOD URL' | explain REQUEST_ID",
+		Short: "Say what would become of a request, or what became of one, and why",
 		Long: `Say what the gateway would do with a request: environment, service, upstream,
 credential, quota bucket and share, cache rule, timeouts, each with where it
 comes from (default, catalogue, file and line, variable), and which rules were
@@ -24,11 +25,19 @@ considered and lost. Nothing is sent; secrets are not needed.
 
 The URL is a path (/crm/v1/…, /sandbox/crm/v1/…), the gateway's own, a native one
 (https://crmdemo.iqmetrix.net/v1/…), or what a client asks of HTTP_PROXY
-(http://crmdemo.iqmetrix.net/v1/…).`,
+(http://crmdemo.iqmetrix.net/v1/…).
+
+With a request id (X-Request-Id of an answer) it says what each stage decided
+about that request. The running gateway is asked, and through Redis the replica
+that served it; it remembers its newest few thousand. ` + adminHelp,
 		Example: `  gateway explain -c gateway.yaml --as storefront 'GET /crm/v1/Companies(1)/Customers'
-  gateway explain -c gateway.yaml --as storefront -o json 'POST https://orderdemo.iqmetrix.net/v1/…'`,
-		Args: exactArgs(1, "one quoted 'METHOD URL'"),
+  gateway explain -c gateway.yaml --as storefront -o json 'POST https://orderdemo.iqmetrix.net/v1/…'
+  gateway explain 7q3mzk4a-1tcab4uta9g6fhq2`,
+		Args: exactArgs(1, "one quoted 'METHOD URL', or a request id"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, is := replicaOf(args[0]); is && q.caller == "" {
+				return p.explainRequest(cmd, admin, output, args[0])
+			}
 			if err := q.read(args[0]); err != nil {
 				return usageError{err}
 			}
@@ -48,7 +57,8 @@ The URL is a path (/crm/v1/…, /sandbox/crm/v1/…), the gateway's own, a nativ
 		},
 	}
 	flags.register(cmd)
-	cmd.Flags().StringVar(&q.caller, "as", "", "caller that asks (required)")
+	admin.register(cmd)
+	cmd.Flags().StringVar(&q.caller, "as", "", "caller that asks (required with METHOD URL)")
 	cmd.Flags().StringVar(&q.credential, "credential", "", "as if it sent X-Gateway-Credential")
 	cmd.Flags().StringVar(&q.priority, "priority", "", "as if it sent X-Request-Priority")
 	cmd.Flags().BoolVar(&q.body, "body", false, "whether it has a body (default: a POST, PUT or PATCH has)")
