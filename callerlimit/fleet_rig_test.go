@@ -129,6 +129,16 @@ func (r *replica) use(limit callerlimit.Limit) {
 	r.stage = r.set.Stage(refuse)(http.HandlerFunc(r.serve))
 }
 
+// during makes one request, and calls inside if it is admitted.
+func (r *replica) during(t testing.TB, inside func()) int {
+	t.Helper()
+	stage := r.set.Stage(func(w http.ResponseWriter, _ *http.Request, err error) {
+		p, _ := errors.AsType[*exchange.Problem](err)
+		w.WriteHeader(p.Status())
+	})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { inside() }))
+	return callAs(t, stage, &exchange.Caller{Name: shop}, "/during")
+}
+
 func (r *replica) serve(_ http.ResponseWriter, req *http.Request) {
 	r.mu.Lock()
 	r.admitted = append(r.admitted, time.Now())

@@ -33,7 +33,7 @@ func TestFleetAdmitsTheRate(t *testing.T) {
 				f := newFleet(t, tt.replicas, tt.limit)
 				rate := float64(tt.limit.Tokens) / tt.limit.Per.Seconds()
 				offered := max(30, int(3*rate))
-				warm, seconds := 10*time.Second, 20.0
+				warm, seconds := 6*time.Second, 8.0
 				hammer(t, f.all[:tt.asked], offered, warm)
 				from := time.Now()
 				hammer(t, f.all[:tt.asked], offered, time.Duration(seconds)*time.Second)
@@ -99,9 +99,9 @@ func TestTripsEndWhenTheCallerRests(t *testing.T) {
 func TestTripsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, 1, hundred)
-		hammer(t, f.all, 5000, 10*time.Second)
-		if n := f.store.count(); n > 10*60 {
-			t.Errorf("%d trips in 10 s", n)
+		hammer(t, f.all, 2000, 5*time.Second)
+		if n := f.store.count(); n > 5*60 {
+			t.Errorf("%d trips in 5 s", n)
 		}
 		f.close(t)
 	})
