@@ -53,7 +53,7 @@ type Settings struct {
 // Failures says what counts as a failure; the zero value counts none.
 type Failures struct {
 	// Status: answers from 500, but for 501 and 505, which are about the
-	// request's method and version.
+	// request's method and version, and 508, about the way to the upstream.
 	Status bool
 	// Timeout: [TimedOut].
 	Timeout bool

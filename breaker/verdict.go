@@ -30,9 +30,14 @@ func verdict(status int, countStatus, probe bool) Result {
 }
 
 // isFailure: 501 is about the request's method, 505 about the version that we
-// speak, whoever asks.
+// speak, whoever asks. 508 tells that the way leads in a circle: an open breaker
+// would hide that from who could mend it.
 func isFailure(status int) bool {
-	return status != http.StatusNotImplemented && status != http.StatusHTTPVersionNotSupported
+	switch status {
+	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported, http.StatusLoopDetected:
+		return false
+	}
+	return true
 }
 
 // isOfService tells answers of a service from those of the layers before it.

@@ -22,7 +22,7 @@ func TestVerdict(t *testing.T) {
 		400: {Excluded, Success}, 404: {Excluded, Success}, 409: {Excluded, Success}, 412: {Excluded, Success},
 		401: {Excluded, Excluded}, 403: {Excluded, Excluded}, 408: {Excluded, Excluded}, 429: {Excluded, Excluded},
 		500: {Failure, Failure}, 502: {Failure, Failure}, 503: {Failure, Failure}, 504: {Failure, Failure}, 599: {Failure, Failure},
-		501: {Excluded, Success}, 505: {Excluded, Success},
+		501: {Excluded, Success}, 505: {Excluded, Success}, 508: {Excluded, Success},
 	}
 	for status, want := range tests {
 		for i, probe := range []bool{false, true} {

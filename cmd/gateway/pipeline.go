@@ -238,9 +238,11 @@ func (g *generation) openTokens(st *stores) (*tokencache.Set, error) {
 		if err != nil {
 			return nil, err
 		}
-		if c.Transport, err = pool.For(""); err != nil {
+		calls, err := pool.For("")
+		if err != nil {
 			return nil, err
 		}
+		c.Transport = proxy.Marked(calls)
 		credentials = append(credentials, c)
 	}
 	return st.tokens.Use(credentials)

@@ -117,7 +117,13 @@ func rawTarget(t *testing.T) rawcase.Target {
 	}
 }
 
-// writeCertificate writes base.crt and base.key for names, and trusts them.
+func authorityOf(local *certs.Local) *pem.Block {
+	block, _ := pem.Decode(local.CAPEM())
+	return block
+}
+
+// writeCertificate writes base.crt and base.key for names, and base.ca, which is
+// trusted.
 func writeCertificate(t *testing.T, roots *x509.CertPool, base string, names ...string) {
 	t.Helper()
 	local, err := certs.NewLocal(certs.LocalOptions{Names: names})
@@ -136,6 +142,7 @@ func writeCertificate(t *testing.T, roots *x509.CertPool, base string, names ...
 	for name, block := range map[string]*pem.Block{
 		base + ".crt": {Type: "CERTIFICATE", Bytes: c.Certificate[0]},
 		base + ".key": {Type: "PRIVATE KEY", Bytes: key},
+		base + ".ca":  authorityOf(local),
 	} {
 		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
