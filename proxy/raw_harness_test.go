@@ -100,7 +100,7 @@ func (f *front) handler(t testing.TB, o proxy.SanitizeOptions) http.Handler {
 	failures := proxy.NewErrors(proxy.ErrorsOptions{})
 	router := newRouter(t, "http://"+f.Upstream.Addr(), failures.Refuse)
 	o.Refuse, o.NativeHost = failures.Refuse, router.NativeHost
-	chain := proxy.Sanitize(o)(f.authenticate(failures, router.Route(f.forward(t, failures))))
+	chain := proxy.Sanitize(o)(f.authenticate(failures, proxy.BodyLength(o.MaxBody, o.Refuse)(router.Route(f.forward(t, failures)))))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ex := &exchange.Exchange{ID: rand.Text()}
 		chain.ServeHTTP(w, r.WithContext(exchange.With(r.Context(), ex)))

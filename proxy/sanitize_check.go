@@ -87,12 +87,6 @@ func (s *sanitizer) checkBody(r *http.Request) *exchange.Problem {
 	if r.ContentLength != 0 && safe(r.Method) && !mustBeEmpty(r) {
 		return unexpectedBody(r)
 	}
-	if s.MaxBody > 0 && r.ContentLength > s.MaxBody {
-		p := exchange.Refuse(exchange.BodyTooLarge, fmt.Sprintf(
-			"the body has %d bytes, the limit is %d (server.limits.max_body)", r.ContentLength, s.MaxBody))
-		p.Outcome = exchange.NotExecuted
-		return p
-	}
 	return nil
 }
 

@@ -32,9 +32,9 @@ type generation struct {
 	server   http.Handler
 	absolute http.Handler
 
-	issuers     *auth.Issuers // who vouch for callers by JWT
-	tokens      *tokencache.Set
 	ourTokens   *auth.GatewayTokens // that callers get for their keys; nil = none do
+	issuers     *auth.Issuers       // who vouch for callers by JWT
+	tokens      *tokencache.Set
 	quotas      *limiter.Set
 	quotaRoutes map[quotaRoute]limiter.Key
 	shares      map[limiter.Name][]limiter.Share // of callers in each bucket
@@ -280,6 +280,7 @@ type stack struct {
 //	  │     shed           503 while memory is short
 //	  │     token endpoint clients' own token calls are answered here, with tokens of ours
 //	  │   3 authenticate   who it is, or 401
+//	  │     body's length  what is announced, or 413
 //	  │     self-service   /-/me and /-/requests/{id} are answered here
 //	  │   4 route          environment, service, upstream path, or 404
 //	  │   5 authorize      what it may, with which credential, or 403
@@ -326,6 +327,7 @@ func (s stack) compose(absolute bool) http.Handler {
 		s.stores.memory.Stage(s.errors.Refuse),
 		auth.TokenEndpoint(s.tokenEndpoint()),
 		auth.Authenticate(s.authenticate()), // 3
+		proxy.BodyLength(int64(s.generation.cfg.Server.Limits.MaxBody), s.errors.Refuse),
 		s.self().stage(s.generation.limits.Stage(s.errors.Refuse)),
 		s.generation.router.Route,     // 4
 		auth.Authorize(s.authorize()), // 5
