@@ -16,7 +16,8 @@ import (
 	"iqgateway/internal/steady"
 )
 
-const companyCall = "/crm/v1/Companies(14146)/Customers?$top=1"
+// itemsCall is answered by the cache, but for the first time: it costs no quota.
+const itemsCall = "/catalogs/v1/Companies(14146)/Catalog/Items"
 
 // Certificates change under load, about once a second, and no handshake fails.
 // The long form takes a minute.
@@ -37,7 +38,7 @@ func TestCertificateRotation(t *testing.T) {
 	for range 4 {
 		callers.Go(func() {
 			for load.Err() == nil {
-				got, status, err := r.call(t.Context(), "https://"+r.Server+companyCall)
+				got, status, err := r.call(t.Context(), "https://"+r.Server+itemsCall)
 				if err != nil || status != http.StatusOK {
 					t.Errorf("handshake %d, rotation %d: %d %v", handshakes.Load(), rotations.Load(), status, err)
 					return
@@ -54,7 +55,7 @@ func TestCertificateRotation(t *testing.T) {
 		files, serial = issued(t, ca)
 		m.swap(files)
 	}
-	await(t, "the last certificate is served", func() bool { return r.serves(t, "https://"+r.Server+companyCall, serial) })
+	await(t, "the last certificate is served", func() bool { return r.serves(t, "https://"+r.Server+itemsCall, serial) })
 	stop()
 	callers.Wait()
 	served := 0
@@ -80,7 +81,7 @@ func TestCertificateFilesThatCannotBeUsed(t *testing.T) {
 		text, status := r.admin(t, "/readyz?verbose")
 		return status == http.StatusOK && strings.Contains(text, place) && strings.Contains(text, "does not match")
 	})
-	if !r.serves(t, "https://"+r.Server+companyCall, serial) {
+	if !r.serves(t, "https://"+r.Server+itemsCall, serial) {
 		t.Error("another certificate is served")
 	}
 	metrics, _ := r.admin(t, "/metrics")
@@ -94,7 +95,7 @@ func TestCertificateFilesThatCannotBeUsed(t *testing.T) {
 	}
 	files, serial = issued(t, ca)
 	m.swap(files)
-	await(t, "the next one is served", func() bool { return r.serves(t, "https://"+r.Server+companyCall, serial) })
+	await(t, "the next one is served", func() bool { return r.serves(t, "https://"+r.Server+itemsCall, serial) })
 	if text, _ := r.admin(t, "/readyz?verbose"); strings.Contains(text, place) {
 		t.Errorf("still in trouble: %s", text)
 	}
