@@ -52,7 +52,7 @@ func TestReadinessTellsDegradedFromUnready(t *testing.T) {
 	}
 }
 
-func TestAdminKeepsWebPagesOut(t *testing.T) {
+func TestSEC61AdminKeepsWebPagesOut(t *testing.T) {
 	h := observability.Admin(observability.AdminOptions{Metrics: http.NotFoundHandler(), Hosts: []string{"gw-admin.corp.example"}, Version: "1"})
 	status := observability.Status(observability.AdminOptions{Metrics: http.NotFoundHandler()})
 	host := func(name string) func(*http.Request) { return func(r *http.Request) { r.Host = name } }

@@ -66,7 +66,7 @@ func (c apiCall) send(h http.Handler) *http.Response {
 	return w.Result()
 }
 
-func TestWhoMayReadAndChange(t *testing.T) {
+func TestSEC61WhoMayReadAndChange(t *testing.T) {
 	const things, drop, media, body = "/api/v1/things", "/api/v1/things/drop", "application/json", `{"thing":"a"}`
 	full, read := "Bearer "+fullToken, "Bearer "+readToken
 	tests := []struct {
@@ -195,7 +195,7 @@ func TestTwoTokensAreNone(t *testing.T) {
 
 // The guard against web pages stands before the token: a page that has learned
 // one still gets nothing.
-func TestWebPagesAreRefusedFirst(t *testing.T) {
+func TestSEC61WebPagesAreRefusedFirst(t *testing.T) {
 	changed := 0
 	h := adminAPI(fullToken, "", &changed)
 	for name, edit := range map[string]func(*http.Request){
@@ -211,7 +211,7 @@ func TestWebPagesAreRefusedFirst(t *testing.T) {
 }
 
 // On the wire, where no client library tidies the path first.
-func TestNoWayOfWritingThePathGetsAround(t *testing.T) {
+func TestSEC61NoWayOfWritingThePathGetsAround(t *testing.T) {
 	changed := 0
 	server := httptest.NewServer(adminAPI(fullToken, "", &changed))
 	defer server.Close()

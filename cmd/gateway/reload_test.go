@@ -33,15 +33,23 @@ func (r *rig) rewrite(t testing.TB, replacements ...string) {
 	}
 }
 
-// order asks the admin server to change something, over a connection of its own.
+// order asks the admin server to change something.
 func (r *rig) order(t testing.TB, path, body string) answer {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+r.Admin+path, strings.NewReader(body))
+	return r.ask(t, http.MethodPost, path, body, func(http.Header) {})
+}
+
+// ask asks the admin server as an operator, over a connection of its own; edit
+// changes the fields of the request.
+func (r *rig) ask(t testing.TB, method, path, body string, edit func(http.Header)) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+r.Admin+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Header = http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + adminToken}}
-	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
+	edit(req.Header)
+	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: r.client.CheckRedirect}
 	resp, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)

@@ -81,3 +81,53 @@ func stuckRequest(t *testing.T, out *lockedBuffer) {
 		t.Fatal(err)
 	}
 }
+
+// SIGHUP has the gateway read its configuration again, and its audit file opened
+// anew.
+func TestHangupReloads(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file, log := filepath.Join(dir, "gateway.yaml"), filepath.Join(dir, "audit.log")
+	text := "version: 1\nserver: {address: \"127.0.0.1:0\", tls: {mode: none}, lame_duck: 0s}\nadmin: {address: \"127.0.0.1:0\"}\ntelemetry: {audit: {output: " + log + "}}\n"
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(text)
+	cmd, out := exec.CommandContext(t.Context(), buildGateway(t), "run", "-c", file), &lockedBuffer{}
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	says := func(message string, times int) func() bool {
+		return func() bool { return strings.Count(out.String(), message) >= times }
+	}
+	await(t, "the gateway serves", says(`"msg":"serving"`, 1))
+	hangUp := func() {
+		if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hangUp()
+	await(t, "a reload", says(`"msg":"configuration reloaded","trigger":"signal"`, 1))
+	write(text + "unknown: 1\n")
+	if err := os.Rename(log, log+".1"); err != nil {
+		t.Fatal(err)
+	}
+	hangUp()
+	await(t, "a reload is refused", says("the configuration cannot be used, the last one stays", 1))
+	await(t, "the audit file is there again", func() bool {
+		records, err := os.ReadFile(log)
+		return err == nil && strings.Contains(string(records), `"event":"reload"`)
+	})
+	write(text)
+	hangUp()
+	await(t, "another reload", says(`"msg":"configuration reloaded"`, 2))
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

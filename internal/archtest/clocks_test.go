@@ -15,6 +15,8 @@ import (
 // wallReadings names the files that take the wall clock's part of a time, or
 // make a time of numbers, and why that is right there.
 var wallReadings = map[string]string{
+	"auth/redisstore/store.go":           "instants to be shown, to the second",
+	"auth/uses.go":                       "instants to be shown, to the second",
 	"cache/conditional.go":               "RFC 9110 compares an answer's Date with its Last-Modified: both are the upstream's",
 	"cache/memory.go":                    "a start that monotonic time is added to",
 	"cache/redisstore/clock.go":          "Redis' clock, and monotonic differences from there",
@@ -29,6 +31,8 @@ var wallReadings = map[string]string{
 	"limiter/memory.go":                  "a start that monotonic time is added to",
 	"limiter/status.go":                  "the store's clock, to be shown",
 	"observability/metrics_certs.go":     "an expiry, to be shown",
+	"observability/metrics_config.go":    "an instant, to be shown",
+	"observability/metrics_key.go":       "an expiry, to be shown",
 	"observability/metrics_token.go":     "an expiry, to be shown",
 	"proxy/sanitize_watchdog.go":         "a deadline that has passed for certain",
 	"tokencache/historyfile.go":          "what a restart must not forget can only be dated by the wall clock",

@@ -13,7 +13,7 @@ import (
 
 const canary = "c4n4ry-0f-a-p4ssw0rd"
 
-func TestNoPrintedFormShowsTheText(t *testing.T) {
+func TestSEC61NoPrintedFormShowsTheText(t *testing.T) {
 	s := secret.New(canary)
 	type holder struct {
 		Password secret.Text
