@@ -1,0 +1,37 @@
+package observability_test
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"iqgateway/observability"
+)
+
+func TestCertificateMetrics(t *testing.T) {
+	m, err := observability.NewMetrics(observability.BuildInfo{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := time.Unix(1_900_000_000, 0)
+	states := func() []observability.CertificateState {
+		return []observability.CertificateState{{Certificate: "gw.test", NotAfter: end}}
+	}
+	if err := m.ObserveCertificates(states); err != nil {
+		t.Fatal(err)
+	}
+	m.CertificateLoaded(t.Context(), "acme", "failed")
+	m.CertificateLoaded(t.Context(), "acme", "failed")
+	(*observability.Metrics)(nil).CertificateLoaded(t.Context(), "acme", "failed")
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
+	for _, want := range []string{
+		`iqgw_tls_certificate_expiry_timestamp_seconds{certificate="gw.test"} 1.9e+09`,
+		`iqgw_tls_certificate_loads_total{outcome="failed",source="acme"} 2`,
+	} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("no %s", want)
+		}
+	}
+}
