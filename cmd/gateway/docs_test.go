@@ -78,6 +78,19 @@ func TestResilienceDocumentWorks(t *testing.T) {
 	runCommands(t, filepath.Join("docs", "resilience.md"), 13)
 }
 
+// So do those of reloads and keys.
+func TestOperationsDocumentWorks(t *testing.T) {
+	t.Parallel()
+	blocks := codeBlocks(t, filepath.Join("..", "..", "docs", "operations.md"), "yaml")
+	if len(blocks) < 2 {
+		t.Errorf("%d YAML blocks found", len(blocks))
+	}
+	for _, block := range blocks {
+		loads(t, "operations.md", block)
+	}
+	runCommands(t, filepath.Join("docs", "operations.md"), 9)
+}
+
 func loads(t *testing.T, name, block string) {
 	t.Helper()
 	_, _, err := config.Load(config.LoadOptions{Path: name, Data: []byte("version: 1\n" + block), Offline: true})
