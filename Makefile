@@ -86,6 +86,11 @@ resilience: deps ## every REL and chaos test, those of the gateway in the long f
 chaos: deps ## numbered writes through three gateways while everything breaks, the leak soak: the long form (100000 and 1000000)
 	cd test && $(GO) test -count=1 -v -p 1 -timeout 60m -run='^(TestChaos|TestREL34Soak)$$' ./chaos ./soak -long
 
+.PHONY: edge
+edge: deps ## certificates, TLS and strangers in the long form (all of testssl.sh, 10000 requests a second for 20 s, a release from nothing)
+	cd test && $(GO) test -count=1 -v -p 1 -timeout 30m ./acme
+	cd test && $(GO) test -count=1 -v -p 1 -timeout 30m ./tls ./flood ./supply -long
+
 .PHONY: sim
 sim: ## simulate the quota: 10000 random runs, the comparison with usual strategies, the plot in docs/
 	$(GO) test -count=1 -v -timeout 60m ./limiter/quotasim -long

@@ -161,7 +161,7 @@ func (s *stranger) connect(ctx context.Context) error {
 
 func (s *stranger) close() {
 	if s.conn != nil {
-		s.conn.Close()
+		_ = s.conn.Close() // nothing waits for it
 	}
 	s.conn = nil
 }
