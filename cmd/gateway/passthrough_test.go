@@ -100,9 +100,13 @@ func TestPassthrough(t *testing.T) {
 	if !strings.Contains(r.logs.String(), `"credential":"passthrough"`) {
 		t.Error("the access log does not name it")
 	}
+	me := r.do(t, http.MethodGet, "/-/me", "").want(t, http.StatusOK).text
+	if !strings.Contains(strings.Join(strings.Fields(me), ""), `"credentials":["passthrough"],"kind"`) {
+		t.Errorf("/-/me does not show its bucket: %s", me)
+	}
 	r.wantNowhere(t, token)
-	if strings.Contains(quotas, token) {
-		t.Error("the token shows in /api/v1/quotas")
+	if strings.Contains(quotas+me, token) {
+		t.Error("the token shows in /api/v1/quotas or /-/me")
 	}
 }
 

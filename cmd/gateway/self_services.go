@@ -57,7 +57,12 @@ func credentialsFor(c *auth.Caller, s *config.EffectiveService, now time.Time) [
 
 // quota describes a bucket if it counts requests of the caller.
 func (v *selfView) quota(caller string, b selfBucket, credentials []string, now time.Time) (quotaOfMine, bool) {
-	own := slices.DeleteFunc(slices.Clone(credentials), func(name string) bool { return !slices.Contains(b.Credentials, name) })
+	own := slices.DeleteFunc(slices.Clone(credentials), func(name string) bool {
+		if name == passthrough {
+			name = config.PassthroughOf(caller)
+		}
+		return !slices.Contains(b.Credentials, name)
+	})
 	seen, there := v.quotas.View(b.key, caller)
 	if len(own) == 0 || !there {
 		return quotaOfMine{}, false
