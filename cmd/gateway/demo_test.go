@@ -35,8 +35,8 @@ func TestDemo(t *testing.T) {
 		t.Errorf("the demo took %s", took)
 	}
 	lines := regexp.MustCompile(`(?m)curl .*$`).FindAllString(out.String(), -1)
-	if len(lines) != 8 {
-		t.Fatalf("%d curl lines, want 8:\n%s", len(lines), out.String())
+	if len(lines) != 9 {
+		t.Fatalf("%d curl lines, want 9:\n%s", len(lines), out.String())
 	}
 	shown := 0
 	for _, line := range lines {

@@ -58,6 +58,11 @@ func tour() []tourStep {
 			target: "/catalogs/v1/Companies(" + demoCompany + ")/Catalog/Items",
 			show:   showItems,
 		},
+		{
+			title: "The gateway says what you may do and what is left for you", method: http.MethodGet, accept: "application/json", want: http.StatusOK,
+			target: pathMe,
+			show:   showMe,
+		},
 	}
 }
 
@@ -151,6 +156,21 @@ func showItems(body []byte) (string, error) {
 		return "", fmt.Errorf("no item in %.100s", body)
 	}
 	return fmt.Sprintf("%d items", len(catalog.Items)), nil
+}
+
+func showMe(body []byte) (string, error) {
+	var me meDocument
+	if err := json.Unmarshal(body, &me); err != nil {
+		return "", err
+	}
+	for _, service := range me.Services {
+		for _, q := range service.Quotas {
+			if q.Known && q.Window > 0 {
+				return fmt.Sprintf("%s has %d of %d requests of %s left, for %.0f s", me.Caller, q.Remaining, q.Limit, service.Service, q.OpensIn), nil
+			}
+		}
+	}
+	return "", fmt.Errorf("nothing is known of any quota in %.100s", body)
 }
 
 func showCSV(body []byte) (string, error) {

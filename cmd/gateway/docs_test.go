@@ -78,6 +78,12 @@ func TestResilienceDocumentWorks(t *testing.T) {
 	runCommands(t, filepath.Join("docs", "resilience.md"), 13)
 }
 
+// So do those by which callers ask the gateway.
+func TestCallingDocumentWorks(t *testing.T) {
+	t.Parallel()
+	runCommands(t, filepath.Join("docs", "calling.md"), 7)
+}
+
 // So do those of reloads and keys.
 func TestOperationsDocumentWorks(t *testing.T) {
 	t.Parallel()
