@@ -15,6 +15,7 @@ import (
 // wallReadings names the files that take the wall clock's part of a time, or
 // make a time of numbers, and why that is right there.
 var wallReadings = map[string]string{
+	"auth/gatewaytoken.go":               "a token that every replica must judge alike is dated by the wall clock",
 	"auth/redisstore/store.go":           "instants to be shown, to the second",
 	"auth/uses.go":                       "instants to be shown, to the second",
 	"cache/conditional.go":               "RFC 9110 compares an answer's Date with its Last-Modified: both are the upstream's",
