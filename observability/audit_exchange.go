@@ -1,6 +1,7 @@
 package observability
 
 import (
+	"cmp"
 	"encoding/hex"
 	"net/http"
 	"strings"

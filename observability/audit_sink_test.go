@@ -103,7 +103,7 @@ func TestSEC62AuditIntoAPipe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer reader.Close()
+	defer func() { _ = reader.Close() }()
 	long := strings.Repeat("x", 1000)
 	for range 500 { // half a megabyte, where a pipe holds 64 KiB
 		a.Note(change(long))
