@@ -1,7 +1,6 @@
 package observability
 
 import (
-	"cmp"
 	"encoding/hex"
 	"net/http"
 	"strings"
