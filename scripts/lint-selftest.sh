@@ -5,13 +5,13 @@ set -euo pipefail
 dir=internal/archtest/testdata/banned
 found=$("$@" run --show-stats=false --output.text.print-issued-lines=false "./$dir" 2>&1 || true)
 missing=0
-while IFS=: read -r line text; do
+while IFS=: read -r file line text; do
   linter=${text##*want }
-  if ! grep -q "^$dir/banned.go:$line:.*($linter)" <<<"$found"; then
-    echo "line $line of $dir/banned.go: no finding of $linter: $text"
+  if ! grep -q "^$file:$line:.*($linter)" <<<"$found"; then
+    echo "$file:$line: no finding of $linter: $text"
     missing=1
   fi
-done < <(grep -n '// want ' "$dir/banned.go")
+done < <(grep -n '// want ' "$dir"/*.go)
 if [ "$missing" -ne 0 ]; then
   printf '%s\n' "$found"
   exit 1

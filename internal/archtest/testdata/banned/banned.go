@@ -25,6 +25,9 @@ func Use(r io.Reader, u *url.URL) {
 	_ = http.DefaultServeMux                            // want forbidigo
 	_ = http.ProxyFromEnvironment                       // want forbidigo
 	_, _ = http.Get(u.String())                         // want forbidigo
+	_, _ = http.Head(u.String())                        // want forbidigo
+	_, _ = http.Post(u.String(), "", nil)               // want forbidigo
+	_, _ = http.PostForm(u.String(), nil)               // want forbidigo
 	_ = httputil.NewSingleHostReverseProxy(u)           // want forbidigo
 	_ = &httputil.ReverseProxy{Director: nil}           // want staticcheck
 	_ = &tls.Config{InsecureSkipVerify: rand.Int() > 0} // want gosec
