@@ -214,7 +214,7 @@ func TestRefusalSaysWhatIsAllowed(t *testing.T) {
 		},
 		"nothing at all": {request("storefront", "rc/crm", "GET", "/"), []string{"nothing in this environment"}, "retail"},
 		"ended access is no right": {
-			request("storefront", "production/pricing", "GET", "/"), []string{"may not use pricing"}, "trial",
+			request("storefront", "production/pricing", "GET", "/"), []string{"may not use pricing", "Its access with trial ended at"}, "(trial)",
 		},
 		"which credentials": {request("many", "production/pricing", "GET", "/"), []string{"X-Gateway-Credential: one or three"}, "two"},
 		"foreign credential": {
