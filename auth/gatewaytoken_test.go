@@ -3,8 +3,9 @@ package auth
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -196,22 +197,27 @@ func TestSigningKeySize(t *testing.T) {
 func FuzzGatewayToken(f *testing.F) {
 	tokens := newTokens(f, tokenKey(1), testCallers())
 	good := tokens.mustIssue(f, "storefront", "sf-1", useAccess, noon())
-	issued := []string{good, tokens.mustIssue(f, "storefront", "sf-1", useRefresh, noon())}
-	for _, text := range append(issued, "", gatewayTokenHeader, gatewayTokenHeader+"e30.", good[:len(good)-1], good+"A") {
+	refresh := tokens.mustIssue(f, "storefront", "sf-1", useRefresh, noon())
+	for _, text := range []string{good, refresh, "", gatewayTokenHeader, gatewayTokenHeader + "e30.", good[:len(good)-1], good + "A"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if _, reason := tokens.check(text, useAccess, noon()); reason == "" && !sameToken(text, issued) {
+		if _, reason := tokens.check(text, useAccess, noon()); reason == "" && !isSigned(text, tokenKey(1)) {
 			t.Errorf("accepted %q", text)
 		}
 	})
 }
 
-// sameToken: the last letter of a signature has bits that mean nothing.
-func sameToken(text string, issued []string) bool {
-	return slices.ContainsFunc(issued, func(one string) bool {
-		return len(text) == len(one) && text[:len(text)-1] == one[:len(one)-1]
-	})
+// isSigned recomputes a signature, without the library.
+func isSigned(text string, key []byte) bool {
+	at := strings.LastIndexByte(text, '.')
+	if at < 0 {
+		return false
+	}
+	signature, err := base64.RawURLEncoding.DecodeString(text[at+1:])
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(text[:at]))
+	return err == nil && hmac.Equal(signature, mac.Sum(nil))
 }
 
 func BenchmarkGatewayToken(b *testing.B) {
