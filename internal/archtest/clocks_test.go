@@ -34,6 +34,7 @@ var wallReadings = map[string]string{
 	"observability/metrics_certs.go":     "an expiry, to be shown",
 	"observability/metrics_config.go":    "an instant, to be shown",
 	"observability/metrics_key.go":       "an expiry, to be shown",
+	"observability/metrics_auth.go":      "a gauge of when the keys of a JWT issuer were fetched, by the clock of whoever reads it",
 	"observability/metrics_token.go":     "an expiry, to be shown",
 	"proxy/sanitize_watchdog.go":         "a deadline that has passed for certain",
 	"tokencache/historyfile.go":          "what a restart must not forget can only be dated by the wall clock",
