@@ -96,6 +96,7 @@ func recordedDetail(p *exchange.Problem) string {
 	switch p.Type {
 	case exchange.UnknownService, exchange.EnvironmentAmbiguous, exchange.UnknownHost, exchange.MalformedRequest:
 		return ""
+	default:
 	}
 	if len(p.Detail) > maxRecordedDetail {
 		return strings.ToValidUTF8(p.Detail[:maxRecordedDetail], "") + "…"
