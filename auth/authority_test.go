@@ -122,8 +122,8 @@ func (a *authority) pool() *x509.CertPool {
 	return pool
 }
 
-// roots are what [AuthenticateOptions] wants.
-func roots(all ...*authority) func() []*x509.Certificate {
+// believed are what [AuthenticateOptions] wants.
+func believed(all ...*authority) func() []*x509.Certificate {
 	return func() []*x509.Certificate {
 		var certs []*x509.Certificate
 		for _, a := range all {

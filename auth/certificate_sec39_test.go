@@ -103,7 +103,7 @@ type sec39Row struct {
 // pass, alone and beside a good key: it never falls through to that key.
 func TestSEC39OnlyTheMappedNamePasses(t *testing.T) {
 	ca := newAuthority(t, "clients")
-	server := mtlsServer(t, AuthenticateOptions{Callers: certified(), ClientRoots: roots(ca)}, ca.pool())
+	server := mtlsServer(t, AuthenticateOptions{Callers: certified(), ClientRoots: believed(ca)}, ca.pool())
 	for _, row := range append(sec39Names(ca), sec39Chains(t, ca)...) {
 		t.Run(row.name, func(t *testing.T) {
 			status, text, header := call(t, server, &row.cert, "")
@@ -254,7 +254,7 @@ func signedByLeaf(t *testing.T, ca *authority) tls.Certificate {
 // the answer ends it, so that the caller can come back with a better one.
 func TestSEC39OpenConnections(t *testing.T) {
 	ca, other := newAuthority(t, "clients"), newAuthority(t, "next")
-	now, trusted := time.Now(), roots(ca)
+	now, trusted := time.Now(), believed(ca)
 	o := AuthenticateOptions{
 		Callers: certified(), Now: func() time.Time { return now },
 		ClientRoots: func() []*x509.Certificate { return trusted() },
@@ -262,11 +262,11 @@ func TestSEC39OpenConnections(t *testing.T) {
 	cert := ca.client(leaf{uris: []string{shopID}})
 	for name, change := range map[string]func(){
 		"the certificate has ended": func() { now = time.Now().Add(2 * time.Hour) },
-		"the root was replaced":     func() { trusted = roots(other) },
-		"no root is left":           func() { trusted = roots() },
+		"the root was replaced":     func() { trusted = believed(other) },
+		"no root is left":           func() { trusted = believed() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			now, trusted = time.Now(), roots(ca)
+			now, trusted = time.Now(), believed(ca)
 			server := mtlsServer(t, o, ca.pool())
 			client := dialWith(server, &cert)
 			defer client.CloseIdleConnections()
@@ -278,7 +278,7 @@ func TestSEC39OpenConnections(t *testing.T) {
 			if resp.StatusCode != http.StatusUnauthorized || !strings.Contains(resp.Header.Get("X-Refused"), shopID) {
 				t.Errorf("%s, refused: %q", resp.Status, resp.Header.Get("X-Refused"))
 			}
-			now, trusted = time.Now(), roots(ca)
+			now, trusted = time.Now(), believed(ca)
 			if resp := get(t, client, server.URL); resp.StatusCode != http.StatusOK {
 				t.Errorf("on another connection: %s", resp.Status)
 			}
@@ -290,7 +290,7 @@ func TestSEC39OpenConnections(t *testing.T) {
 func TestCertificateRenewedInTime(t *testing.T) {
 	ca := newAuthority(t, "clients")
 	now := time.Now()
-	server := mtlsServer(t, AuthenticateOptions{Callers: certified(), ClientRoots: roots(ca), Now: func() time.Time { return now }}, ca.pool())
+	server := mtlsServer(t, AuthenticateOptions{Callers: certified(), ClientRoots: believed(ca), Now: func() time.Time { return now }}, ca.pool())
 	cert := ca.client(leaf{uris: []string{shopID}})
 	issued := 0
 	client := dialWith(server, &cert)
@@ -336,7 +336,7 @@ func get(t *testing.T, client *http.Client, url string) *http.Response {
 // What the handshake would let through if it did not look: the stage looks.
 func TestSEC39WithoutTheHandshakesHelp(t *testing.T) {
 	ca := newAuthority(t, "clients")
-	method := newCertificates(certified(), roots(ca))
+	method := newCertificates(certified(), believed(ca))
 	parse := func(c tls.Certificate) *x509.Certificate {
 		cert, err := x509.ParseCertificate(c.Certificate[0])
 		if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"iqgateway/internal/roots"
 )
 
 const (
@@ -97,18 +98,12 @@ func (s KeySource) roots() (*x509.CertPool, error) {
 	if s.RootsFile == "" {
 		return nil, nil //nolint:nilnil // nil is what crypto/tls takes for the system's
 	}
-	pem, err := os.ReadFile(s.RootsFile)
+	pool, err := roots.ReadFile(s.RootsFile)
 	if err != nil {
 		return nil, fmt.Errorf("ca_file: %w", err)
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("ca_file: %w in %s", errNoCertificate, s.RootsFile)
-	}
 	return pool, nil
 }
-
-var errNoCertificate = errors.New("there is no PEM certificate")
 
 // maxAge reads Cache-Control (RFC 9111 section 5.2.2.1); 0 = it does not say.
 func maxAge(h http.Header) time.Duration {

@@ -103,14 +103,20 @@ func TestKeySetFetchTrust(t *testing.T) {
 	}
 }
 
-// A file that is missing, or holds no certificate, is no reason to trust
+// A file that is missing, cut, or holds no certificate is no reason to trust
 // everybody: the configuration is refused.
 func TestKeySetsRefuseBadFiles(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "empty.crt")
 	if err := os.WriteFile(empty, []byte("no PEM"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for file, want := range map[string]string{empty: "no PEM certificate", filepath.Join(t.TempDir(), "none"): "no such file"} {
+	half := filepath.Join(t.TempDir(), "half.crt")
+	if err := os.WriteFile(half, []byte("-----BEGIN CERTIFICATE-----\nMIIB"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{
+		empty: "no PEM certificate", half: "certificates begin in it", filepath.Join(t.TempDir(), "none"): "no such file",
+	} {
 		sets := NewKeySets(KeySetHooks{})
 		_, err := sets.Use([]Issuer{{Name: cluster, Keys: KeySource{URL: "https://127.0.0.1:1", RootsFile: file}}})
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), cluster) {

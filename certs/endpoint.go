@@ -2,12 +2,9 @@ package certs
 
 import (
 	"crypto/tls"
-	"errors"
 	"sync"
 	"sync/atomic"
 )
-
-var errNoCertificate = errors.New("it holds no PEM certificate")
 
 // EndpointOptions configure [NewEndpoint].
 type EndpointOptions struct {

@@ -1,8 +1,8 @@
 package certs
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -69,16 +69,14 @@ func readFile(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer file.Close() //nolint:errcheck // it was only read
-	data := make([]byte, maxFile+1)
-	n, err := io.ReadFull(file, data)
-	switch {
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return data[:n:n], nil
-	case err != nil:
+	var data bytes.Buffer
+	if _, err := data.ReadFrom(io.LimitReader(file, maxFile+1)); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
-	default:
+	}
+	if data.Len() > maxFile {
 		return nil, fmt.Errorf("%s is longer than %d bytes", name, maxFile)
 	}
+	return data.Bytes(), nil
 }
 
 // every calls look until ctx ends.

@@ -18,6 +18,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"iqgateway/internal/roots"
 )
 
 const (
@@ -98,7 +100,7 @@ func LocalCA(dir string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := ParseRoots(data)
+	list, err := roots.Parse(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, caCertFile), err)
 	}

@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"fmt"
 	"time"
+
+	"iqgateway/internal/roots"
 )
 
 // Pair names the files of one certificate chain and its key, both PEM.
@@ -49,7 +51,7 @@ func (p *pair) fresh(now time.Time) (*tls.Certificate, [sha256.Size]byte, error)
 	}
 	c, err := tls.X509KeyPair(data[0], data[1])
 	if err == nil {
-		err = whole(data[0], len(c.Certificate)) // half a chain would fit its key
+		err = roots.Whole(data[0], len(c.Certificate)) // half a chain would fit its key
 	}
 	if err != nil {
 		return nil, none, fmt.Errorf("certificate %s with key %s: %w", p.CertFile, p.KeyFile, err)

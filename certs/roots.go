@@ -1,15 +1,15 @@
 package certs
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"iqgateway/internal/roots"
 )
 
 // RootsOptions configure [NewRoots].
@@ -108,7 +108,7 @@ func (r *Roots) read() (*rootSet, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := ParseRoots(data[0])
+	list, err := roots.Parse(data[0])
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.options.File, err)
 	}
@@ -125,33 +125,4 @@ func (s *rootSet) subjects() []string {
 		names[i] = c.Subject.String()
 	}
 	return names
-}
-
-// ParseRoots returns the certificates of a PEM file; at least one, and each
-// readable: half a file would silently shut clients out.
-func ParseRoots(data []byte) ([]*x509.Certificate, error) {
-	var list []*x509.Certificate
-	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type != "CERTIFICATE" {
-			continue
-		}
-		c, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("certificate %d of the file: %w", len(list)+1, err)
-		}
-		list = append(list, c)
-	}
-	if len(list) == 0 {
-		return nil, errNoCertificate
-	}
-	return list, whole(data, len(list))
-}
-
-// whole refuses a file that begins more certificates than it holds: it is being
-// written, and pem.Decode passes over what is cut.
-func whole(data []byte, certificates int) error {
-	if begun := bytes.Count(data, []byte("-----BEGIN CERTIFICATE-----")); begun != certificates {
-		return fmt.Errorf("%d certificates begin in it, and %d are whole", begun, certificates)
-	}
-	return nil
 }

@@ -2,12 +2,11 @@ package proxy
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
 
+	"iqgateway/internal/roots"
 	"iqgateway/internal/secret"
 )
 
@@ -60,9 +59,9 @@ func (p TrustPEM) trusted() (*trusted, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	made := &trusted{config: c}
 	if p.Roots != "" {
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM([]byte(p.Roots)) {
-			return nil, errors.New("upstream_tls.ca_file: no certificate found; it must hold PEM certificates")
+		var err error
+		if c.RootCAs, err = roots.Pool([]byte(p.Roots)); err != nil {
+			return nil, fmt.Errorf("upstream_tls.ca_file: %w", err)
 		}
 	}
 	if p.Certificate == "" && p.Key.IsZero() {

@@ -233,6 +233,7 @@ func TestTrustThatCannotWork(t *testing.T) {
 		want string
 	}{
 		"roots":       {proxy.TrustPEM{Roots: "nonsense"}, "ca_file"},
+		"half roots":  {proxy.TrustPEM{Roots: ours.PEM + ours.PEM[:200]}, "ca_file: 2 certificates begin in it, and 1 are whole"},
 		"certificate": {proxy.TrustPEM{Certificate: "x", Key: secret.New("CAN_PW")}, "cert_file"},
 		"key alone":   {proxy.TrustPEM{Key: good.Key}, "cert_file"},
 		"no key":      {proxy.TrustPEM{Certificate: good.Certificate}, "key_file"},

@@ -2,16 +2,16 @@ package main
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"iqgateway/internal/roots"
 )
 
 // adminFlags are the flags of every command that asks a running gateway. The
@@ -81,13 +81,9 @@ func loopback(host string) bool {
 func (f *adminFlags) tlsConfig() (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	if f.ca != "" {
-		pem, err := os.ReadFile(f.ca)
-		if err != nil {
+		var err error
+		if c.RootCAs, err = roots.ReadFile(f.ca); err != nil {
 			return nil, fmt.Errorf("--admin-ca: %w", err)
-		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("--admin-ca: %s holds no PEM certificate", f.ca)
 		}
 	}
 	if (f.cert == "") != (f.key == "") {

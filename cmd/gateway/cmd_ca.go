@@ -12,8 +12,6 @@ import (
 	"iqgateway/config"
 )
 
-const tlsSelfSigned = "self_signed"
-
 func (p program) caCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ca",

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"encoding/pem"
@@ -268,6 +269,10 @@ func TestTokensOverTLS(t *testing.T) {
 	if err := os.WriteFile(ca, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	half := filepath.Join(t.TempDir(), "half.pem")
+	if err := os.WriteFile(half, append(bytes.Clone(text), text[:200]...), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	env := []string{envAdminToken + "=" + adminToken}
 	for name, tt := range map[string]struct {
 		args []string
@@ -280,6 +285,7 @@ func TestTokensOverTLS(t *testing.T) {
 		"plain":           {[]string{"--admin-address", address}, exitFailure, "--admin-address https://"},
 		"contradiction":   {[]string{"--admin-address", "http://" + address, "--admin-ca", ca}, exitUsage, "https://"},
 		"no certificates": {[]string{"--admin-address", address, "--admin-ca", os.DevNull}, exitUsage, "no PEM"},
+		"half a file":     {[]string{"--admin-address", address, "--admin-ca", half}, exitUsage, "2 certificates begin in it"},
 	} {
 		code, out, errs := command(t, env, append([]string{"token", "list"}, tt.args...)...)
 		if code != tt.code || !strings.Contains(out+errs, tt.want) {

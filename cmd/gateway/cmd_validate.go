@@ -59,7 +59,7 @@ func buildOnce(ctx context.Context, cfg *config.Config) error {
 	}
 	g := &gateway{cfg: cfg, log: st.log, stores: st}
 	defer g.close(ctx)
-	if cfg.Server.TLS.Mode != "self_signed" {
+	if cfg.Server.TLS.Mode != tlsSelfSigned {
 		if _, _, err := g.serverTLS(); err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +19,7 @@ import (
 	"iqgateway/auth"
 	"iqgateway/config"
 	"iqgateway/internal/iqsim"
+	"iqgateway/internal/roots"
 	"iqgateway/observability"
 )
 
@@ -215,12 +215,12 @@ Press Ctrl-C to end.
 }
 
 func demoClient(caPEM []byte) (*http.Client, error) {
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(caPEM) {
-		return nil, errors.New("demo: the certificate authority cannot be read")
+	pool, err := roots.Pool(caPEM)
+	if err != nil {
+		return nil, fmt.Errorf("demo: the certificate authority: %w", err)
 	}
 	return &http.Client{
 		Timeout:   30 * time.Second,
-		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true},
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true},
 	}, nil
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -14,14 +13,16 @@ import (
 	"iqgateway/certs"
 	certstore "iqgateway/certs/redisstore"
 	"iqgateway/config"
+	"iqgateway/internal/roots"
 	"iqgateway/internal/steady"
 )
 
 // The modes of server.tls.
 const (
-	tlsFiles = "files"
-	tlsACME  = "acme"
-	tlsNone  = "none"
+	tlsFiles      = "files"
+	tlsACME       = "acme"
+	tlsSelfSigned = "self_signed"
+	tlsNone       = "none"
 )
 
 // certificates are those of the process, and what keeps them renewed. They
@@ -141,9 +142,11 @@ func (g *gateway) openSource() error {
 	case tlsACME:
 		c.acme, err = g.newACME(t.ACME)
 		c.server = c.acme
-	default:
+	case tlsSelfSigned:
 		g.local, err = certs.NewLocal(certs.LocalOptions{Dir: g.caDir(), Names: g.certificateNames()})
 		c.server = g.local
+	default:
+		err = fmt.Errorf("server.tls.mode %q is none of this program", t.Mode)
 	}
 	return err
 }
@@ -173,17 +176,9 @@ func acmeRoots(a config.ACME) (*x509.CertPool, error) {
 	if a.CARootFile == "" {
 		return nil, nil //nolint:nilnil // the system's are a setting, not a failure
 	}
-	data, err := os.ReadFile(string(a.CARootFile))
+	pool, err := roots.ReadFile(string(a.CARootFile))
 	if err != nil {
 		return nil, fmt.Errorf("server.tls.acme.ca_root_file: %w", err)
-	}
-	list, err := certs.ParseRoots(data)
-	if err != nil {
-		return nil, fmt.Errorf("server.tls.acme.ca_root_file: %s: %w", a.CARootFile, err)
-	}
-	pool := x509.NewCertPool()
-	for _, c := range list {
-		pool.AddCert(c)
 	}
 	return pool, nil
 }

@@ -3,17 +3,16 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 	"sync"
 	"time"
 
 	"iqgateway/config"
 	"iqgateway/internal/redisconn"
+	"iqgateway/internal/roots"
 	"iqgateway/internal/secret"
 	"iqgateway/internal/steady"
 )
@@ -101,13 +100,9 @@ func redisTLS(t config.RedisTLS) (*tls.Config, error) {
 	if t.CAFile == "" {
 		return c, nil
 	}
-	pem, err := os.ReadFile(string(t.CAFile))
-	if err != nil {
+	var err error
+	if c.RootCAs, err = roots.ReadFile(string(t.CAFile)); err != nil {
 		return nil, fmt.Errorf("ca_file: %w", err)
-	}
-	c.RootCAs = x509.NewCertPool()
-	if !c.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("ca_file: %s holds no PEM certificate", t.CAFile)
 	}
 	return c, nil
 }

@@ -134,7 +134,7 @@ func TestUpstreamTrustThatCannotWork(t *testing.T) {
 		"missing pair":  {func(f *config.UpstreamTLS) { f.KeyFile = at("none") }, []string{"upstream_tls.key_file", "no such file"}},
 		"empty":         {func(f *config.UpstreamTLS) { f.CertFile = at("empty") }, []string{"upstream_tls.cert_file", "is empty"}},
 		"another's key": {func(f *config.UpstreamTLS) { f.KeyFile = at("two.key") }, []string{"cert_file and key_file", "does not match", "two.key"}},
-		"a key as root": {func(f *config.UpstreamTLS) { f.CAFile = at("one.key") }, []string{"ca_file", "no certificate"}},
+		"a key as root": {func(f *config.UpstreamTLS) { f.CAFile = at("one.key") }, []string{"ca_file", "no PEM certificate"}},
 		"a folder":      {func(f *config.UpstreamTLS) { f.CAFile = config.File(dir) }, []string{"upstream_tls.ca_file", "directory"}},
 	} {
 		files := good
