@@ -1,8 +1,6 @@
 module iqgateway
 
-go 1.26.0
-
-toolchain go1.27.4
+go 1.27.4
 
 require (
 	github.com/caddyserver/certmagic v0.25.6

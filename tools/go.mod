@@ -1,8 +1,6 @@
 module iqgateway/tools
 
-go 1.26.0
-
-toolchain go1.27.4
+go 1.27.4
 
 tool (
 	github.com/golangci/golangci-lint/v2/cmd/golangci-lint

@@ -1,6 +1,7 @@
 package archtest_test
 
 import (
+	"go/version"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +18,26 @@ func TestDirectDependenciesStayFew(t *testing.T) {
 	direct := directDependencies(string(data))
 	if direct == 0 || direct > maxDirectDependencies {
 		t.Errorf("%d direct dependencies, want 1 to %d", direct, maxDirectDependencies)
+	}
+}
+
+// HTTP/2 above connections of our own began with Go 1.27: what an older one builds
+// answers it with HTTP/1.1. A toolchain line would be a suggestion only.
+func TestGoLinesRequireTheToolchain(t *testing.T) {
+	lines := map[string]string{}
+	for _, module := range []string{".", "test", "tools"} {
+		data, err := os.ReadFile(filepath.Join(root(t), module, "go.mod"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(data)) {
+			if v, ok := strings.CutPrefix(line, "go "); ok {
+				lines[module] = "go" + strings.TrimSpace(v)
+			}
+		}
+		if v := lines[module]; version.Compare(v, "go1.27.4") < 0 || v != lines["."] {
+			t.Errorf("%s/go.mod requires %q, the product %q, and at least go1.27.4 is needed", module, v, lines["."])
+		}
 	}
 }
 
