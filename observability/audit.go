@@ -10,6 +10,9 @@ import (
 const (
 	// maxAuditQueue bounds the records that wait to be written.
 	maxAuditQueue = 4096
+	// auditReserve is how many of these places are for changes alone: nobody is
+	// to push an operator's out of the log.
+	auditReserve = 512
 	// auditTick is how often is looked for what is due: counts of what was
 	// suppressed, and a file that was moved away.
 	auditTick = time.Second
@@ -58,7 +61,7 @@ type Audit struct {
 	mu     sync.Mutex
 	seq    uint64
 	queue  []AuditRecord
-	limits map[string]*auditLimit
+	limits map[auditKind]*auditLimit
 	told   time.Time // when the last summary was
 }
 
@@ -75,13 +78,13 @@ func NewAudit(o AuditOptions) (*Audit, error) {
 		return nil, errors.New("audit: allowed is none of summary, each, none")
 	}
 	return &Audit{
-		options: o, told: o.Now(), limits: map[string]*auditLimit{},
+		options: o, told: o.Now(), limits: map[auditKind]*auditLimit{},
 		wake: make(chan struct{}, 1), reopen: make(chan struct{}, 1),
 	}, nil
 }
 
 // Note adds a record. Its number, time and replica are set here. Refusals and
-// failures are bounded for each reason, the others are not. It never waits.
+// failures are bounded for each reason and caller, the others are not. It never waits.
 func (a *Audit) Note(r AuditRecord) {
 	if a == nil {
 		return
@@ -100,7 +103,11 @@ func (a *Audit) Note(r AuditRecord) {
 // lock.
 func (a *Audit) add(r AuditRecord, now time.Time) (lost int) {
 	a.seq++
-	if len(a.queue) >= maxAuditQueue {
+	places := maxAuditQueue
+	if !r.changes() {
+		places -= auditReserve
+	}
+	if len(a.queue) >= places {
 		return 1
 	}
 	r.Seq, r.Time, r.Log, r.Replica = a.seq, now.UTC(), "audit", a.options.Replica

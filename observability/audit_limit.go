@@ -3,36 +3,40 @@ package observability
 import "time"
 
 const (
-	// maxAuditRate is how many refusals of one reason are written in a second.
+	// maxAuditRate is how many refusals of one kind are written in a second.
 	maxAuditRate = 100
-	// maxAuditReasons bounds the reasons that are counted apart.
-	maxAuditReasons = 256
+	// maxAuditKinds bounds the kinds that are counted apart in a second; more
+	// than that share one count.
+	maxAuditKinds = 1024
 )
 
-// auditLimit counts the records of one reason.
+// auditKind is what refusals have in common that are counted together: a caller
+// that floods the log hides no other one. Strangers share a kind.
+type auditKind struct{ event, result, reason, caller string }
+
+// auditLimit counts the records of one kind.
 type auditLimit struct {
-	event, result, reason string
-	began                 time.Time // the second that is counted
-	written               int
-	suppressed            int64
+	began      time.Time // the second that is counted
+	written    int
+	suppressed int64
 }
 
 // admit reports whether a refusal may be written, and queues what is due of its
-// reason's last second. The caller holds the lock.
+// kind's last second. The caller holds the lock.
 func (a *Audit) admit(r *AuditRecord, now time.Time, lost *int) bool {
-	key := r.Event + " " + r.Result + " " + r.Reason
-	l := a.limits[key]
+	kind := auditKind{r.Event, r.Result, r.Reason, r.Caller}
+	l := a.limits[kind]
 	if l == nil {
-		if len(a.limits) >= maxAuditReasons {
-			key = r.Event + " " + r.Result
+		if len(a.limits) >= maxAuditKinds {
+			kind = auditKind{event: r.Event, result: r.Result}
 		}
-		if l = a.limits[key]; l == nil {
-			l = &auditLimit{event: r.Event, result: r.Result, reason: r.Reason, began: now}
-			a.limits[key] = l
+		if l = a.limits[kind]; l == nil {
+			l = &auditLimit{began: now}
+			a.limits[kind] = l
 		}
 	}
 	if now.Sub(l.began) >= time.Second {
-		*lost += a.closeLimit(l, now)
+		*lost += a.closeLimit(kind, l, now)
 		l.began, l.written = now, 0
 	}
 	if l.written >= maxAuditRate {
@@ -44,21 +48,21 @@ func (a *Audit) admit(r *AuditRecord, now time.Time, lost *int) bool {
 }
 
 // closeLimit queues the record of those that were suppressed.
-func (a *Audit) closeLimit(l *auditLimit, now time.Time) (lost int) {
+func (a *Audit) closeLimit(k auditKind, l *auditLimit, now time.Time) (lost int) {
 	if l.suppressed == 0 {
 		return 0
 	}
-	r := AuditRecord{Event: l.event, Result: l.result, Reason: l.reason, Suppressed: l.suppressed, Since: l.began.UTC()}
+	r := AuditRecord{Event: k.event, Result: k.result, Reason: k.reason, Caller: k.caller, Suppressed: l.suppressed, Since: l.began.UTC()}
 	l.suppressed = 0
 	return a.add(r, now)
 }
 
 // expire closes the seconds that are over, at the end all.
 func (a *Audit) expire(now time.Time, end bool) (lost int) {
-	for key, l := range a.limits {
+	for kind, l := range a.limits {
 		if end || now.Sub(l.began) >= time.Second {
-			lost += a.closeLimit(l, now)
-			delete(a.limits, key)
+			lost += a.closeLimit(kind, l, now)
+			delete(a.limits, kind)
 		}
 	}
 	return lost

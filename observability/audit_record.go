@@ -60,6 +60,17 @@ type AuditRecord struct {
 	Peer       string    `json:"peer,omitempty"`
 }
 
+// changes reports whether the record tells of a change of what the gateway does,
+// or of one that has failed.
+func (r *AuditRecord) changes() bool {
+	switch r.Event {
+	case AuditAdmin, AuditCommand, AuditReload, AuditRotation:
+		return r.Result == AuditChanged || r.Result == AuditFailed
+	default:
+		return false
+	}
+}
+
 // appendLine appends the record as one line of JSON.
 func (r *AuditRecord) appendLine(b []byte) []byte {
 	for _, text := range []*string{

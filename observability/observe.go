@@ -163,7 +163,7 @@ func (s *observation) finish(r *http.Request) {
 	s.options.Metrics.exchangeEnds(r, s.ex, s.status(r), s.outcome(r), duration)
 	s.log.write(s, r, end, duration)
 	s.options.Audit.exchanged(r, s.ex, s.status(r))
-	if s.options.Recent != nil && !hides(s.ex) {
+	if s.options.Recent != nil && !s.ex.Self { // an answer is not to displace what it is about
 		rec := s.record(r, duration)
 		s.options.Recent.add(&rec)
 	}

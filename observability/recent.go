@@ -1,14 +1,11 @@
 package observability
 
-import (
-	"sync"
-
-	"iqgateway/internal/exchange"
-)
+import "sync"
 
 // How many exchanges a replica remembers: the newest ones, and of those that
-// they displace the last that failed, were refused or slow. What nobody is known
-// to have sent has a place of its own, so that a flood of it displaces nothing.
+// they displace the last that failed, were refused or slow, of each caller some.
+// What nobody is known to have sent has a place of its own, so that a flood of it
+// displaces nothing.
 const (
 	recentShards    = 16
 	recentNewest    = 4096 / recentShards
@@ -87,6 +84,10 @@ func (r *Recent) shard(id string) *recentShard {
 	return &r.shards[h%recentShards]
 }
 
+// recentParts is the part of a full ring of what was kept, a quarter, above which
+// a caller's next record displaces its own oldest, not another's.
+const recentParts = 4
+
 // recentRing holds the last records that were put into it, bounded by number and
 // by the size of their texts.
 type recentRing struct {
@@ -103,35 +104,79 @@ func newRecentRing(slots, text int) recentRing {
 // push copies rec into the ring. What has to go and is worth it goes into kept.
 func (r *recentRing) push(rec *Record, kept *recentRing) {
 	size := rec.textSize()
-	for r.n == len(r.slots) || r.n > 0 && r.held+size > r.budget {
-		r.drop(kept)
+	for r.full(size) {
+		if old := r.at(0); kept != nil && old.noteworthy() {
+			kept.keep(old)
+		}
+		r.drop()
 	}
-	r.slots[(r.first+r.n)%len(r.slots)] = *rec
+	r.add(rec, size)
+}
+
+// keep is push where a caller that has more than its part makes room itself.
+func (r *recentRing) keep(rec *Record) {
+	size := rec.textSize()
+	for r.full(size) {
+		if own, over := r.of(rec.Caller.Name); over {
+			r.bringForward(own)
+		}
+		r.drop()
+	}
+	r.add(rec, size)
+}
+
+func (r *recentRing) full(size int) bool {
+	return r.n == len(r.slots) || r.n > 0 && r.held+size > r.budget
+}
+
+func (r *recentRing) add(rec *Record, size int) {
+	*r.at(r.n) = *rec
 	r.n++
 	r.held += size
 }
 
 // drop takes the oldest one out.
-func (r *recentRing) drop(kept *recentRing) {
-	old := &r.slots[r.first]
-	if kept != nil && old.noteworthy() {
-		kept.push(old, nil)
-	}
+func (r *recentRing) drop() {
+	old := r.at(0)
 	r.held -= old.textSize()
 	*old = Record{} // its texts are free
 	r.first = (r.first + 1) % len(r.slots)
 	r.n--
 }
 
+// of finds the oldest record of a caller, and whether the caller has more than
+// its part.
+func (r *recentRing) of(caller string) (oldest int, over bool) {
+	n, held := 0, 0
+	for i := range r.n {
+		if rec := r.at(i); rec.Caller.Name == caller {
+			if n == 0 {
+				oldest = i
+			}
+			n++
+			held += rec.textSize()
+		}
+	}
+	return oldest, n > 0 && (n >= len(r.slots)/recentParts || held >= r.budget/recentParts)
+}
+
+// bringForward makes the record at i the oldest; the others keep their order.
+func (r *recentRing) bringForward(i int) {
+	rec := *r.at(i)
+	for ; i > 0; i-- {
+		*r.at(i) = *r.at(i - 1)
+	}
+	*r.at(0) = rec
+}
+
+// at returns the place of the i-th oldest record.
+func (r *recentRing) at(i int) *Record { return &r.slots[(r.first+i)%len(r.slots)] }
+
 func (r *recentRing) find(id string) *Record {
 	for i := range r.n {
-		if rec := &r.slots[(r.first+i)%len(r.slots)]; rec.ID == id {
+		if rec := r.at(i); rec.ID == id {
 			return rec
 		}
 	}
 	return nil
 }
-
-// hides reports whether an exchange is not to be remembered: it only asked the
-// gateway about itself, and the answer is not to displace what it is about.
-func hides(ex *exchange.Exchange) bool { return ex.Target != nil && ex.Target.Service == "" }

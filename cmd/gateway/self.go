@@ -41,6 +41,7 @@ func (s selfService) stage(limit func(http.Handler) http.Handler) func(http.Hand
 				return
 			}
 			ex.SetTarget(exchange.Target{Route: selfRoute(path), Path: path})
+			ex.Self = true
 			own.ServeHTTP(w, r)
 		})
 	}

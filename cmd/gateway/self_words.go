@@ -44,7 +44,10 @@ func callerWords(r observability.Record) string {
 }
 
 func routeWords(r observability.Record) string {
-	if r.Service == "" {
+	switch {
+	case r.Service == "" && r.Route != "":
+		return r.Route + ", which the gateway answers itself"
+	case r.Service == "":
 		return "no service was found for it"
 	}
 	return fmt.Sprintf("%s in %s, as %s (called by its %s form)", r.Service, r.Environment, r.Route, r.Form)

@@ -51,6 +51,7 @@ type Exchange struct {
 	Own        Authorizer // the upstream token that the caller brought itself; nil = none, or none is used
 	Class      string     // interactive, batch or background; set by authorize
 	NoWait     bool       // X-Gateway-Wait: 0: refuse rather than wait for quota
+	Self       bool       // it asks the gateway about itself, and is not remembered
 
 	Attempts       int      // requests sent upstream
 	MaxAttempts    int      // how many Attempts may become; 0 = no bound
