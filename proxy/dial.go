@@ -30,13 +30,13 @@ type dialer struct {
 // egress proxy in front of it). resolver, when set, is a DNS server's
 // host:port that is asked instead of the system's.
 func newDialer(target *url.URL, resolver string, timeout time.Duration) *dialer {
-	policy := addressPolicy{loopback: isLoopbackHost(target.Hostname())}
-	d := &dialer{destination: hostPort(target), host: target.Hostname(), policy: policy}
+	d := &dialer{destination: hostPort(target), host: target.Hostname()}
+	d.policy.loopback = isLoopbackHost(target.Hostname())
 	d.dialer = net.Dialer{
 		Timeout:         timeout,
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: keepAlive, Interval: keepAlive},
 		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
-			return checkDialled(address, policy)
+			return checkDialled(address, d.policy)
 		},
 	}
 	if resolver != "" {

@@ -22,6 +22,9 @@ type addressPolicy struct {
 	// loopback is set when the configured host itself is a loopback name or
 	// address: only then may its name lead back to this machine.
 	loopback bool
+	// only is set when it must lead there: what is said would cross any network
+	// readable.
+	only bool
 }
 
 // checkAddress refuses addresses that no upstream has: those of the machine
@@ -32,7 +35,11 @@ type addressPolicy struct {
 // proxies and private links live there, and the names that lead to them come
 // from the configuration alone, never from a request.
 func checkAddress(ip netip.Addr, policy addressPolicy) error {
-	ip = embedded(ip.WithZone("").Unmap())
+	ip = ip.WithZone("").Unmap()
+	if policy.only && !ip.IsLoopback() {
+		return prohibited(ip, "is not this machine, and plain HTTP may not leave it: use https, or set allow_plaintext of the environment")
+	}
+	ip = embedded(ip)
 	switch {
 	case !ip.IsValid() || ip.IsUnspecified():
 		return prohibited(ip, "is no destination")

@@ -103,6 +103,47 @@ func TestDialerJudgesResolvedAddresses(t *testing.T) {
 	}
 }
 
+// Without leave for plain HTTP, a name that is spelled as this machine must lead
+// there too: the DNS could have tokens cross the network readable.
+func TestPlainHTTPStaysOnThisMachine(t *testing.T) {
+	const here, there, looksLikeHere = "127.0.0.1:80", "10.1.2.3:80", "[64:ff9b::7f00:1]:80"
+	for name, tt := range map[string]struct {
+		origin   string
+		settings TransportSettings
+		allowed  []string
+		refused  []string
+	}{
+		"plain":              {"http://api.localhost", TransportSettings{}, []string{here, "[::1]:80"}, []string{there, looksLikeHere, "[fd12::1]:80"}},
+		"with leave":         {"http://api.localhost", TransportSettings{AllowPlaintext: true}, []string{here, there}, []string{"169.254.169.254:80"}},
+		"TLS":                {"https://api.localhost", TransportSettings{}, []string{here, there}, nil},
+		"TLS elsewhere":      {"https://crm.example.test", TransportSettings{}, []string{there}, []string{here}},
+		"proxy":              {"http://api.localhost", TransportSettings{ProxyURL: "http://proxy.example.test:3128"}, []string{there}, []string{here}},
+		"proxy that is here": {"http://api.localhost", TransportSettings{ProxyURL: "http://localhost:3128"}, []string{here}, nil},
+	} {
+		origin, err := url.Parse(tt.origin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := tt.settings.newCarrier(origin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		judge := func(address string) error {
+			return c.way.dialer.dialer.ControlContext(t.Context(), "tcp", address, nil)
+		}
+		for _, address := range tt.allowed {
+			if err := judge(address); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		for _, address := range tt.refused {
+			if err := judge(address); !errors.Is(err, errProhibited) {
+				t.Errorf("%s: %s is dialled: %v", name, address, err)
+			}
+		}
+	}
+}
+
 func TestResolverOfTheEnvironmentIsAsked(t *testing.T) {
 	dns, err := (&net.ListenConfig{}).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
 	if err != nil {
