@@ -28,7 +28,7 @@ func (d *deadlined) SetWriteDeadline(at time.Time) error {
 func TestWriteDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const idle = 8 * time.Second
-		s := &sanitizer{SanitizeOptions: SanitizeOptions{WriteIdleTimeout: idle}}
+		s := &sanitizer{WriteIdleTimeout: idle}
 		w := &deadlined{ResponseRecorder: httptest.NewRecorder()}
 		g := s.guardResponse(w, httptest.NewRequest(http.MethodGet, "/", http.NoBody))
 		for _, step := range []struct {
