@@ -1,16 +1,40 @@
 package config
 
-import "slices"
+import (
+	"slices"
+	"strings"
+
+	"iqgateway/internal/secret"
+)
 
 // Changes returns the key paths of what is written differently than in before,
 // sorted: server.lame_duck, callers.storefront.keys. A list counts as one. Values
-// are not among them, and what files of secrets hold is not compared.
+// are not among them, and what references lead to is not compared.
 func (c *Config) Changes(before *Config) []string {
 	var paths []string
 	changesBelow(c.tree, before.tree, "", &paths)
 	slices.Sort(paths)
 	return paths
 }
+
+// Rotated returns the key paths of the secrets that are written as in before, but
+// whose references lead to something else, sorted: admin.token. A list counts as
+// one.
+func (c *Config) Rotated(before *Config) []string {
+	written := c.Changes(before)
+	var paths []string
+	for path, text := range c.secrets {
+		list, _, _ := strings.Cut(path, "[")
+		if then, was := before.secrets[path]; was && !text.Equal(then) && !slices.Contains(written, list) {
+			paths = append(paths, list)
+		}
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
+// secrets are the texts of a configuration that are not printed, by key path.
+type secrets map[string]secret.Text
 
 func changesBelow(now, then tree, path string, paths *[]string) {
 	for key, v := range now {

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -54,3 +55,47 @@ callers:
 }
 
 const zeros = "0000000000000000000000000000000000000000000000000000000000000000"
+
+// What references lead to is no part of a configuration's text, but whoever
+// reloads is to learn which secrets have changed.
+func TestRotated(t *testing.T) {
+	const (
+		text = `version: 1
+environments: {production: {proxy_url: "${env:PROXY}"}}
+admin: {token: "${env:TOKEN}", read_token: "${env:READ}"}
+redis: {addresses: ["127.0.0.1:1"], encryption_keys: ["${env:KEY}", "${env:KEY2}"], name_key: "${env:KEY}"}
+`
+		key, other = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA="
+	)
+	load := func(t *testing.T, text string, environ ...string) *config.Config {
+		t.Helper()
+		environ = append([]string{"PROXY=http://u:p@127.0.0.1:1", "TOKEN=one", "READ=two", "KEY=" + key, "KEY2=" + key, "OTHER=" + other}, environ...)
+		c, _, err := config.Load(config.LoadOptions{Path: "gateway.yaml", Data: []byte(text), Environ: environ})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	tests := map[string]struct {
+		text    string
+		environ []string
+		want    []string
+	}{
+		"nothing":      {text, nil, nil},
+		"one":          {text, []string{"TOKEN=three"}, []string{"admin.token"}},
+		"in a list":    {text, []string{"KEY2=" + other}, []string{"redis.encryption_keys"}},
+		"in two":       {text, []string{"KEY=" + other, "KEY2=" + other}, []string{"redis.encryption_keys", "redis.name_key"}},
+		"a URL":        {text, []string{"PROXY=http://u:q@127.0.0.1:1"}, []string{"environments.production.proxy_url"}},
+		"what is gone": {strings.ReplaceAll(text, `token: "${env:TOKEN}", `, ""), nil, nil},
+		"what is written anew": {
+			strings.ReplaceAll(text, "{env:KEY2}", "{env:OTHER}"), nil, nil,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, load(t, test.text, test.environ...).Rotated(load(t, text))); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -15,6 +15,7 @@ type decoder struct {
 	// defaults are those decoded already, by mapping and field: every service
 	// of every environment has them. They are shared and never written.
 	defaults map[defaultKey]reflect.Value
+	secrets  secrets // those decoded
 }
 
 type defaultKey struct {
@@ -23,7 +24,7 @@ type defaultKey struct {
 }
 
 func newDecoder(s *schema, r *report, from sources) *decoder {
-	return &decoder{schema: s, report: r, sources: from, defaults: map[defaultKey]reflect.Value{}}
+	return &decoder{schema: s, report: r, sources: from, defaults: map[defaultKey]reflect.Value{}, secrets: secrets{}}
 }
 
 // decode writes v, the value at path, into target. Complete values get
@@ -163,15 +164,25 @@ func (d *decoder) secret(l leaf, path string, r rule) Secret {
 	if l.Text == "" {
 		return Secret{}
 	}
-	s, err := d.sources.resolve(l.Text)
+	s, err := d.resolve(l, path)
 	if err != nil {
-		d.report.errorf(l.At, path, "%v", err)
 		return Secret{}
 	}
 	if s.Reference == "" && l.At.Layer != layerVariable && !r.literal {
 		d.report.warnf(l.At, path, "a secret stands in the open: write ${env:NAME} or ${file:/path}")
 	}
 	return s
+}
+
+// resolve follows a reference and reports one that leads nowhere.
+func (d *decoder) resolve(l leaf, path string) (Secret, error) {
+	s, err := d.sources.resolve(l.Text)
+	if err != nil {
+		d.report.errorf(l.At, path, "%v", err)
+		return s, err
+	}
+	d.secrets[path] = s.Text
+	return s, nil
 }
 
 func (d *decoder) key(l leaf, path string) Key {
@@ -190,9 +201,8 @@ func (d *decoder) proxyURL(l leaf, path string) ProxyURL {
 	if l.Text == "" {
 		return ProxyURL{}
 	}
-	s, err := d.sources.resolve(l.Text)
+	s, err := d.resolve(l, path)
 	if err != nil {
-		d.report.errorf(l.At, path, "%v", err)
 		return ProxyURL{}
 	}
 	if s.IsZero() { // offline

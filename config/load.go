@@ -43,6 +43,7 @@ type Config struct {
 	catalogue    *catalogue
 	tree         tree
 	schema       *schema
+	secrets      secrets
 }
 
 // Load reads a configuration from all its sources and checks it as a whole.
@@ -84,6 +85,7 @@ func (l *loader) load() (*Config, error) {
 	builtIn.resolveAliases(l.report, merged)
 	d := newDecoder(l.schema, l.report, l.sources())
 	d.decode(reflect.ValueOf(&c.Document).Elem(), merged, "", rule{}, true)
+	c.secrets = d.secrets
 
 	check := &checker{Config: c, report: l.report, builtIn: builtIn, now: l.options.Now}
 	check.references()
