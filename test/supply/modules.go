@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"slices"
 )
@@ -23,10 +24,11 @@ type Module struct {
 }
 
 // Linked returns the modules whose packages a program of the module in root is
-// made of, without that module itself, in order.
-func Linked(ctx context.Context, root, program string) ([]Module, error) {
+// made of, without that module itself, in order. What it is built for follows as
+// variables ("GOARCH=arm64"); none = this machine.
+func Linked(ctx context.Context, root, program string, target ...string) ([]Module, error) {
 	command := exec.CommandContext(ctx, "go", "list", "-deps", "-json=Module", program)
-	command.Dir = root
+	command.Dir, command.Env = root, append(os.Environ(), target...)
 	var failure bytes.Buffer
 	command.Stderr = &failure
 	out, err := command.Output()

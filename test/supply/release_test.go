@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -46,12 +48,16 @@ func mustRun(t *testing.T, environ []string, name string, arguments ...string) s
 	return out
 }
 
-// release builds one that is signed with the key in a file.
+// release builds one for this machine that is signed with the key in a file.
 func release(t *testing.T, key string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	mustRun(t, []string{"VERSION=v0.0.0-test", "SIGNING_KEY=" + key}, "scripts/release.sh", dir)
+	mustRun(t, releaseEnviron(key), "scripts/release.sh", dir)
 	return dir
+}
+
+func releaseEnviron(key string) []string {
+	return []string{"VERSION=v0.0.0-test", "SIGNING_KEY=" + key, "GOOS=" + runtime.GOOS, "GOARCH=" + runtime.GOARCH}
 }
 
 // newKey writes a new Ed25519 key and its public half.
@@ -130,15 +136,41 @@ func wantBill(t *testing.T, dir string) {
 	}
 }
 
-// SEC-64: the same source gives the same bytes, in another folder, and in the
-// long form without anything that was built before.
+// disturbing is what a machine may have set for other builds.
+var disturbing = []string{
+	"GOAMD64=v3", "GOARM64=v9.0", "GOFLAGS=-tags=elsewhere", "GOEXPERIMENT=arenas", "CGO_ENABLED=1", "GODEBUG=http2client=0", "GOWORK=/nowhere/go.work",
+}
+
+// SEC-64: a release for another machine is that, and its bill is of that.
+func TestSEC64ReleaseForAnotherMachine(t *testing.T) {
+	if !*long {
+		t.Skip("compiles everything for another processor: in the long form")
+	}
+	other := map[string]string{"amd64": "arm64"}[runtime.GOARCH]
+	if other == "" {
+		other = "amd64"
+	}
+	private, public := newKey(t)
+	dir := t.TempDir()
+	mustRun(t, append(releaseEnviron(private), "GOOS=linux", "GOARCH="+other), "scripts/release.sh", dir)
+	wantBill(t, dir)
+	mustRun(t, nil, "scripts/release-verify.sh", public, dir)
+	built, err := buildinfo.ReadFile(filepath.Join(dir, "gateway"))
+	must(t, err)
+	if !slices.Contains(built.Settings, debug.BuildSetting{Key: "GOARCH", Value: other}) {
+		t.Errorf("built for %v", built.Settings)
+	}
+}
+
+// SEC-64: the same source gives the same bytes, in another folder, whatever is
+// set there, and in the long form without anything that was built before.
 func TestSEC64Reproducible(t *testing.T) {
 	private, _ := newKey(t)
 	first := release(t, private)
 	second := t.TempDir()
 	copied := filepath.Join(t.TempDir(), "elsewhere")
 	must(t, os.CopyFS(copied, source{os.DirFS(root)}))
-	environ := []string{"VERSION=v0.0.0-test", "SIGNING_KEY=" + private}
+	environ := append(releaseEnviron(private), disturbing...)
 	if *long {
 		environ = append(environ, "GOCACHE="+t.TempDir())
 	}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 
 	"iqgateway/test/supply"
 )
@@ -34,11 +35,22 @@ func write(ctx context.Context, out io.Writer, root, binary, version string) err
 	if err != nil {
 		return err
 	}
-	modules, err := supply.Linked(ctx, root, "./cmd/gateway")
+	modules, err := supply.Linked(ctx, root, "./cmd/gateway", target(built)...)
 	if err != nil {
 		return err
 	}
 	encoder := json.NewEncoder(out)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(supply.Bill(program, version, built.GoVersion, modules))
+}
+
+// target is what a program was built for, which decides what it is linked with.
+func target(built *debug.BuildInfo) (variables []string) {
+	for _, s := range built.Settings {
+		switch s.Key {
+		case "GOOS", "GOARCH", "CGO_ENABLED":
+			variables = append(variables, s.Key+"="+s.Value)
+		}
+	}
+	return variables
 }

@@ -8,6 +8,5 @@ import (
 )
 
 func main() {
-	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"})
-	_ = client.Ping(context.Background()).Err()
+	_ = redis.NewClient().Ping(context.Background())
 }
