@@ -104,6 +104,10 @@ docs: ## regenerate the documents that come from the code
 vuln: ## look for reachable known vulnerabilities, without a network (VULNDB=https://vuln.go.dev: the newest)
 	@GO='$(GO)' scripts/vulncheck.sh
 
+.PHONY: secrets
+secrets: ## look for secrets in the tree and its whole history, with gitleaks
+	@GO='$(GO)' scripts/secrets.sh
+
 .PHONY: release
 release: ## build gateway, bill of materials and sums into bin/release/, the same bytes each time (SIGNING_KEY=file: signed)
 	@GO='$(GO)' VERSION='$(VERSION)' scripts/release.sh $(BIN)/release
