@@ -6,15 +6,12 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
-	"net/http"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/certmagic"
@@ -33,12 +30,15 @@ const (
 	// renewal window does it cost a call to the storage.
 	renewLook = 10 * time.Second
 
-	// tornAfter is how often a stored certificate must be found unusable before
-	// it is replaced: another replica may be storing it right now.
-	tornAfter = 4
+	// orderBound is how long one try may take, the wait for another replica's
+	// included.
+	orderBound = 5 * time.Minute
+	// renewPause is the longest between tries to renew a certificate that is
+	// valid still.
+	renewPause = time.Hour
+	// memoryLook is how often it is seen that another certificate is served.
+	memoryLook = time.Second
 
-	firstRetry = time.Second
-	lastRetry  = time.Minute
 	// stopTimeout bounds how long an end waits for the library.
 	stopTimeout = time.Second
 )
@@ -52,13 +52,15 @@ type ACMEOptions struct {
 	Email string
 	// CA is the URL of the directory; "" = Let's Encrypt.
 	CA string
-	// TrustedRoots is what the CA's own endpoint is verified with; nil = the
-	// system's.
-	TrustedRoots *x509.CertPool
+	// Roots are what the CA's own endpoint is verified with; nil = the system's.
+	// Whoever follows them calls [ACME.Refresh] when they change.
+	Roots *Roots
 	// Storage keeps account, certificates and keys, and shares them and the work
 	// with other replicas; nil = files in Dir.
 	Storage certmagic.Storage
-	// Dir is where files are kept without Storage.
+	// Dir is where files are kept without Storage; with it, copies of
+	// certificates and their keys, which are loaded while Storage fails. "" =
+	// none.
 	Dir string
 	// HTTP also answers HTTP-01 challenges, by [ACME.Challenges].
 	HTTP bool
@@ -75,16 +77,22 @@ type ACME struct {
 	options ACMEOptions
 	domains []string
 	starts  sync.Once
-	ready   chan struct{} // closed once cache and config are there
+	ready   chan struct{} // closed once cache and client are there
 
 	cache  *certmagic.Cache
-	config *certmagic.Config
-	http   *certmagic.ACMEIssuer // nil = no HTTP-01
+	client atomic.Pointer[acmeClient] // nil = not yet
 
 	listeners struct{ server, http net.Addr }
 
 	mu       sync.Mutex
-	problems map[string]error // of domains
+	problems map[string]problem // by domain
+}
+
+// problem is what is wrong with a domain's certificate, and when that was seen
+// last.
+type problem struct {
+	err error
+	at  time.Time
 }
 
 var _ Source = (*ACME)(nil)
@@ -94,14 +102,18 @@ func NewACME(o ACMEOptions) (*ACME, error) {
 	if len(o.Domains) == 0 {
 		return nil, errors.New("there is no domain to get a certificate for")
 	}
-	if o.Storage == nil {
-		if o.Dir == "" {
-			return nil, errors.New("there is nowhere to keep certificates")
-		}
-		o.Storage = &certmagic.FileStorage{Path: o.Dir}
+	files := &certmagic.FileStorage{Path: o.Dir}
+	storage := &acmeStorage{Storage: o.Storage, log: o.Log, panicked: o.Hooks.panicked}
+	switch {
+	case o.Storage == nil && o.Dir == "":
+		return nil, errors.New("there is nowhere to keep certificates")
+	case o.Storage == nil:
+		storage.Storage = files
+	case o.Dir != "":
+		storage.copies = files
 	}
-	o.Storage = &challengeMemo{Storage: o.Storage}
-	a := &ACME{options: o, ready: make(chan struct{}), problems: map[string]error{}}
+	o.Storage = storage
+	a := &ACME{options: o, ready: make(chan struct{}), problems: map[string]problem{}}
 	for _, d := range o.Domains {
 		a.domains = append(a.domains, strings.ToLower(d))
 	}
@@ -113,76 +125,17 @@ func NewACME(o ACMEOptions) (*ACME, error) {
 // listeners of its own.
 func (a *ACME) Listening(server, http net.Addr) { a.listeners.server, a.listeners.http = server, http }
 
-// start makes the library's parts: they have goroutines of their own from the
-// beginning.
-func (a *ACME) start() {
-	log := newZap(a.options.Log)
-	a.cache = certmagic.NewCache(certmagic.CacheOptions{
-		GetConfigForCert:   func(certmagic.Certificate) (*certmagic.Config, error) { return a.config, nil },
-		RenewCheckInterval: renewLook,
-		OCSPCheckInterval:  24 * time.Hour, // there is nothing to do: see DisableStapling
-		Logger:             log,
-	})
-	a.config = certmagic.New(a.cache, certmagic.Config{
-		Storage: a.options.Storage, Logger: log, OnEvent: a.event,
-		ShouldEmitFunc:    func(event string) bool { return event == "cert_obtained" || event == "cert_failed" },
-		DefaultServerName: a.domains[0], FallbackServerName: a.domains[0],
-		// CAs end OCSP, and an internal one has no responder that clients ask.
-		OCSP: certmagic.OCSPConfig{DisableStapling: true},
-	})
-	template := certmagic.ACMEIssuer{
-		CA: a.options.CA, Email: a.options.Email, Agreed: true, TrustedRoots: a.options.TrustedRoots, Logger: log,
-		HTTPProxy: func(*http.Request) (*url.URL, error) { return nil, nil }, //nolint:nilnil // no proxy, whatever the environment says
-	}
-	if template.CA == "" {
-		template.CA = certmagic.LetsEncryptProductionCA
-	}
-	alpn := template
-	alpn.DisableHTTPChallenge = true
-	alpn.ListenHost, alpn.AltTLSALPNPort = hostPort(a.listeners.server)
-	// Two issuers of one CA: each challenge has a listener of its own, and the
-	// library knows one host for both.
-	a.config.Issuers = []certmagic.Issuer{certmagic.NewACMEIssuer(a.config, alpn)}
-	if a.options.HTTP {
-		template.DisableTLSALPNChallenge = true
-		template.ListenHost, template.AltHTTPPort = hostPort(a.listeners.http)
-		a.http = certmagic.NewACMEIssuer(a.config, template)
-		a.config.Issuers = slices.Insert(a.config.Issuers, 0, certmagic.Issuer(a.http))
-	}
-	close(a.ready)
-}
-
-func hostPort(a net.Addr) (string, int) {
-	if a == nil {
-		return "", 0
-	}
-	host, port, err := net.SplitHostPort(a.String())
-	if err != nil {
-		return "", 0
-	}
-	n, _ := strconv.Atoi(port)
-	return host, n
-}
-
-func (a *ACME) started() bool {
-	select {
-	case <-a.ready:
-		return true
-	default:
-		return false
-	}
-}
-
 // Certificate implements [Source]. A challenge is answered for our domains only:
 // others would cost a look into the storage.
 func (a *ACME) Certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if !a.started() {
+	client := a.client.Load()
+	if client == nil {
 		return nil, ErrNone
 	}
 	if slices.Contains(hello.SupportedProtos, ALPNChallenge) && !a.ours(hello.ServerName) {
 		return nil, fmt.Errorf("%s asked for a name that is not ours", ALPNChallenge)
 	}
-	return a.config.GetCertificate(hello)
+	return client.serving.GetCertificate(hello)
 }
 
 func (a *ACME) ours(name string) bool { return slices.Contains(a.domains, strings.ToLower(name)) }
@@ -197,14 +150,14 @@ func (a *ACME) Certificates() []Status {
 		if leaf := a.leaf(domain); leaf != nil {
 			all[i] = statusOf(domain, sourceACME, leaf)
 		}
-		all[i].Err = a.problems[domain]
+		all[i].Err = a.problems[domain].err
 	}
 	return all
 }
 
 // leaf is what is served for a domain; nil = nothing.
 func (a *ACME) leaf(domain string) *x509.Certificate {
-	if !a.started() {
+	if a.client.Load() == nil {
 		return nil
 	}
 	var newest *x509.Certificate
@@ -249,38 +202,41 @@ func (a *ACME) stop() {
 }
 
 // manage has the certificate of a domain loaded, or else obtained; from then on
-// the library renews it. Errors of the storage are not the library's to repeat,
-// those of the CA are: after a minute, then two, at last every six hours.
+// the library renews it.
 func (a *ACME) manage(ctx context.Context, domain string) {
-	pause, failures := firstRetry, 0
-	for {
-		err := a.load(ctx, domain)
-		if errors.Is(err, fs.ErrNotExist) {
-			if err = a.config.ObtainCertAsync(ctx, domain); err == nil {
-				err = a.load(ctx, domain)
+	f := first{
+		load: func(ctx context.Context) error { return a.load(ctx, domain) },
+		torn: func(ctx context.Context) bool { return a.torn(ctx, domain) },
+		order: func(ctx context.Context, anew bool) error {
+			if anew {
+				return a.renew(ctx, domain, true)
 			}
-		}
-		if err == nil {
-			a.watch(ctx, domain)
-			return
-		}
-		if failures++; failures >= tornAfter && a.torn(ctx, domain) {
-			err = a.config.RenewCertAsync(ctx, domain, true)
-		}
-		if err != nil && ctx.Err() == nil && a.note(domain, err) {
-			a.tellFailed(domain, err)
-		}
-		if !steady.Pause(ctx, pause) {
-			return
-		}
-		pause = min(2*pause, lastRetry)
+			return a.obtain(ctx, domain)
+		},
+		settings: func() any { return a.client.Load() },
+		show:     func(err error) bool { return a.note(domain, err) },
+		tell:     func(err error) { a.tellFailed(domain, err) },
 	}
+	if f.run(ctx) {
+		a.watch(ctx, domain)
+	}
+}
+
+// load takes a certificate from the storage into memory. One that is due is
+// renewed now, and not only at the next look.
+func (a *ACME) load(ctx context.Context, domain string) error {
+	client := a.client.Load()
+	cert, err := client.serving.CacheManagedCertificate(ctx, domain)
+	if err == nil && cert.NeedsRenewal(client.serving) {
+		_ = a.cache.RenewManagedCertificates(ctx) // it begins that; how it ends is an event
+	}
+	return err
 }
 
 // torn reports whether the stored certificate and key do not fit together: they
 // are stored one after the other, and somebody was killed in between.
 func (a *ACME) torn(ctx context.Context, domain string) bool {
-	issuer := a.config.Issuers[0].IssuerKey()
+	issuer := a.client.Load().serving.Issuers[0].IssuerKey()
 	cert, certErr := a.options.Storage.Load(ctx, certmagic.StorageKeys.SiteCert(issuer, domain))
 	key, keyErr := a.options.Storage.Load(ctx, certmagic.StorageKeys.SitePrivateKey(issuer, domain))
 	if certErr != nil || keyErr != nil {
@@ -290,30 +246,61 @@ func (a *ACME) torn(ctx context.Context, domain string) bool {
 	return err != nil
 }
 
-// load takes a certificate from the storage into memory. One that is due is
-// renewed now, and not only at the next look.
-func (a *ACME) load(ctx context.Context, domain string) error {
-	cert, err := a.config.CacheManagedCertificate(ctx, domain)
-	if err == nil && cert.NeedsRenewal(a.config) {
-		_ = a.cache.RenewManagedCertificates(ctx) // it begins that; how it ends is an event
-	}
-	return err
+// ourOrder marks orders whose failure whoever made them tells.
+type ourOrder struct{}
+
+// obtain asks the CA once for a certificate, unless one is stored by then.
+func (a *ACME) obtain(ctx context.Context, domain string) error {
+	ctx, cancel := context.WithTimeout(context.WithValue(ctx, ourOrder{}, true), orderBound)
+	defer cancel()
+	return a.client.Load().ordering.ObtainCertSync(ctx, domain)
+}
+
+// renew does in place of a stored one, unless that needs none; anew = even then.
+func (a *ACME) renew(ctx context.Context, domain string, anew bool) error {
+	ctx, cancel := context.WithTimeout(context.WithValue(ctx, ourOrder{}, true), orderBound)
+	defer cancel()
+	return a.client.Load().ordering.RenewCertSync(ctx, domain, anew)
 }
 
 // watch tells when another certificate is served: after a renewal, whichever
-// replica made it.
+// replica made it. Where the library waits too long to try again, watch does.
 func (a *ACME) watch(ctx context.Context, domain string) {
 	var told string
 	for {
-		if leaf := a.leaf(domain); leaf != nil && leaf.SerialNumber.String() != told {
+		leaf := a.leaf(domain)
+		if leaf != nil && leaf.SerialNumber.String() != told {
 			told = leaf.SerialNumber.String()
 			a.note(domain, nil)
 			a.options.Hooks.changed(Event{Certificate: domain, Source: sourceACME, Outcome: Loaded, Names: namesOf(leaf), NotAfter: leaf.NotAfter})
 		}
-		if !steady.Pause(ctx, firstRetry) {
+		if leaf != nil && overdue(a.problem(domain), leaf.NotAfter, time.Now()) {
+			err := a.renew(ctx, domain, false)
+			a.note(domain, err)
+			if err != nil && ctx.Err() == nil {
+				a.tellFailed(domain, err)
+			}
+		}
+		if !steady.Pause(ctx, memoryLook) {
 			return
 		}
 	}
+}
+
+// overdue reports whether to try again to renew what ends at end: the library's
+// pauses grow to six hours, whatever is left.
+func overdue(p problem, end, now time.Time) bool {
+	pause := renewPause
+	if !now.Before(end) {
+		pause = lastPause
+	}
+	return p.err != nil && now.Sub(p.at) >= pause
+}
+
+func (a *ACME) problem(domain string) problem {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.problems[domain]
 }
 
 // note keeps the problem of a domain for those who ask, nil = it is over, and
@@ -321,8 +308,8 @@ func (a *ACME) watch(ctx context.Context, domain string) {
 func (a *ACME) note(domain string, err error) (other bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	before := a.problems[domain]
-	a.problems[domain] = err
+	before := a.problems[domain].err
+	a.problems[domain] = problem{err: err, at: time.Now()}
 	return (before == nil) != (err == nil) || err != nil && before.Error() != err.Error()
 }
 
@@ -331,12 +318,15 @@ func (a *ACME) tellFailed(domain string, err error) {
 }
 
 // event is told by the library.
-func (a *ACME) event(_ context.Context, event string, data map[string]any) error {
+func (a *ACME) event(ctx context.Context, event string, data map[string]any) error {
 	domain, _ := data["identifier"].(string)
 	switch event {
 	case "cert_obtained":
 		a.options.Hooks.changed(Event{Certificate: domain, Source: sourceACME, Outcome: Obtained, Names: []string{domain}})
 	case "cert_failed":
+		if ctx.Value(ourOrder{}) != nil {
+			return nil
+		}
 		err, _ := data["error"].(error)
 		a.note(domain, err)
 		a.tellFailed(domain, err) // each time: an attempt has been spent

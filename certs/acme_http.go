@@ -18,7 +18,7 @@ func (a *ACME) Challenges() http.Handler {
 		w.Header().Set("Connection", "close")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		challenge := r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, challengePath)
-		if challenge && a.started() && a.ours(hostOf(r)) && a.http.HandleHTTPChallenge(w, r) {
+		if challenge && a.answers(w, r) {
 			return
 		}
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -30,6 +30,11 @@ func (a *ACME) Challenges() http.Handler {
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, text)
 	})
+}
+
+func (a *ACME) answers(w http.ResponseWriter, r *http.Request) bool {
+	client := a.client.Load()
+	return client != nil && a.ours(hostOf(r)) && client.http.HandleHTTPChallenge(w, r)
 }
 
 func hostOf(r *http.Request) string {

@@ -5,14 +5,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/caddyserver/certmagic"
@@ -169,12 +167,18 @@ func TestChallengesOfStrangers(t *testing.T) {
 		t.Errorf("%d looks into the storage for other names", n)
 	}
 	began := time.Now()
-	for range 1000 {
-		if got := challenge(t, a, "gw.test:80"); got.Code != http.StatusNotFound {
-			t.Fatalf("%d", got.Code)
-		}
+	var strangers sync.WaitGroup
+	for range 50 {
+		strangers.Go(func() {
+			for range 20 {
+				if got := challenge(t, a, "gw.test:80"); got.Code != http.StatusNotFound {
+					t.Errorf("%d", got.Code)
+				}
+			}
+		})
 	}
-	most := 2 * (int(time.Since(began)/memoLife) + 2) // two issuers, of one key
+	strangers.Wait()
+	most := int(time.Since(began)/challengeEvery) + 2
 	if n := storage.total() - before; n == 0 || n > most {
 		t.Errorf("%d looks into the storage, want 1 to %d", n, most)
 	}
@@ -182,45 +186,15 @@ func TestChallengesOfStrangers(t *testing.T) {
 
 func challenge(t *testing.T, a *ACME, host string) *httptest.ResponseRecorder {
 	t.Helper()
+	return challengeWith(t.Context(), a, host)
+}
+
+func challengeWith(ctx context.Context, a *ACME, host string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://gw.test"+challengePath+"token", http.NoBody)
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "http://gw.test"+challengePath+"token", http.NoBody)
 	r.Host = host
 	a.Challenges().ServeHTTP(w, r)
 	return w
-}
-
-// What is known of a challenge is forgotten when it changes, and soon.
-func TestChallengeMemo(t *testing.T) {
-	storage := newStorage(t)
-	m := &challengeMemo{Storage: storage}
-	const key = "acme/ca/challenge_tokens/gw.test.json"
-	load := func(want string) {
-		t.Helper()
-		got, err := m.Load(t.Context(), key)
-		if string(got) != want || (want == "") != errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%q, %v; want %q", got, err, want)
-		}
-	}
-	synctest.Test(t, func(t *testing.T) {
-		load("")
-		if err := storage.Store(t.Context(), key, []byte("of another")); err != nil {
-			t.Fatal(err)
-		}
-		load("")
-		<-time.After(memoLife)
-		load("of another")
-		if err := m.Store(t.Context(), key, []byte("ours")); err != nil {
-			t.Fatal(err)
-		}
-		load("ours")
-		if err := m.Delete(t.Context(), key); err != nil {
-			t.Fatal(err)
-		}
-		load("")
-	})
-	if storage.loads[key] != 4 {
-		t.Errorf("%d looks, want 4", storage.loads[key])
-	}
 }
 
 // The port of challenges does nothing else, whoever asks.

@@ -13,13 +13,14 @@ const (
 	Refused  Outcome = "refused"  // files that cannot be used; what served before serves on
 	Obtained Outcome = "obtained" // the CA has issued it
 	Failed   Outcome = "failed"   // the CA has not; what served before serves on
+	Expired  Outcome = "expired"  // it has ended, and nothing follows it
 )
 
 // Event is one change of a certificate or of the authorities of clients.
 type Event struct {
 	// Certificate is its name in the configuration.
 	Certificate string
-	// Source is files, acme, self_signed or client_ca.
+	// Source is files, acme, self_signed, client_ca or acme_ca.
 	Source  string
 	Outcome Outcome
 	// Names are the certificate's own; of authorities, their subjects.

@@ -16,6 +16,8 @@ import (
 type RootsOptions struct {
 	// Name is what errors and events call the file: its key in the configuration.
 	Name string
+	// Source is what events call it; "" = client_ca.
+	Source string
 	// File holds CA certificates in PEM.
 	File string
 	// Now is the clock; nil = time.Now.
@@ -26,7 +28,8 @@ type RootsOptions struct {
 	Hooks Hooks
 }
 
-// Roots are the authorities whose certificates of clients are believed. Their
+// Roots are the authorities whose certificates are believed: of clients, or of the
+// CA's own endpoint. Their
 // file is followed as those of a pair are: one that cannot be read, or that
 // holds no certificate, changes nothing.
 type Roots struct {
@@ -48,6 +51,9 @@ type rootSet struct {
 func NewRoots(o RootsOptions) (*Roots, error) {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Source == "" {
+		o.Source = "client_ca"
 	}
 	r := &Roots{options: o, files: follow(o.File)}
 	r.files.moved(o.Now())
@@ -88,7 +94,7 @@ func (r *Roots) Look() {
 	set, err := r.read()
 	if err != nil {
 		if r.doubt.with(err) {
-			r.options.Hooks.changed(Event{Certificate: r.options.Name, Source: "client_ca", Outcome: Refused, Err: err})
+			r.options.Hooks.changed(Event{Certificate: r.options.Name, Source: r.options.Source, Outcome: Refused, Err: err})
 		}
 		return
 	}
@@ -100,7 +106,7 @@ func (r *Roots) Look() {
 	if r.options.Changed != nil {
 		r.options.Changed()
 	}
-	r.options.Hooks.changed(Event{Certificate: r.options.Name, Source: "client_ca", Outcome: Loaded, Names: set.subjects()})
+	r.options.Hooks.changed(Event{Certificate: r.options.Name, Source: r.options.Source, Outcome: Loaded, Names: set.subjects()})
 }
 
 func (r *Roots) read() (*rootSet, error) {

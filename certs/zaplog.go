@@ -20,6 +20,20 @@ type zapCore struct {
 	attrs []slog.Attr
 }
 
+// byStrangers are messages that anybody on the network can have written as often
+// as they like: challenges that there are none of. What the CA did not find is
+// the error of the order.
+func byStrangers(message string) bool {
+	return message == "tls-alpn challenge" || message == "looking up info for HTTP challenge"
+}
+
+func levelOf(e zapcore.Entry) slog.Level {
+	if byStrangers(e.Message) {
+		return slog.LevelDebug
+	}
+	return slogLevel(e.Level)
+}
+
 func slogLevel(l zapcore.Level) slog.Level {
 	switch {
 	case l >= zapcore.ErrorLevel:
@@ -44,7 +58,7 @@ func (c zapCore) With(fields []zapcore.Field) zapcore.Core {
 
 // Check implements zapcore.Core.
 func (c zapCore) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.CheckedEntry {
-	if !c.Enabled(e.Level) {
+	if !c.log.Enabled(context.Background(), levelOf(e)) {
 		return ce
 	}
 	return ce.AddCore(e, c)
@@ -53,7 +67,7 @@ func (c zapCore) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.Check
 // Write implements zapcore.Core.
 func (c zapCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	attrs := append(slices.Clip(c.attrs), attrsOf(fields)...)
-	c.log.LogAttrs(context.Background(), slogLevel(e.Level), "acme: "+e.Message, append(attrs, slog.String("part", e.LoggerName))...)
+	c.log.LogAttrs(context.Background(), levelOf(e), "acme: "+e.Message, append(attrs, slog.String("part", e.LoggerName))...)
 	return nil
 }
 

@@ -89,12 +89,16 @@ if redis.call('TYPE', KEYS[1]).ok == 'string' and redis.call('GET', KEYS[1]) == 
 return 1
 `
 
-// KEYS: tickets. ARGV: version that is replaced, sealed keys.
+// KEYS: tickets. ARGV: version that is replaced, sealed keys. A version that is no
+// number was not written here and counts as 0, as it does when it is loaded: it
+// would stay for ever else.
 const ticketsScript = `
 if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then redis.call('UNLINK', KEYS[1]) end
-local version = redis.call('HGET', KEYS[1], 'version') or '0'
-if version ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'version', string.format('%.0f', tonumber(version) + 1), 'keys', ARGV[2])
+local text = redis.call('HGET', KEYS[1], 'version')
+local version = text and string.match(text, '^%d+$') and tonumber(text) or 0
+if version >= 2 ^ 53 then version = 0 end
+if version ~= tonumber(ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[1], 'version', string.format('%.0f', version + 1), 'keys', ARGV[2])
 redis.call('PEXPIRE', KEYS[1], keep)
 return 1
 `

@@ -49,13 +49,19 @@ func (s *Store) LoadTickets(ctx context.Context) (certs.TicketKeys, error) {
 	if len(fields) != 2 {
 		return certs.TicketKeys{}, errReply
 	}
-	text, _ := fields[0].(string)
+	text, versioned := fields[0].(string)
 	sealed, _ := fields[1].(string)
 	version, err := strconv.ParseUint(text, 10, 53)
-	if err != nil || sealed == "" {
-		return certs.TicketKeys{}, nil //nolint:nilerr // none, or none of ours: both are replaced
+	if err != nil {
+		version = 0
 	}
 	found := certs.TicketKeys{Version: version}
+	if err != nil || sealed == "" {
+		if versioned || sealed != "" {
+			s.options.Hooks.discarded("tickets", "unreadable")
+		}
+		return found, nil // none, or none of ours: both are replaced
+	}
 	plain, err := s.conn.Open(kindTickets, name, version, sealed)
 	if err != nil {
 		return s.ticketsUnopened(name, found, err)

@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,5 +74,45 @@ func TestTicketsCannotBePutBack(t *testing.T) {
 	}
 	if err := r.ReplaceTickets(t.Context(), 0, someTickets(time.Now(), 'c')); err != nil {
 		t.Error(err)
+	}
+}
+
+// Whatever stands in the place of the keys is told of and replaced.
+func TestTicketsThatNobodyWrote(t *testing.T) {
+	t.Parallel()
+	server := redistest.Single(t)
+	r, client := newReplica(t, server, setup{}), redistest.Client(t, server)
+	name := r.conn.Key("certs").Field("tickets")
+	for what, tt := range map[string]struct {
+		fields  []any
+		version uint64
+	}{
+		"no keys":         {[]any{"version", "7"}, 7},
+		"zeros":           {[]any{"version", "007"}, 7},
+		"no number":       {[]any{"version", "abc", "keys", "x"}, 0},
+		"negative":        {[]any{"version", "-1", "keys", "x"}, 0},
+		"hexadecimal":     {[]any{"version", "0x1", "keys", "x"}, 0},
+		"a fraction":      {[]any{"version", "1.5", "keys", "x"}, 0},
+		"beyond a double": {[]any{"version", "9007199254740993", "keys", "x"}, 0},
+		"beyond all":      {[]any{"version", strings.Repeat("9", 400), "keys", "x"}, 0},
+		"no version":      {[]any{"keys", "x"}, 0},
+	} {
+		client.Del(t.Context(), name)
+		client.HSet(t.Context(), name, tt.fields...)
+		before := r.seen.Of("tickets", "unreadable")
+		got, err := r.LoadTickets(t.Context())
+		if err != nil || got.Version != tt.version || got.Keys != nil {
+			t.Errorf("%s: %v, %v", what, got, err)
+		}
+		if n := r.seen.Of("tickets", "unreadable") - before; n != 1 {
+			t.Errorf("%s: told %d times", what, n)
+		}
+		keys := someTickets(time.Now(), 'c')
+		if err := r.ReplaceTickets(t.Context(), got.Version, keys); err != nil {
+			t.Errorf("%s cannot be replaced: %v", what, err)
+		}
+		if got, err := r.LoadTickets(t.Context()); err != nil || !cmp.Equal(got, certs.TicketKeys{Version: tt.version + 1, Keys: keys}) {
+			t.Errorf("%s: then %v, %v", what, got, err)
+		}
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"iqgateway/certs"
 	certstore "iqgateway/certs/redisstore"
 	"iqgateway/config"
-	"iqgateway/internal/roots"
 	"iqgateway/internal/steady"
 )
 
@@ -32,7 +31,7 @@ type certificates struct {
 	acme     *certs.ACME     // server, in that mode
 	endpoint *certs.Endpoint // nil = plain HTTP
 	admin    *certs.Files    // nil = plain HTTP
-	roots    []*certs.Roots  // authorities of clients that are followed
+	roots    []*certs.Roots  // authorities that are followed
 	callers  *certs.Roots    // those of callers; nil = no client certificates
 	store    *certstore.Store
 	tickets  *certs.Tickets
@@ -57,7 +56,7 @@ func (c *certificates) loops() map[string]func(context.Context) {
 		loops["admin certificate"] = c.admin.Run
 	}
 	for i, r := range c.roots {
-		loops["authorities of clients "+strconv.Itoa(i)] = r.Run
+		loops["authorities "+strconv.Itoa(i)] = r.Run
 	}
 	if c.tickets != nil {
 		loops["session tickets"] = c.tickets.Run
@@ -98,7 +97,9 @@ func (g *gateway) serverTLS() (*tls.Config, certs.GetCertificate, error) {
 	}
 	o := certs.EndpointOptions{Get: c.server.Certificate, Roots: nil}
 	if t.ClientCAFile != "" {
-		roots, err := g.followRoots("server.tls.client_ca_file", t.ClientCAFile, func() { c.endpoint.Refresh() })
+		roots, err := g.followRoots(certs.RootsOptions{
+			Name: "server.tls.client_ca_file", File: string(t.ClientCAFile), Changed: func() { c.endpoint.Refresh() },
+		})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -158,33 +159,27 @@ func (g *gateway) newACME(a config.ACME) (*certs.ACME, error) {
 	if a.CA != nil {
 		o.CA = a.CA.String()
 	}
-	var err error
-	if o.TrustedRoots, err = acmeRoots(a); err != nil {
-		return nil, err
+	if a.CARootFile != "" {
+		var err error
+		o.Roots, err = g.followRoots(certs.RootsOptions{
+			Name: "server.tls.acme.ca_root_file", Source: "acme_ca", File: string(a.CARootFile), Changed: func() { g.certificates.acme.Refresh() },
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
 	if g.certificates.store != nil {
 		o.Storage = g.certificates.store
-	} else {
+	}
+	if g.cfg.DataDir != "" {
 		o.Dir = filepath.Join(g.cfg.DataDir, "acme")
 	}
 	return certs.NewACME(o)
 }
 
-// acmeRoots is what a private CA's own endpoint is verified with; nil = what the
-// system trusts.
-func acmeRoots(a config.ACME) (*x509.CertPool, error) {
-	if a.CARootFile == "" {
-		return nil, nil //nolint:nilnil // the system's are a setting, not a failure
-	}
-	pool, err := roots.ReadFile(string(a.CARootFile))
-	if err != nil {
-		return nil, fmt.Errorf("server.tls.acme.ca_root_file: %w", err)
-	}
-	return pool, nil
-}
-
-func (g *gateway) followRoots(name string, file config.File, changed func()) (*certs.Roots, error) {
-	r, err := certs.NewRoots(certs.RootsOptions{Name: name, File: string(file), Changed: changed, Hooks: g.certHooks()})
+func (g *gateway) followRoots(o certs.RootsOptions) (*certs.Roots, error) {
+	o.Hooks = g.certHooks()
+	r, err := certs.NewRoots(o)
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +204,10 @@ func (g *gateway) adminTLS() (*tls.Config, error) {
 	o := certs.EndpointOptions{Get: c.admin.Certificate, RequireClient: true}
 	var endpoint *certs.Endpoint
 	if t.ClientCAFile != "" {
-		if o.Roots, err = g.followRoots("admin.tls.client_ca_file", t.ClientCAFile, func() { endpoint.Refresh() }); err != nil {
+		o.Roots, err = g.followRoots(certs.RootsOptions{
+			Name: "admin.tls.client_ca_file", File: string(t.ClientCAFile), Changed: func() { endpoint.Refresh() },
+		})
+		if err != nil {
 			return nil, err
 		}
 	}
