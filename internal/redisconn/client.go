@@ -81,7 +81,7 @@ func (c *Conn) clientOptions() *redis.UniversalOptions {
 			now := c.credentials.Load()
 			return now.username, now.password.Reveal(), nil
 		},
-		SentinelPassword:      c.options.SentinelPassword.Reveal(),
+		SentinelPassword:      c.sentinel.Load().Reveal(),
 		TLSConfig:             c.options.TLS,
 		ContextTimeoutEnabled: true,
 		DialTimeout:           dialSteps * timeout,

@@ -19,6 +19,7 @@ type Conn struct {
 	options     Options
 	nameKey     []byte
 	credentials atomic.Pointer[credentials]
+	sentinel    atomic.Pointer[secret.Text] // password of the sentinels
 
 	// live is the client in use; nil while the server is away.
 	live       atomic.Pointer[session]
@@ -66,6 +67,7 @@ func New(o Options) (*Conn, error) {
 		c.nameKey = sum[:]
 	}
 	c.credentials.Store(&credentials{username: o.Username, password: o.Password})
+	c.SetSentinelPassword(o.SentinelPassword)
 	return c, nil
 }
 
@@ -74,6 +76,10 @@ func New(o Options) (*Conn, error) {
 func (c *Conn) SetCredentials(username string, password secret.Text) {
 	c.credentials.Store(&credentials{username: username, password: password})
 }
+
+// SetSentinelPassword changes what the sentinels are asked with from the next
+// time on that the server is looked for: a server that is in use stays.
+func (c *Conn) SetSentinelPassword(password secret.Text) { c.sentinel.Store(&password) }
 
 // Status reports what is known now.
 func (c *Conn) Status() Status {

@@ -41,7 +41,7 @@ func (e *settingsError) Error() string { return "redis: " + e.text }
 // when it is known whether a sentinel or a server listens.
 func (c *Conn) ask(ctx context.Context, address string, found target) (target, error) {
 	own := *c.credentials.Load()
-	logins := []credentials{own, {password: c.options.SentinelPassword}, {}}
+	logins := []credentials{own, {password: *c.sentinel.Load()}, {}}
 	var first error
 	for i, login := range logins {
 		if i > 0 && login.password.Equal(logins[i-1].password) {

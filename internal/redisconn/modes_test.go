@@ -10,6 +10,7 @@ import (
 
 	"iqgateway/internal/redisconn"
 	"iqgateway/internal/redistest"
+	"iqgateway/internal/secret"
 )
 
 func TestModeIsFoundOut(t *testing.T) {
@@ -89,4 +90,20 @@ func TestSettledModeNeedsNoQuestion(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// The sentinels' password rotates as the server's does.
+func TestSentinelPasswordRotates(t *testing.T) {
+	topology := redistest.Sentinel(t, redistest.WithSentinelPassword("second"))
+	c := started(t, redisconn.Options{Addresses: topology.Addresses(), SentinelPassword: secret.New("first"), Timeout: time.Second})
+	if err := c.Connect(t.Context()); err == nil {
+		t.Fatal("the sentinels take another password")
+	}
+	c.SetSentinelPassword(secret.New("second"))
+	if err := c.Connect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Status(); got.Mode != redisconn.ModeSentinel || !got.Up {
+		t.Errorf("status %+v", got)
+	}
 }
