@@ -1,6 +1,7 @@
 package callerlimit_test
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -48,6 +49,29 @@ func TestLocalShareWhileTheStoreIsAway(t *testing.T) {
 	}
 }
 
+// However slow its rate, a caller has it while the store is away.
+func TestSlowRatesWhileTheStoreIsAway(t *testing.T) {
+	for _, replicas := range []int{1, 3} {
+		for _, rate := range []int{1, 3, 10, 50} {
+			t.Run(fmt.Sprintf("%d a second on %d", rate, replicas), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					f := newFleet(t, replicas, callerlimit.Limit{Tokens: rate, Per: time.Second, Burst: max(rate, 6)})
+					f.store.set(func(d *disturbed) { d.away = true })
+					hammer(t, f.all, 30*replicas, 10*time.Second)
+					from := time.Now()
+					offered := 2*rate + 7*replicas
+					hammer(t, f.all, offered, 30*time.Second)
+					if got, want := f.admitted(from), 30*rate; 10*got < 9*want || 10*got > 11*want+10*replicas {
+						t.Errorf("%d admitted in 30 s, %d are the rate", got, want)
+					}
+					f.store.set(func(d *disturbed) { d.away = false })
+					f.close(t)
+				})
+			})
+		}
+	}
+}
+
 // A store that was never there costs nobody a request, and few trips.
 func TestStoreThatWasNeverThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -77,12 +101,12 @@ func TestStoreThatPanics(t *testing.T) {
 			},
 		}})
 		r := &replica{limits: limits}
-		r.use(hundred)
+		r.use(callerlimit.Limit{Tokens: 1, Per: time.Second, Burst: 1})
 		for range 3 {
 			if code := r.call(t, "/"); code != http.StatusOK {
 				t.Errorf("status %d", code)
 			}
-			synctest.Wait()
+			pass(time.Second)
 		}
 		if told != 3 {
 			t.Errorf("told %d times", told)
@@ -91,34 +115,44 @@ func TestStoreThatPanics(t *testing.T) {
 	})
 }
 
-// What a replica that ends has held is there for the others at once.
+// What a replica that ends has held is there for the others at once, also when
+// nothing uses its callers any more.
 func TestCloseGivesBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFleet(t, 3, callerlimit.Limit{Tokens: 1, Per: time.Hour, Burst: 120, Concurrency: 60})
-		one, two := f.all[0], f.all[1]
-		for range 20 {
-			held(t, one, 10)
-			pass(20 * time.Millisecond)
-		}
-		end(one)
-		if n := len(one.admitted); n != 40 {
-			t.Errorf("%d admitted of the one", n)
-		}
-		if err := one.limits.Close(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if one.call(t, "/") == 0 {
-			t.Error("no decision after the end")
-		}
-		for range 5 {
-			held(t, two, 60)
-			pass(50 * time.Millisecond)
-		}
-		if n := inside(two); n != 40 {
-			t.Errorf("%d admitted of the other, 40 are for it", n)
-		}
-		end(two)
-		f.all = f.all[1:]
-		f.close(t)
-	})
+	for name, before := range map[string]func(*replica){
+		"while in use":  func(*replica) {},
+		"when released": func(r *replica) { r.set.Release() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFleet(t, 3, callerlimit.Limit{Tokens: 1, Per: time.Hour, Burst: 120, Concurrency: 60})
+				one, two := f.all[0], f.all[1]
+				for range 20 {
+					held(t, one, 10)
+					pass(20 * time.Millisecond)
+				}
+				end(one)
+				if n := len(one.admitted); n != 40 {
+					t.Errorf("%d admitted of the one", n)
+				}
+				before(one)
+				if err := one.limits.Close(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				trips := f.store.count()
+				if code := one.call(t, "/"); code != http.StatusTooManyRequests || f.store.count() != trips {
+					t.Errorf("%d after everything was given back, %d trips", code, f.store.count()-trips)
+				}
+				for range 5 {
+					held(t, two, 60)
+					pass(50 * time.Millisecond)
+				}
+				if n := inside(two); n != 40 {
+					t.Errorf("%d admitted of the other, 40 are for it", n)
+				}
+				end(two)
+				f.all = f.all[1:]
+				f.close(t)
+			})
+		})
+	}
 }

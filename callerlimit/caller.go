@@ -26,10 +26,13 @@ func (c *caller) take() (Reason, time.Duration) {
 	if c.owner.options.Store == nil {
 		return reason, wait
 	}
-	if !c.local.awake {
-		c.wakeLocked(now)
-	} else if !c.local.hurried().IsZero() {
-		c.hurry()
+	switch {
+	case !c.local.awake && c.local.stirs():
+		c.wakeLocked()
+	case c.local.awake && !c.local.underway:
+		if at, rest := c.local.next(now); !rest && at.Before(c.local.planned) {
+			c.hurry()
+		}
 	}
 	return reason, wait
 }
@@ -38,7 +41,7 @@ func (c *caller) free() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.local.free()
-	if c.local.awake && c.local.limit.Concurrency > 0 && c.local.owesSlots() {
+	if c.local.awake && c.local.owesSlots() {
 		c.hurry()
 	}
 }
@@ -50,6 +53,13 @@ func (c *caller) hurry() {
 	}
 }
 
+// isAwake reports whether the store knows of what the replica holds.
+func (c *caller) isAwake() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.local.awake
+}
+
 // configure changes the limit at once.
 func (c *caller) configure(limit Limit) {
 	c.mu.Lock()
@@ -59,16 +69,16 @@ func (c *caller) configure(limit Limit) {
 }
 
 // wakeLocked begins the trips of a caller that becomes active; c.mu is held.
-func (c *caller) wakeLocked(now time.Time) {
+func (c *caller) wakeLocked() {
 	if !c.owner.start(c) {
 		return
 	}
 	c.local.awake = true
-	c.local.use.since = now
 }
 
 // live makes trips until the caller rests.
 func (c *caller) live() {
+	defer c.owner.rested(c)
 	ctx := c.owner.ctx
 	for ctx.Err() == nil {
 		c.trip(ctx, (*local).ask)
@@ -112,6 +122,7 @@ func (c *caller) pause(ctx context.Context) bool {
 		c.mu.Lock()
 		now := c.owner.options.Now()
 		at, rest := c.local.next(now)
+		c.local.planned = at
 		if rest {
 			c.local.awake = false
 			c.mu.Unlock()
@@ -145,13 +156,13 @@ func (c *caller) panicked(value any, stack []byte) {
 
 // leave gives back what the replica holds.
 func (c *caller) leave(ctx context.Context) {
-	c.mu.Lock()
-	held := c.local.awake
-	c.local.awake = false
-	c.mu.Unlock()
-	if held {
-		c.trip(ctx, (*local).leave)
+	if !c.isAwake() {
+		return
 	}
+	c.trip(ctx, (*local).leave)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.local.awake = false
 }
 
 func (c *caller) state(now time.Time) CallerState {

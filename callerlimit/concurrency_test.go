@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"iqgateway/callerlimit"
+	"iqgateway/callerlimit/storetest"
 )
 
 // held begins requests that last until the replica's hold is closed, and returns
@@ -68,6 +69,8 @@ func TestSlotsGoWhereTheyAreNeeded(t *testing.T) {
 	})
 }
 
+// They come back once the store has not heard of it for some time, and not
+// before.
 func TestSlotsOfADeadReplicaComeBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, 2, callerlimit.Limit{Concurrency: 40})
@@ -77,16 +80,25 @@ func TestSlotsOfADeadReplicaComeBack(t *testing.T) {
 			pass(50 * time.Millisecond)
 		}
 		dead := inside(one)
+		f.store.set(func(d *disturbed) { d.away = true }) // for the one: the other does nothing yet
 		end(one)
-		_ = one.limits.Close(t.Context()) // no word of it reaches the store below
-		one.set.Release()
-		f.size = 1
-		for range 100 {
+		_ = one.limits.Close(t.Context())
+		f.store.set(func(d *disturbed) { d.away = false })
+		died := time.Now()
+		for time.Since(died) < callerlimit.Silence-3*time.Second/2 { // it told of itself a second before at most
 			held(t, two, 10)
 			pass(50 * time.Millisecond)
 		}
-		if dead != 30 || inside(two) != 40 {
-			t.Errorf("%d of the dead, %d of the other", dead, inside(two))
+		if dead != 30 || inside(two) != 10 {
+			t.Errorf("%d of the dead, %d of the other while it may be alive", dead, inside(two))
+		}
+		f.size = 1
+		for time.Since(died) < callerlimit.Silence+time.Second {
+			held(t, two, 10)
+			pass(50 * time.Millisecond)
+		}
+		if inside(two) != 40 {
+			t.Errorf("%d of the other", inside(two))
 		}
 		end(two)
 		f.all = f.all[1:]
@@ -95,7 +107,7 @@ func TestSlotsOfADeadReplicaComeBack(t *testing.T) {
 }
 
 func TestCallersMeetTheirOwnLimit(t *testing.T) {
-	for name, store := range map[string]callerlimit.Store{"alone": nil, "a fleet of one": callerlimit.NewMemory(nil)} {
+	for name, store := range map[string]callerlimit.Store{"alone": nil, "a fleet of one": storetest.NewMemory(nil)} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newAlone(t, store, callerlimit.Limit{Concurrency: 2})

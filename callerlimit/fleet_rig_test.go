@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"iqgateway/callerlimit"
+	"iqgateway/callerlimit/storetest"
 	"iqgateway/internal/exchange"
 )
 
@@ -20,7 +21,7 @@ var errAway = errors.New("the store is away")
 
 // disturbed is a store with latency and faults.
 type disturbed struct {
-	*callerlimit.Memory
+	*storetest.Memory
 
 	mu      sync.Mutex
 	latency time.Duration
@@ -94,7 +95,7 @@ type replica struct {
 
 func newFleet(t testing.TB, n int, limit callerlimit.Limit) *fleet {
 	t.Helper()
-	f := &fleet{store: &disturbed{Memory: callerlimit.NewMemory(nil), latency: time.Millisecond}, size: n}
+	f := &fleet{store: &disturbed{Memory: storetest.NewMemory(nil), latency: time.Millisecond}, size: n}
 	for i := range n {
 		f.all = append(f.all, f.start(t, fmt.Sprint("r", i), time.Duration(i)*10*time.Minute, limit))
 	}
@@ -116,6 +117,7 @@ func (f *fleet) start(t testing.TB, name string, off time.Duration, limit caller
 func (r *replica) use(limit callerlimit.Limit) {
 	before := r.set
 	r.set = r.limits.Use(map[string]callerlimit.Limit{shop: limit})
+	r.set.Apply()
 	if before != nil {
 		before.Release()
 	}

@@ -106,3 +106,46 @@ func TestTripsAreBounded(t *testing.T) {
 		f.close(t)
 	})
 }
+
+// A caller far below its limit costs the store next to nothing, and one that
+// keeps all slots of a small concurrency busy a trip a second.
+func TestTripsOfModestCallers(t *testing.T) {
+	wide := callerlimit.Limit{Tokens: 1000, Per: time.Second, Burst: 1000, Concurrency: 100}
+	for name, tt := range map[string]struct {
+		limit     callerlimit.Limit
+		replicas  int
+		perMinute int
+		most      float64 // trips of a request
+	}{
+		"1000 a minute":                {wide, 3, 1000, 0.02},
+		"on many replicas":             {wide, 12, 1000, 0.1},
+		"one a second":                 {wide, 3, 60, 0.02},
+		"one in two seconds":           {wide, 1, 30, 0.01},
+		"10000 a minute":               {wide, 3, 10_000, 0.05},
+		"near the limit":               {callerlimit.Limit{Tokens: 1000, Per: time.Minute, Burst: 60}, 3, 800, 0.3},
+		"a small burst":                {callerlimit.Limit{Tokens: 1000, Per: time.Minute}, 3, 300, 1},
+		"a small burst, once a second": {callerlimit.Limit{Tokens: 90, Per: time.Minute, Burst: 6}, 3, 60, 1},
+		"few slots":                    {callerlimit.Limit{Concurrency: 10}, 3, 1000, 0.3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFleet(t, tt.replicas, tt.limit)
+				for i := range tt.perMinute {
+					f.all[i%tt.replicas].call(t, "/")
+					pass(time.Minute / time.Duration(tt.perMinute))
+				}
+				if got := float64(f.store.count()) / float64(tt.perMinute); got > tt.most {
+					t.Errorf("%.3f trips of a request, want at most %.3f", got, tt.most)
+				} else {
+					t.Logf("%.3f trips of a request", got)
+				}
+				for i, r := range f.all {
+					if len(r.refused) > 0 {
+						t.Errorf("replica %d refused %d", i, len(r.refused))
+					}
+				}
+				f.close(t)
+			})
+		})
+	}
+}

@@ -71,6 +71,15 @@ func (s scene) play(t *testing.T) *seen {
 		f.store.set(func(d *disturbed) {
 			d.latency, d.away, d.deaf, d.hangs = p.latency, p.fault == "away", p.fault == "deaf", p.fault == "hangs"
 		})
+		if p.fault == "lost" {
+			for _, r := range f.all { // a crowd has each of them tell of itself
+				for range s.limit.Concurrency {
+					under.Go(func() { saw.call(t, r, start, time.Millisecond) })
+				}
+			}
+			pass(p.latency + 20*time.Millisecond)
+			f.store.Lose()
+		}
 		for i := range int(p.lasts.Seconds() * float64(p.perSecond)) {
 			r := f.all[p.asked[i%len(p.asked)]]
 			under.Go(func() { saw.call(t, r, start, p.holds) })
@@ -120,6 +129,11 @@ func check(t *testing.T, faults []string, times float64) {
 			saw := s.play(t)
 			limit := s.limit.WithDefaults()
 			burst := max(limit.Burst, s.replicas)
+			for _, p := range s.steps {
+				if p.fault == "lost" { // the replicas tell what they hold within a second: so long it fills up as if there was room
+					burst += limit.Tokens
+				}
+			}
 			if over := excess(saw.admitted, times*float64(burst), times*float64(limit.Tokens)); over > 1e-3 {
 				failure = fmt.Sprintf("%.2f requests beyond the rate of %+v", over, s)
 			}
@@ -137,6 +151,10 @@ func check(t *testing.T, faults []string, times float64) {
 // time t, and has no more under way than the concurrency, whatever comes where.
 // Nobody waits: callAs sees to that.
 func TestFleetNeverExceedsTheLimit(t *testing.T) { check(t, []string{""}, 1) }
+
+// Where it loses everything that the replicas know of, no slot is lent twice, and
+// no token but what a bucket gains within a second.
+func TestFleetWhoseStoreForgets(t *testing.T) { check(t, []string{"", "lost"}, 1) }
 
 // While it does not, or loses answers, it is never more than twice that.
 func TestFleetWithoutTheStoreStaysNearTheLimit(t *testing.T) { check(t, faults, 2) }

@@ -38,17 +38,18 @@ func (l Limit) WithDefaults() Limit {
 	return l
 }
 
-// parts is how a bound is divided among replicas.
-type parts struct {
-	whole int // at least one for each replica
-	equal int // of one replica
-	rest  int // what one keeps while it is at rest
+// Parts is how a bound of the fleet is divided among replicas.
+type Parts struct {
+	Whole int // at least one for each replica
+	Equal int // of one replica
+	Rest  int // what one keeps while it is at rest
 }
 
-func divide(bound, replicas int) parts {
+// Divide divides a bound. What a [Store] knows nothing of, it takes to hold Rest.
+func Divide(bound, replicas int) Parts {
 	if replicas <= 1 {
-		return parts{whole: bound, equal: bound, rest: bound}
+		return Parts{Whole: bound, Equal: bound, Rest: bound}
 	}
 	whole := max(bound, replicas)
-	return parts{whole: whole, equal: whole / replicas, rest: max(1, whole/(2*replicas))}
+	return Parts{Whole: whole, Equal: whole / replicas, Rest: max(1, whole/(2*replicas))}
 }

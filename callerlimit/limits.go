@@ -81,21 +81,18 @@ func New(o Options) *Limits {
 }
 
 // Use returns the callers of one generation that have a limit. What is counted
-// of a caller that another Set in use has too is shared; its limit follows the
-// newest. The Set must be released once its generation serves no request any
-// more.
+// of a caller that another Set in use has too is shared, and so is its limit:
+// that of the Set which was applied last. The Set must be released once its
+// generation serves no request any more.
 func (l *Limits) Use(limits map[string]Limit) *Set {
-	set := &Set{owner: l, callers: make(map[string]*caller, len(limits))}
+	set := &Set{owner: l, limits: limits, callers: make(map[string]*caller, len(limits))}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for name, limit := range limits {
-		limit = limit.WithDefaults()
 		c := l.callers[name]
 		if c == nil {
-			c = &caller{name: name, owner: l, kick: make(chan struct{}, 1), local: newLocal(limit, l.options.Fleet)}
+			c = &caller{name: name, owner: l, kick: make(chan struct{}, 1), local: newLocal(limit.WithDefaults(), l.options.Fleet)}
 			l.callers[name] = c
-		} else {
-			c.configure(limit)
 		}
 		c.users++
 		set.callers[name] = c
@@ -107,9 +104,19 @@ func (l *Limits) release(callers map[string]*caller) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for name, c := range callers {
-		if c.users--; c.users == 0 {
+		if c.users--; c.users == 0 && !c.isAwake() {
 			delete(l.callers, name)
 		}
+	}
+}
+
+// rested forgets a caller that was released while the store knew of what it
+// holds, once that is given back.
+func (l *Limits) rested(c *caller) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.users == 0 && l.ctx.Err() == nil && l.callers[c.name] == c {
+		delete(l.callers, c.name)
 	}
 }
 
@@ -133,19 +140,22 @@ func (l *Limits) Close(ctx context.Context) error {
 	l.cancel()
 	l.trips.Wait()
 	var all sync.WaitGroup
-	for _, c := range l.all() {
+	for _, c := range l.all(0) {
 		all.Go(func() { steady.Try(func() { c.leave(ctx) }, c.panicked) })
 	}
 	all.Wait()
 	return context.Cause(ctx)
 }
 
-func (l *Limits) all() []*caller {
+// all returns the callers that so many Sets use at least, by name.
+func (l *Limits) all(users int) []*caller {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	list := make([]*caller, 0, len(l.callers))
 	for _, c := range l.callers {
-		list = append(list, c)
+		if c.users >= users {
+			list = append(list, c)
+		}
 	}
 	slices.SortFunc(list, func(a, b *caller) int { return cmp.Compare(a.name, b.name) })
 	return list
@@ -168,7 +178,7 @@ type CallerState struct {
 // State returns the callers that have a limit, by name.
 func (l *Limits) State() []CallerState {
 	var list []CallerState
-	for _, c := range l.all() {
+	for _, c := range l.all(1) {
 		list = append(list, c.state(l.options.Now()))
 	}
 	return list
@@ -177,8 +187,16 @@ func (l *Limits) State() []CallerState {
 // Set is the callers of one generation. It is safe for concurrent use.
 type Set struct {
 	owner   *Limits
+	limits  map[string]Limit
 	callers map[string]*caller
 	once    sync.Once
+}
+
+// Apply has the callers go by the limits of the Set from now on.
+func (s *Set) Apply() {
+	for name, c := range s.callers {
+		c.configure(s.limits[name].WithDefaults())
+	}
 }
 
 // Release gives the callers back. More calls do nothing.

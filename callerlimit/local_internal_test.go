@@ -54,38 +54,17 @@ func TestDebtIsTold(t *testing.T) {
 func TestDivide(t *testing.T) {
 	for _, tt := range []struct {
 		bound, replicas int
-		want            parts
+		want            Parts
 	}{
-		{100, 0, parts{100, 100, 100}},
-		{100, 1, parts{100, 100, 100}},
-		{100, 2, parts{100, 50, 25}},
-		{100, 3, parts{100, 33, 16}},
-		{2, 3, parts{3, 1, 1}},
-		{1, 1, parts{1, 1, 1}},
+		{100, 0, Parts{100, 100, 100}},
+		{100, 1, Parts{100, 100, 100}},
+		{100, 2, Parts{100, 50, 25}},
+		{100, 3, Parts{100, 33, 16}},
+		{2, 3, Parts{3, 1, 1}},
+		{1, 1, Parts{1, 1, 1}},
 	} {
-		if got := divide(tt.bound, tt.replicas); got != tt.want {
+		if got := Divide(tt.bound, tt.replicas); got != tt.want {
 			t.Errorf("%d of %d: %+v, want %+v", tt.bound, tt.replicas, got, tt.want)
-		}
-	}
-}
-
-func TestFair(t *testing.T) {
-	for _, tt := range []struct {
-		all, need int
-		others    []int
-		want      int
-	}{
-		{90, 10, nil, 90},
-		{90, 200, nil, 90},
-		{90, 10, []int{10, 10}, 30},
-		{90, 50, []int{10, 10}, 56},
-		{90, 100, []int{10, 100}, 40},
-		{90, 10, []int{10, 100}, 10},
-		{90, 100, []int{100, 100}, 30},
-		{2, 5, []int{5, 5}, 0},
-	} {
-		if got := fair(tt.all, tt.need, append([]int{tt.need}, tt.others...)); got != tt.want {
-			t.Errorf("%d of %d beside %v: %d, want %d", tt.need, tt.all, tt.others, got, tt.want)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"iqgateway/callerlimit"
+	"iqgateway/callerlimit/storetest"
 	"iqgateway/internal/exchange"
 )
 
@@ -90,39 +91,6 @@ func wantTooFast(t *testing.T, refused []*exchange.Problem) {
 	}
 }
 
-// A generation that changes nothing keeps what is counted, a new limit counts at
-// once.
-func TestReload(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		limit := callerlimit.Limit{Tokens: 1, Per: time.Hour, Burst: 10, Concurrency: 2}
-		r := newAlone(t, nil, limit)
-		held(t, r, 2)
-		r.use(limit)
-		if n := held(t, r, 1); n != 0 {
-			t.Error("what the old generation serves does not count")
-		}
-		limit.Concurrency = 20
-		r.use(limit)
-		if n := held(t, r, 18); n != 8 { // 10 tokens, 2 of which are spent
-			t.Errorf("%d admitted", n)
-		}
-		limit.Tokens, limit.Per = 10, time.Second
-		r.use(limit)
-		pass(time.Second)
-		limit.Burst = 3
-		r.use(limit)
-		if n := held(t, r, 10); n != 3 {
-			t.Errorf("%d admitted with a smaller burst", n)
-		}
-		r.use(callerlimit.Limit{Concurrency: 14})
-		if n := held(t, r, 10); n != 1 {
-			t.Errorf("%d admitted without a rate", n)
-		}
-		end(r)
-		r.close(t)
-	})
-}
-
 func TestHooksAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -132,7 +100,7 @@ func TestHooksAreTold(t *testing.T) {
 			defer mu.Unlock()
 			told = append(told, strings.Join(words, " "))
 		}
-		store := &disturbed{Memory: callerlimit.NewMemory(nil)}
+		store := &disturbed{Memory: storetest.NewMemory(nil)}
 		limits := callerlimit.New(callerlimit.Options{Store: store, Replica: "one", Hooks: callerlimit.Hooks{
 			Refused: func(caller string, reason callerlimit.Reason) { tell(caller, string(reason)) },
 			StoreState: func(caller string, err error) {
@@ -172,7 +140,7 @@ func BenchmarkStage(b *testing.B) {
 		name  string
 		store callerlimit.Store
 		limit *callerlimit.Limit
-	}{{"mutex", nil, nil}, {"alone", nil, &wide}, {"fleet", callerlimit.NewMemory(nil), &wide}} {
+	}{{"mutex", nil, nil}, {"alone", nil, &wide}, {"fleet", storetest.NewMemory(nil), &wide}} {
 		b.Run(bb.name, func(b *testing.B) {
 			stage := mutex
 			if bb.limit != nil {

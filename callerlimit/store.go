@@ -10,6 +10,10 @@ import (
 // as long what it was given.
 const Silence = 3 * time.Second
 
+// Remember is for how long after an Ask a [Store] still knows something of the
+// caller, unless it has lost it.
+const Remember = 10 * time.Second
+
 // Store is what the fleet holds of its callers' limits. It is safe for
 // concurrent use; one call is one trip. Only its own clock counts.
 type Store interface {
@@ -23,12 +27,18 @@ type Store interface {
 type Ask struct {
 	Replica string
 	Fleet   int // replicas that were alive last, at least 1
+	// Known says that the replica was answered less than [Remember] ago. A store
+	// that knows nothing all the same has lost it: it begins with an empty bucket,
+	// and lends nobody more slots than one keeps at rest until all that hold some
+	// have told so, for one [Silence].
+	Known bool
 
 	Rate        float64 // tokens a second; 0 = no bound
 	Burst       int     // of the fleet; at least 1 where there is a rate
 	Concurrency int     // of the fleet; 0 = no bound
 
 	Have int // tokens that it holds, without those of Back
+	Held int // tokens that it has had at most since its last answer, or keeps at rest if it had none
 	Want int // tokens that it would like to get
 	Back int // tokens that it gives back
 	Debt int // tokens that it has made for itself while the store was away
@@ -36,8 +46,8 @@ type Ask struct {
 	Slots int // that it holds; it takes no more before the answer
 	Need  int // slots that it has a use for
 
-	// Resting says that the replica holds no more than one keeps at rest, and
-	// asks no more for now.
+	// Resting says that the replica holds no more than one keeps at rest, with
+	// what it wants, and asks no more for now.
 	Resting bool
 }
 

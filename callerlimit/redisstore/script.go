@@ -12,9 +12,7 @@ const (
 	// maxState is what one caller's state may hold, in bytes: that of more than
 	// a thousand replicas. A foreign giant never crosses the wire.
 	maxState = 1 << 17
-	// keep is how long a full bucket is remembered, keepMost any, in
-	// milliseconds.
-	keep     = 10_000
+	// keepMost is how long any bucket is remembered, in milliseconds.
 	keepMost = 7 * 24 * 3600 * 1000
 )
 
@@ -30,20 +28,20 @@ end
 // write are one step for all replicas.
 func newScript(clock string) *redis.Script {
 	constants := fmt.Sprintf("local silence, most, keep, keep_most = %d, %d, %d, %d\n",
-		callerlimit.Silence.Microseconds(), maxState, keep, keepMost)
+		callerlimit.Silence.Microseconds(), maxState, callerlimit.Remember.Milliseconds(), keepMost)
 	return redis.NewScript(constants + clock + askScript)
 }
 
-// askScript repeats Decide of package callerlimit, in the same steps with the
-// same names. Integers stay below 2^53, which Lua's doubles hold exactly.
+// askScript does what Decide of package storetest does, in the same steps with
+// the same names. Integers stay below 2^53, which Lua's doubles hold exactly.
 //
-// ARGV: replica, fleet, rate, burst, concurrency, have, want, back, debt,
-// slots, need, resting (1 or 0). It answers odd (” = nothing), granted, wait in
-// microseconds, slots and due.
+// ARGV: replica, fleet, known (1 or 0), rate, burst, concurrency, have,
+// held, want, back, debt, slots, need, resting (1 or 0). It answers odd (empty = nothing),
+// granted, wait in microseconds, slots and due.
 const askScript = `
 local key, replica = KEYS[1], ARGV[1]
 local a = {}
-for i, name in ipairs({ 'fleet', 'rate', 'burst', 'concurrency', 'have', 'want', 'back', 'debt', 'slots', 'need', 'resting' }) do
+for i, name in ipairs({ 'fleet', 'known', 'rate', 'burst', 'concurrency', 'have', 'held', 'want', 'back', 'debt', 'slots', 'need', 'resting' }) do
   a[name] = tonumber(ARGV[i + 1])
 end
 local now, odd = clock(), ''
@@ -51,16 +49,16 @@ local now, odd = clock(), ''
 local function int(n) return string.format('%.0f', n) end
 
 local function parse(text)
-  local at, level, rest = string.match(text, '^1 (%d+) (%d[%d.e+-]*)(.*)$')
-  at, level = tonumber(at), tonumber(level)
-  if not (at and level and at < 9e15 and level < 9e15) then return nil end
+  local at, level, lost, rest = string.match(text, '^1 (%d+) (%d[%d.e+-]*) (%d+)(.*)$')
+  at, level, lost = tonumber(at), tonumber(level), tonumber(lost)
+  if not (at and level and lost and at < 9e15 and level < 9e15 and lost < 9e15) then return nil end
   local members = {}
   for id, seen, have, slots, need in string.gmatch(rest, ' (%x+) (%d+) (%d+) (%d+) (%d+)') do
     local m = { seen = tonumber(seen), have = tonumber(have), slots = tonumber(slots), need = tonumber(need) }
     if m.seen > 9e15 or m.have > 1e9 or m.slots > 1e9 or m.need > 1e9 then return nil end
     members[id] = m
   end
-  return { at = at, level = level, members = members }
+  return { at = at, level = level, lost = lost, members = members }
 end
 
 local function read()
@@ -82,7 +80,11 @@ local function divide(bound, replicas)
   return { whole = whole, rest = math.max(1, math.floor(whole / (2 * replicas))) }
 end
 
-local s = read() or { at = 0, level = 0, members = {} }
+local s = read()
+if not s then
+  s = { at = 0, level = 0, lost = 0, members = {} }
+  if a.known == 1 then s.at, s.lost = now, now + silence end
+end
 local others, count = {}, 0
 for id, m in pairs(s.members) do
   m.seen = math.min(m.seen, now)
@@ -103,7 +105,7 @@ local granted, wait, slots, due = 0, 0, 0, 0
 
 if a.rate > 0 then
   local part = divide(a.burst, n)
-  local held = before and before.have or part.rest
+  local held = before and before.have or math.min(a.held, part.rest)
   local room = part.whole - absent * part.rest
   for _, m in pairs(others) do room = room - m.have end
   local level = room - held
@@ -139,6 +141,7 @@ else
       free = free - m.slots
       needs[#needs + 1] = m.need
     end
+    if now < s.lost then free = math.min(free, part.rest) end
     due = math.max(part.rest, fair(all, a.need, needs))
     slots = math.max(a.slots, math.min(due, free))
     me.slots = slots
@@ -146,7 +149,7 @@ else
   others[replica] = me
 end
 
-local text = { '1', int(s.at), string.format('%.17g', s.level) }
+local text = { '1', int(s.at), string.format('%.17g', s.level), int(s.lost) }
 for id, m in pairs(others) do
   text[#text + 1] = table.concat({ id, int(m.seen), int(m.have), int(m.slots), int(m.need) }, ' ')
 end

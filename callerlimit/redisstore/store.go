@@ -44,13 +44,9 @@ func (s *Store) Ask(ctx context.Context, caller string, a callerlimit.Ask) (call
 }
 
 func (s *Store) ask(ctx context.Context, caller string, a callerlimit.Ask, more ...any) (callerlimit.Answer, error) {
-	resting := 0
-	if a.Resting {
-		resting = 1
-	}
 	args := append([]any{
-		s.name("replica", a.Replica, s.hide), a.Fleet, strconv.FormatFloat(a.Rate, 'g', 17, 64), a.Burst, a.Concurrency,
-		a.Have, a.Want, a.Back, a.Debt, a.Slots, a.Need, resting,
+		s.name("replica", a.Replica, s.hide), a.Fleet, flag(a.Known), strconv.FormatFloat(a.Rate, 'g', 17, 64), a.Burst, a.Concurrency,
+		a.Have, a.Held, a.Want, a.Back, a.Debt, a.Slots, a.Need, flag(a.Resting),
 	}, more...)
 	var values []any
 	err := s.conn.Call(ctx, operation, func(ctx context.Context, r redis.UniversalClient) (err error) {
@@ -61,6 +57,13 @@ func (s *Store) ask(ctx context.Context, caller string, a callerlimit.Ask, more 
 		return callerlimit.Answer{}, err // it names the operation
 	}
 	return s.read(values)
+}
+
+func flag(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 // name returns what stands for a caller or a replica.

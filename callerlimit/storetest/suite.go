@@ -33,6 +33,9 @@ func Run(t *testing.T, start func(t *testing.T) Fleet) {
 		"calls obey their context":              contexts,
 		"no limit gives nothing":                none,
 		"a replica tells less than it was lent": less,
+		"a bucket that was lost is empty":       lostTokens,
+		"slots that were lost are not lent":     lostSlots,
+		"what was spent at rest fills up":       held,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -49,7 +52,7 @@ type world struct {
 
 // slow is a limit whose bucket does not fill up while a test runs.
 func slow(replica string) callerlimit.Ask {
-	return callerlimit.Ask{Replica: replica, Fleet: 2, Rate: 0.001, Burst: 100}
+	return callerlimit.Ask{Replica: replica, Fleet: 2, Rate: 0.001, Burst: 100, Held: 25}
 }
 
 func slots(replica string, held, need int) callerlimit.Ask {
@@ -87,7 +90,7 @@ func full(t *testing.T, w *world) {
 }
 
 func fills(t *testing.T, w *world) {
-	a := callerlimit.Ask{Replica: "one", Fleet: 2, Rate: 20, Burst: 100, Want: 1000}
+	a := callerlimit.Ask{Replica: "one", Fleet: 2, Rate: 20, Burst: 100, Held: 25, Want: 1000}
 	first := w.wantGranted(t, w.One, a, 50)
 	if first.Wait <= 0 || first.Wait > 50*time.Millisecond {
 		t.Errorf("the next token in %s", first.Wait)
@@ -213,6 +216,36 @@ func less(t *testing.T, w *world) {
 	w.ask(t, w.One, one)
 	other.Have, other.Want = 25, 50
 	w.wantGranted(t, w.Other, other, 0) // what was lost fills up by and by, it is not given twice
+}
+
+func lostTokens(t *testing.T, w *world) {
+	a := slow("one")
+	a.Known, a.Have, a.Want = true, 5, 20
+	w.wantGranted(t, w.One, a, 0)
+	a.Rate = 1e9
+	pause(t, 10*time.Millisecond)
+	w.wantGranted(t, w.One, a, 20)
+}
+
+func lostSlots(t *testing.T, w *world) {
+	one, other := slots("one", 40, 90), slots("other", 25, 90)
+	one.Known, other.Known = true, true
+	if got := w.ask(t, w.One, one); got.Slots != 40 {
+		t.Errorf("the one that holds some: %+v", got)
+	}
+	if got := w.ask(t, w.Other, other); got.Slots != 25 {
+		t.Errorf("there may be more of which nothing is known: %+v", got)
+	}
+	pause(t, callerlimit.Silence+200*time.Millisecond)
+	if got := w.ask(t, w.Other, other); got.Slots <= 25 {
+		t.Errorf("whoever holds some has told so by now: %+v", got)
+	}
+}
+
+// A replica at rest that has told of less than one keeps gets the rest later.
+func held(t *testing.T, w *world) {
+	a := callerlimit.Ask{Replica: "one", Fleet: 1, Rate: 1e9, Burst: 100, Have: 60, Held: 60, Want: 100}
+	w.wantGranted(t, w.One, a, 40)
 }
 
 func pause(t *testing.T, d time.Duration) {

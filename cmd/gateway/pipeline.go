@@ -281,10 +281,10 @@ type stack struct {
 //	  │     token endpoint clients' own token calls are answered here, with tokens of ours
 //	  │   3 authenticate   who it is, or 401
 //	  │     body's length  what is announced, or 413
+//	  │     caller's limit one token of its rate, one of its requests under way, or 429
 //	  │     self-service   /-/me and /-/requests/{id} are answered here
 //	  │   4 route          environment, service, upstream path, or 404
 //	  │   5 authorize      what it may, with which credential, or 403
-//	  │     caller's limit one token of its rate, one of its requests under way, or 429
 //	  │     session        DataConnect's /session is answered here, its preferred host learned
 //	  │   6 lookup         a fresh stored answer ends here
 //	  ├── 7 forward        httputil.ReverseProxy; errors become problems
@@ -328,10 +328,10 @@ func (s stack) compose(absolute bool) http.Handler {
 		auth.TokenEndpoint(s.tokenEndpoint()),
 		auth.Authenticate(s.authenticate()), // 3
 		proxy.BodyLength(int64(s.generation.cfg.Server.Limits.MaxBody), s.errors.Refuse),
-		s.self().stage(s.generation.limits.Stage(s.errors.Refuse)),
+		s.generation.limits.Stage(s.errors.Refuse),
+		s.self().stage,
 		s.generation.router.Route,     // 4
 		auth.Authorize(s.authorize()), // 5
-		s.generation.limits.Stage(s.errors.Refuse),
 		proxy.NewSession(proxy.SessionOptions{
 			Transport: upstream, Services: s.services, Sessions: s.stores.sessions, Locations: s.locations,
 			Errors: s.errors, Headers: headers,

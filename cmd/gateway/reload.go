@@ -112,6 +112,7 @@ func (g *gateway) replace(before *reloadState) (reloaded, error) {
 		return reloaded{}, err
 	}
 	last := g.current.Swap(next)
+	next.limits.Apply()
 	last.users.retire()
 	g.reloads.state.Store(&reloadState{hash: hash, at: time.Now()})
 	done := reloaded{

@@ -28,23 +28,19 @@ type selfService struct {
 }
 
 // stage answers what is below /-/ on the gateway's own names. Below the native
-// name of an upstream that is the upstream's. limit is the stage that bounds
-// what a caller may ask.
-func (s selfService) stage(limit func(http.Handler) http.Handler) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		own := limit(http.HandlerFunc(s.serve))
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			ex := exchange.From(r.Context())
-			path, ok := selfPath(r, ex)
-			if !ok || ex.Caller == nil {
-				next.ServeHTTP(w, r)
-				return
-			}
-			ex.SetTarget(exchange.Target{Route: selfRoute(path), Path: path})
-			ex.Self = true
-			own.ServeHTTP(w, r)
-		})
-	}
+// name of an upstream that is the upstream's.
+func (s selfService) stage(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ex := exchange.From(r.Context())
+		path, ok := selfPath(r, ex)
+		if !ok || ex.Caller == nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		ex.SetTarget(exchange.Target{Route: selfRoute(path), Path: path})
+		ex.Self = true
+		s.serve(w, r)
+	})
 }
 
 // selfPath returns the path of a request that is meant for the gateway itself.

@@ -1,22 +1,27 @@
-package callerlimit
+package storetest
 
 import (
 	"maps"
 	"math"
 	"slices"
 	"time"
+
+	"iqgateway/callerlimit"
 )
 
-// This file decides for the fleet. The script of redisstore repeats it step by
-// step; a test there compares both.
+// This file is the model of how a store decides. The script of redisstore does
+// the same step by step; a test there compares both.
 
 // State is what a store knows of one caller. Instants are microseconds of its
 // clock.
 type State struct {
-	// At is when Level was right; 0 = nothing is known: the bucket is full.
+	// At is when Level was right; 0 = there was no rate yet: the bucket is full.
 	At int64
 	// Level is the tokens that no replica holds.
 	Level float64
+	// Lost is until when there may be replicas that hold slots of which nothing is
+	// known any more.
+	Lost int64
 	// Members are the replicas that are active.
 	Members map[string]Member
 }
@@ -29,32 +34,40 @@ type Member struct {
 	Need  int
 }
 
-// Decide answers an Ask, and returns what the store knows after it.
-func Decide(now int64, s State, a Ask) (State, Answer) {
-	others := living(now, s.Members)
+// Decide answers an Ask, and returns what the store knows after it; it knows
+// nothing where s is nil.
+func Decide(now int64, s *State, a callerlimit.Ask) (*State, callerlimit.Answer) {
+	after := State{}
+	switch {
+	case s != nil:
+		after = *s
+	case a.Known:
+		after.At, after.Lost = now, now+callerlimit.Silence.Microseconds()
+	}
+	others := living(now, after.Members)
 	before, known := others[a.Replica]
 	delete(others, a.Replica)
 	n := max(a.Fleet, len(others)+1)
 	d := decision{now: now, ask: a, fleet: n, absent: n - len(others) - 1, others: others}
 	if !known {
-		before.Have = divide(a.Burst, n).rest
+		before.Have = min(a.Held, callerlimit.Divide(a.Burst, n).Rest)
 	}
 	me := Member{Seen: now, Need: a.Need}
-	var answer Answer
+	var answer callerlimit.Answer
 	if a.Rate > 0 {
-		s.Level, me.Have = d.tokens(s, before, &answer)
-		s.At = now
+		after.Level, me.Have = d.tokens(&after, before, &answer)
+		after.At = now
 	}
 	if a.Resting {
 		answer.Slots, answer.Due = a.Slots, a.Slots
 	} else {
 		if a.Concurrency > 0 {
-			me.Slots = d.slots(&answer)
+			me.Slots = d.slots(now < after.Lost, &answer)
 		}
 		others[a.Replica] = me
 	}
-	s.Members = others
-	return s, answer
+	after.Members = others
+	return &after, answer
 }
 
 // living returns the members that have not been silent for too long.
@@ -66,7 +79,7 @@ func living(now int64, members map[string]Member) map[string]Member {
 	for name, m := range alive {
 		m.Seen = min(m.Seen, now) // another server's clock may have been ahead
 		alive[name] = m
-		if now-m.Seen >= Silence.Microseconds() {
+		if now-m.Seen >= callerlimit.Silence.Microseconds() {
 			delete(alive, name)
 		}
 	}
@@ -77,7 +90,7 @@ func living(now int64, members map[string]Member) map[string]Member {
 // a replica keeps at rest.
 type decision struct {
 	now           int64
-	ask           Ask
+	ask           callerlimit.Ask
 	fleet, absent int
 	others        map[string]Member
 }
@@ -88,9 +101,9 @@ type decision struct {
 // What the fleet holds and the level are together never more than the burst.
 // The bucket fills up before it is known what was spent meanwhile: a token that
 // was held had its place in the burst.
-func (d decision) tokens(s State, before Member, answer *Answer) (level float64, have int) {
-	a, part := d.ask, divide(d.ask.Burst, d.fleet)
-	room := part.whole - d.absent*part.rest
+func (d decision) tokens(s *State, before Member, answer *callerlimit.Answer) (level float64, have int) {
+	a, part := d.ask, callerlimit.Divide(d.ask.Burst, d.fleet)
+	room := part.Whole - d.absent*part.Rest
 	for _, m := range d.others {
 		room -= m.Have
 	}
@@ -110,15 +123,18 @@ func (d decision) tokens(s State, before Member, answer *Answer) (level float64,
 
 // slots returns those of the replica after the Ask. It gets no more than nobody
 // holds; what is due to it may be more, or less.
-func (d decision) slots(answer *Answer) int {
-	part := divide(d.ask.Concurrency, d.fleet)
-	all := part.whole - d.absent*part.rest
+func (d decision) slots(lost bool, answer *callerlimit.Answer) int {
+	part := callerlimit.Divide(d.ask.Concurrency, d.fleet)
+	all := part.Whole - d.absent*part.Rest
 	free, needs := all, []int{d.ask.Need}
 	for _, m := range d.others {
 		free -= m.Slots
 		needs = append(needs, m.Need)
 	}
-	answer.Due = max(part.rest, fair(all, d.ask.Need, needs))
+	answer.Due = max(part.Rest, fair(all, d.ask.Need, needs))
+	if lost {
+		free = min(free, part.Rest)
+	}
 	answer.Slots = max(d.ask.Slots, min(answer.Due, free))
 	return answer.Slots
 }

@@ -1,13 +1,12 @@
-package callerlimit_test
+package storetest_test
 
 import (
 	"testing"
 
-	"iqgateway/callerlimit"
 	"iqgateway/callerlimit/storetest"
 )
 
 func TestMemoryKeepsTheContract(t *testing.T) {
-	m := callerlimit.NewMemory(nil)
+	m := storetest.NewMemory(nil)
 	storetest.Run(t, func(*testing.T) storetest.Fleet { return storetest.Fleet{One: m, Other: m} })
 }
