@@ -19,11 +19,11 @@ callers:
   app:
     access:
       - {credential: a, default: true, services: {crm: read}}
-      - {credential: passthrough, environment: sim, services: {crm: read}}
+      - {credential: passthrough, until: "2099-12-31", environment: sim, services: {crm: read}}
     keys: [{id: k1, sha256: "0000000000000000000000000000000000000000000000000000000000000001"}]
     share: {guarantee: 10%, cap: 20%}
   batch:
-    access: [{credential: passthrough, environment: sim, services: {crm: read}}]
+    access: [{credential: passthrough, until: "2099-12-31", environment: sim, services: {crm: read}}]
     keys: [{id: k2, sha256: "0000000000000000000000000000000000000000000000000000000000000002"}]
 credentials:
   a: {environment: sim, client_id: one, client_secret: s, username: u, password: p}

@@ -84,6 +84,9 @@ func (c *Config) accessEnvironment(a Access) string {
 }
 
 func (c *checker) access(path string, a Access) {
+	if a.Credential == passthrough && a.Until.IsZero() {
+		c.errorf(path+".until", "is missing: a passthrough has to end some day; write the last one, until: \"YYYY-MM-DD\"")
+	}
 	if c.past(a.Until) {
 		c.warnf(path+".until", "this access ended on %s", a.Until.UTC().Format("2006-01-02"))
 	}

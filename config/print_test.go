@@ -84,7 +84,7 @@ func TestWithoutUser(t *testing.T) {
 
 // A passthrough is not active although access is.
 func TestInactivePassthrough(t *testing.T) {
-	const text = "version: 1\ncallers:\n  shop:\n    access:\n      - credential: passthrough\n        environment: rc\n        services: {crm: read}\n"
+	const text = "version: 1\ncallers:\n  shop:\n    access:\n      - credential: passthrough\n        until: 2099-12-31\n        environment: rc\n        services: {crm: read}\n"
 	c := mustLoad(t, LoadOptions{}, text, nil)
 	tests := []struct {
 		active []string

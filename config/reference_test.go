@@ -91,7 +91,7 @@ environments:
   staging: {url: "https://{service}.example.com", proxy_url: "http://SECRET:SECRET@proxy:3128"}
 credentials:
   retail: {environment: sandbox, client_id: SECRET, client_secret: SECRET, username: SECRET, password: SECRET}
-auth: {token_endpoint: {enabled: true, signing_key: KEY}}
+auth: {token_endpoint: {enabled: true, signing_key: KEY, previous_keys: [KEY]}}
 telemetry: {traces: {exporter: otlp, endpoint: "http://jaeger:4318"}}
 `)
 	return document, []string{"CANARY=" + canary, "CANARY_2=" + key}
@@ -134,7 +134,7 @@ func TestNothingPrintedHoldsASecret(t *testing.T) {
 	if got := c.Environments["staging"].ProxyURL.URL.String(); got != "http://"+canary+":"+canary+"@proxy:3128" {
 		t.Error("the proxy's password did not arrive")
 	}
-	if len(warnings) != 9 {
+	if len(warnings) != 10 {
 		t.Errorf("%d warnings, want one for each literal secret: %v", len(warnings), warnings)
 	}
 }

@@ -34,6 +34,9 @@ type TokenEndpoint struct {
 	// SigningKey signs gateway tokens: 32 bytes, base64; the same on every
 	// replica.
 	SigningKey Key `yaml:"signing_key"`
+	// PreviousKeys sign nothing any more, but tokens that they have signed stay
+	// good: rotate without ending any.
+	PreviousKeys []Key `yaml:"previous_keys"`
 	// TTL of a gateway token.
 	TTL Duration `yaml:"ttl" default:"1h" range:"1m..24h"`
 }
@@ -98,7 +101,7 @@ type Access struct {
 	// Environment of a passthrough; others have their credential's.
 	Environment string `yaml:"environment"`
 	// Until is the last day of this access (UTC), or an instant as in RFC 3339;
-	// none = for ever.
+	// none = for ever, which a passthrough may not be.
 	Until Date `yaml:"until" default:"none" none:"limit"`
 	// Default decides between two credentials for one service.
 	Default bool `yaml:"default" default:"false"`

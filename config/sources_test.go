@@ -183,8 +183,8 @@ func TestBadVariablesAndFlags(t *testing.T) {
 func TestIncludes(t *testing.T) {
 	const main = "version: 1\ninclude: [callers.d/*.yaml, more.yaml]\nserver: {lame_duck: 1s}\n"
 	files := fakeFiles{
-		"conf/callers.d/b.yaml": "callers:\n  b: {keys: [], access: [{credential: passthrough, environment: rc, services: {crm: read}}]}\n",
-		"conf/callers.d/a.yaml": "callers:\n  a: {keys: [], access: [{credential: passthrough, environment: rc, services: {crm: read}}]}\nx-note: {}\n",
+		"conf/callers.d/b.yaml": "callers:\n  b: {keys: [], access: [{credential: passthrough, until: \"2099-12-31\", environment: rc, services: {crm: read}}]}\n",
+		"conf/callers.d/a.yaml": "callers:\n  a: {keys: [], access: [{credential: passthrough, until: \"2099-12-31\", environment: rc, services: {crm: read}}]}\nx-note: {}\n",
 		"conf/callers.d/c.yaml": "# nobody yet\n",
 		"conf/callers.d/d.yaml": "",
 		"conf/more.yaml":        "version: 1\nserver: {drain_timeout: 2s}\nservices: {crm: {quota: {max: 3}}}\n",
@@ -231,7 +231,7 @@ func TestIncludesRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			main := "version: 1\ninclude: [" + tt.include + "]\nserver: {lame_duck: 1s}\ncallers:\n  shop: {access: [{credential: passthrough, environment: rc, services: {crm: read}}]}\n"
+			main := "version: 1\ninclude: [" + tt.include + "]\nserver: {lame_duck: 1s}\ncallers:\n  shop: {access: [{credential: passthrough, until: \"2099-12-31\", environment: rc, services: {crm: read}}]}\n"
 			_, _, err := loadText(t, LoadOptions{}, main, fakeFiles{"conf/more.yaml": tt.text})
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, want %s", err, tt.want)

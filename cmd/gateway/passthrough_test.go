@@ -14,7 +14,7 @@ import (
 // movingAccess is that of an application on its way: catalogs by the gateway's
 // account, all else with its own token.
 const movingAccess = `{catalogs: read}}
-      - {credential: passthrough, environment: sim, services: {crm: write, dataconnect: read, pricing: read}`
+      - {credential: passthrough, until: "2099-12-31", environment: sim, services: {crm: write, dataconnect: read, pricing: read}`
 
 // ownAccount is the application's own, which the gateway does not know.
 func ownAccount() iqsim.Account {
