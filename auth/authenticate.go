@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"context"
 	"crypto/x509"
 	"net/http"
 	"time"
@@ -38,21 +37,6 @@ type AuthenticateOptions struct {
 
 	// Uses is told of each credential that proves a caller; nil = nobody.
 	Uses *Uses
-
-	Hooks Hooks
-}
-
-// Hooks are called as things happen; nil funcs are skipped. They must be safe
-// for concurrent use.
-type Hooks struct {
-	// Refused is called for each request that a stage of this package refuses.
-	Refused func(context.Context, Reason)
-}
-
-func (h Hooks) refused(ctx context.Context, reason Reason) {
-	if h.Refused != nil {
-		h.Refused(ctx, reason)
-	}
 }
 
 // Authenticate returns the stage that finds the caller of a request, sets it in
@@ -68,17 +52,7 @@ func (h Hooks) refused(ctx context.Context, reason Reason) {
 // The one exception is the caller that may bring an upstream token of its own
 // ([Passthrough]): that becomes the exchange's Own.
 func Authenticate(o AuthenticateOptions) func(http.Handler) http.Handler {
-	if o.KeyHeaders == nil {
-		o.KeyHeaders = []string{"X-Api-Key"}
-	}
-	headers := make([]string, len(o.KeyHeaders))
-	for i, name := range o.KeyHeaders {
-		headers[i] = http.CanonicalHeaderKey(name)
-	}
-	known := methods{newCertificates(o.Callers, o.ClientRoots), newJWTs(o.Callers, o.Issuers), newKeyring(o.Callers)}
-	if o.Tokens != nil {
-		known = append(methods{o.Tokens}, known...)
-	}
+	known, headers := o.methods(), o.headers()
 	passing, names := newPassthroughs(o.Callers), namesOfCallers(o.Callers)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -91,7 +65,6 @@ func Authenticate(o AuthenticateOptions) func(http.Handler) http.Handler {
 			}
 			removeCredentials(r, headers)
 			if reason != "" {
-				o.Hooks.refused(r.Context(), reason)
 				o.Refuse(w, r, unauthenticated(r, reason))
 				return
 			}
@@ -101,6 +74,26 @@ func Authenticate(o AuthenticateOptions) func(http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		})
 	}
+}
+
+// headers are the key headers in canonical form.
+func (o *AuthenticateOptions) headers() []string {
+	if o.KeyHeaders == nil {
+		return []string{"X-Api-Key"}
+	}
+	headers := make([]string, len(o.KeyHeaders))
+	for i, name := range o.KeyHeaders {
+		headers[i] = http.CanonicalHeaderKey(name)
+	}
+	return headers
+}
+
+func (o *AuthenticateOptions) methods() methods {
+	known := methods{newCertificates(o.Callers, o.ClientRoots), newJWTs(o.Callers, o.Issuers), newKeyring(o.Callers)}
+	if o.Tokens != nil {
+		known = append(methods{o.Tokens}, known...)
+	}
+	return known
 }
 
 // instant is the time at which a request is judged: that of its beginning, which

@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"context"
 	"errors"
 	"io"
 	"maps"
@@ -76,14 +75,12 @@ func TestAuthenticate(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			var reason Reason
 			var failed refusals
 			stage := Authenticate(AuthenticateOptions{
 				Callers:    testCallers(),
 				KeyHeaders: []string{"x-api-key", "Ocp-Apim-Subscription-Key"},
 				Refuse:     failed.refuse,
 				Now:        noon,
-				Hooks:      Hooks{Refused: func(_ context.Context, r Reason) { reason = r }},
 			})
 			ex := &exchange.Exchange{}
 			if c.absolute {
@@ -92,8 +89,8 @@ func TestAuthenticate(t *testing.T) {
 			r := httptest.NewRequest(http.MethodGet, "/crm/v1/x", nil)
 			r.Header = c.header.Clone()
 			seen, answer := serve(stage, r, ex)
-			if reason != c.reason {
-				t.Fatalf("refused because of %q, want %q", reason, c.reason)
+			if ex.Refused != string(c.reason) {
+				t.Fatalf("refused because of %q, want %q", ex.Refused, c.reason)
 			}
 			if c.reason != "" {
 				status := http.StatusUnauthorized

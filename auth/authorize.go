@@ -24,8 +24,6 @@ type AuthorizeOptions struct {
 	// Now is the clock against which access ends; nil = the exchange's Start,
 	// or time.Now where that is not set.
 	Now func() time.Time
-
-	Hooks Hooks
 }
 
 // Authorize returns the stage that checks what the caller of a routed request
@@ -42,11 +40,6 @@ func Authorize(o AuthorizeOptions) func(http.Handler) http.Handler {
 			ex := exchange.From(r.Context())
 			decision, problem := authorize(r, ex, o.Policy, instant(o.Now, r))
 			if problem != nil {
-				reason := ReasonNotAllowed
-				if problem.Type == exchange.MalformedRequest {
-					reason = ReasonMalformed
-				}
-				o.Hooks.refused(r.Context(), reason)
 				o.Refuse(w, r, problem)
 				return
 			}

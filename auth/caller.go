@@ -73,10 +73,10 @@ type Grant struct {
 
 // What proves a caller, as in [exchange.Caller].
 const (
-	proofKey         = "key"
-	proofCertificate = "certificate"
-	proofJWT         = "jwt"
-	proofToken       = "token" // made by this gateway's token endpoint
+	ProofKey         = "key"
+	ProofCertificate = "certificate"
+	ProofJWT         = "jwt"
+	ProofToken       = "token" // made by this gateway's token endpoint
 )
 
 // identity is what the other stages see of c when it used the credential of that

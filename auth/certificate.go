@@ -37,9 +37,9 @@ func newCertificates(callers []Caller, roots func() []*x509.Certificate) *certif
 	for _, caller := range callers {
 		for _, name := range caller.Certificates {
 			if name.URI != "" {
-				addIdentity(c.uris, name.URI, caller, caller.identity(proofCertificate, name.URI))
+				addIdentity(c.uris, name.URI, caller, caller.identity(ProofCertificate, name.URI))
 			} else if name.DNS != "" {
-				addIdentity(c.dns, lowerASCII(name.DNS), caller, caller.identity(proofCertificate, name.DNS))
+				addIdentity(c.dns, lowerASCII(name.DNS), caller, caller.identity(ProofCertificate, name.DNS))
 			}
 		}
 	}

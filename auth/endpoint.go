@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"iqgateway/internal/exchange"
@@ -11,22 +12,39 @@ import (
 
 // TokenEndpointOptions are the settings of [TokenEndpoint].
 type TokenEndpointOptions struct {
-	// Tokens are what is given out; nil = the endpoint is off, and says so.
-	Tokens *GatewayTokens
+	// AuthenticateOptions are those of the stage behind. Their Tokens are what is
+	// given out; nil = the endpoint is off, and says so.
+	AuthenticateOptions
 
 	// Asks reports whether a request is a token call: it is answered here,
 	// whatever it says. Required.
 	Asks func(*http.Request) bool
 
-	// Refuse answers a request with the problem err. Required.
-	Refuse func(w http.ResponseWriter, r *http.Request, err error)
+	// Calls bounds the calls under way; nil = those of this stage alone.
+	Calls *TokenCalls
 
-	// Now is the clock of tokens and keys; nil = the exchange's Start, or
-	// time.Now where that is not set.
-	Now func() time.Time
-
-	Hooks Hooks
+	// BodyTimeout is how long the whole body of a call may take; 0 = 10 s.
+	BodyTimeout time.Duration
 }
+
+// maxTokenCalls is how many token calls are served at once: their bodies are
+// waited for before anybody is known.
+const maxTokenCalls = 256
+
+// TokenCalls counts the token calls under way, over all generations. The zero
+// value is ready to use.
+type TokenCalls struct{ running atomic.Int64 }
+
+// enter reports whether there is room for one more, which leave gives back.
+func (c *TokenCalls) enter() bool {
+	if c.running.Add(1) <= maxTokenCalls {
+		return true
+	}
+	c.leave()
+	return false
+}
+
+func (c *TokenCalls) leave() { c.running.Add(-1) }
 
 // TokenRoute stands for token calls in logs and metrics.
 const TokenRoute = "/v1/oauth2/token"
@@ -37,11 +55,18 @@ const TokenRoute = "/v1/oauth2/token"
 // before [Authenticate], as a token call proves its caller by itself.
 //
 // The user and the password of grant_type=password mean nothing here and are
-// not looked at. A refusal is a 400, which is what the provider documents where
+// not looked at. Other credentials of the call must prove the same caller. A
+// refusal is a 400, which is what the provider documents where
 // RFC 6749 section 5.2 would allow 401, except for client credentials in
 // Authorization, where that section leaves no choice.
 func TokenEndpoint(o TokenEndpointOptions) func(http.Handler) http.Handler {
-	e := &tokenEndpoint{o}
+	if o.Calls == nil {
+		o.Calls = &TokenCalls{}
+	}
+	if o.BodyTimeout <= 0 {
+		o.BodyTimeout = 10 * time.Second
+	}
+	e := &tokenEndpoint{o, o.methods(), o.headers()}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if !o.Asks(r) {
@@ -53,7 +78,12 @@ func TokenEndpoint(o TokenEndpointOptions) func(http.Handler) http.Handler {
 	}
 }
 
-type tokenEndpoint struct{ TokenEndpointOptions }
+type tokenEndpoint struct {
+	TokenEndpointOptions
+
+	known      methods
+	keyHeaders []string
+}
 
 func (e *tokenEndpoint) serve(w http.ResponseWriter, r *http.Request) {
 	ex := exchange.From(r.Context())
@@ -69,7 +99,14 @@ func (e *tokenEndpoint) serve(w http.ResponseWriter, r *http.Request) {
 		e.Refuse(w, r, p)
 		return
 	}
-	call, refused, err := readTokenCall(r)
+	if !e.Calls.enter() {
+		p := exchange.Refuse(exchange.GatewayOverloaded, "As many token calls are under way as this replica serves at once.")
+		p.RetryAfter = time.Second
+		e.Refuse(w, r, p)
+		return
+	}
+	defer e.Calls.leave()
+	call, refused, err := readTokenCall(w, r, e.BodyTimeout)
 	if err != nil {
 		e.Refuse(w, r, err)
 		return
@@ -83,7 +120,8 @@ func (e *tokenEndpoint) serve(w http.ResponseWriter, r *http.Request) {
 		e.refuse(w, r, refused)
 		return
 	}
-	ex.Caller = g.caller
+	ex.Caller = g.holder
+	e.Uses.Note(g.holder, now)
 	e.answer(w, r, g, now)
 }
 
@@ -118,7 +156,6 @@ func (e *tokenEndpoint) refuse(w http.ResponseWriter, r *http.Request, t *tokenR
 	if t.reason != "" {
 		ex.Problem.Type = exchange.CallerUnauthenticated
 		ex.Refused = string(t.reason)
-		e.Hooks.refused(r.Context(), t.reason)
 	}
 	if t.status == http.StatusUnauthorized {
 		w.Header()["Www-Authenticate"] = []string{basicChallenge}

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"iqgateway/internal/exchange"
 )
 
 // maxTokenCall bounds the body of a token call, in bytes.
@@ -52,26 +54,52 @@ func noGrant(grant string) *tokenRefusal {
 }
 
 // readTokenCall reads a token call. The error is that of reading its body.
-func readTokenCall(r *http.Request) (tokenCall, *tokenRefusal, error) {
+func readTokenCall(w http.ResponseWriter, r *http.Request, patience time.Duration) (tokenCall, *tokenRefusal, error) {
 	if !isForm(r.Header.Get("Content-Type")) || r.Body == nil {
 		refused := noGrant("")
 		refused.unread = true
 		return tokenCall{}, refused, nil
 	}
-	var body bytes.Buffer
-	if _, err := body.ReadFrom(io.LimitReader(r.Body, maxTokenCall+1)); err != nil {
-		return tokenCall{}, nil, fmt.Errorf("reading the token call: %w", err)
+	if r.ContentLength > maxTokenCall {
+		return tokenCall{}, tooLong(), nil
 	}
-	if body.Len() > maxTokenCall {
-		refused := refusedCall("invalid_request", fmt.Sprintf("the body is longer than %d bytes", maxTokenCall))
-		refused.status, refused.unread = http.StatusRequestEntityTooLarge, true
-		return tokenCall{}, refused, nil
+	body, err := readTokenBody(w, r, patience)
+	if err != nil {
+		return tokenCall{}, nil, err
 	}
-	call, refused := readTokenForm(body.String())
+	if len(body) > maxTokenCall {
+		return tokenCall{}, tooLong(), nil
+	}
+	call, refused := readTokenForm(body)
 	if refused == nil {
 		refused = call.readBasic(r.Header["Authorization"])
 	}
 	return call, refused, nil
+}
+
+func tooLong() *tokenRefusal {
+	refused := refusedCall("invalid_request", fmt.Sprintf("the body is longer than %d bytes", maxTokenCall))
+	refused.status, refused.unread = http.StatusRequestEntityTooLarge, true
+	return refused
+}
+
+// readTokenBody waits for a body of nobody known, which may come byte by byte:
+// not for long, whatever pauses other bodies may make.
+func readTokenBody(w http.ResponseWriter, r *http.Request, patience time.Duration) (string, error) {
+	control, deadline := http.NewResponseController(w), time.Now().Add(patience)
+	_ = control.SetReadDeadline(deadline) // every server has it
+	var body bytes.Buffer
+	_, err := body.ReadFrom(io.LimitReader(r.Body, maxTokenCall+1))
+	switch {
+	case err == nil:
+		_ = control.SetReadDeadline(time.Time{})
+		return body.String(), nil
+	case !time.Now().Before(deadline):
+		p := exchange.Refuse(exchange.RequestTimeout, fmt.Sprintf("The body of a token call must be here within %s.", patience)).Because(err)
+		p.Close = true
+		return "", p
+	}
+	return "", fmt.Errorf("reading the token call: %w", err)
 }
 
 // isForm reports whether a body of this type is a form.
@@ -102,14 +130,13 @@ func (c *tokenCall) readBasic(fields []string) *tokenRefusal {
 		return nil
 	}
 	p, ok := parseAuthorization(fields[0])
-	client, secret := formText(p.caller), formText(p.key)
 	switch {
 	case !ok || len(fields) > 1:
 		return refusedCall("invalid_request", "the client credentials in Authorization cannot be read")
-	case c.secret != "" || c.client != "" && c.client != client: // RFC 6749 section 2.3
+	case c.secret != "" || c.client != "" && c.client != p.caller && c.client != formText(p.caller): // RFC 6749 section 2.3
 		return refusedCall("invalid_request", "the client credentials are given twice: in Authorization and in the body")
 	}
-	c.client, c.secret, c.basic = client, secret, true
+	c.client, c.secret, c.basic = p.caller, p.key, true
 	return nil
 }
 
@@ -151,6 +178,9 @@ func (e *tokenEndpoint) judge(r *http.Request, c tokenCall, now time.Time) (*gra
 		}
 		return nil, invalidClient(reason, c.basic)
 	}
+	if reason := e.others(r, c, g, now); reason != "" {
+		return nil, invalidClient(reason, c.basic)
+	}
 	if c.grant != grantRefreshToken {
 		return g, nil
 	}
@@ -161,12 +191,33 @@ func (e *tokenEndpoint) judge(r *http.Request, c tokenCall, now time.Time) (*gra
 	return g, nil
 }
 
+// others judges the credentials of a call beside those of its client: they must
+// prove the same caller, as those of any request.
+func (e *tokenEndpoint) others(r *http.Request, c tokenCall, g *grant, now time.Time) Reason {
+	all, ok := credentials(nil, r, e.keyHeaders, exchange.From(r.Context()).Form == exchange.FormAbsolute)
+	if !ok {
+		return ReasonMalformed
+	}
+	for _, p := range all {
+		if c.basic && p.place == placeAuthorization {
+			continue
+		}
+		if found, reason := e.known.find(r.Context(), p, now); reason != "" || found.Name != g.id.caller {
+			return ReasonDisagree
+		}
+	}
+	return ""
+}
+
 // client finds the key that a client shows.
 func (t *GatewayTokens) client(r *http.Request, c tokenCall, now time.Time) (*grant, Reason) {
 	if c.client == "" || c.secret == "" {
 		return nil, ReasonNone
 	}
 	caller, reason := t.keys.find(r.Context(), presented{caller: c.client, key: c.secret}, now)
+	if c.basic && reason == ReasonUnknown { // encoded perhaps, as RFC 6749 section 2.3.1 asks and many clients do not
+		caller, reason = t.keys.find(r.Context(), presented{caller: formText(c.client), key: formText(c.secret)}, now)
+	}
 	if reason != "" {
 		return nil, reason
 	}
@@ -178,12 +229,14 @@ func (t *GatewayTokens) client(r *http.Request, c tokenCall, now time.Time) (*gr
 }
 
 func invalidClient(reason Reason, basic bool) *tokenRefusal {
-	text := "client_id is no caller of this gateway, or client_secret is none of its keys"
+	text := "client_id is no caller of this gateway, or client_secret is none of its keys; client ids and secrets of iQmetrix are not known here"
 	switch reason {
 	case ReasonNone:
 		text = "client_id (the caller) and client_secret (its key) are needed"
 	case ReasonExpired:
 		text = "the key has expired: ask the platform team for a new one"
+	case ReasonDisagree, ReasonMalformed:
+		text = "the call carries another credential, in a key header, in Authorization or by its connection, that does not prove the same caller: leave it away"
 	default:
 	}
 	refused := refusedCall("invalid_client", text)

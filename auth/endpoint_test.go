@@ -19,16 +19,17 @@ const formType = "application/x-www-form-urlencoded"
 // tokenRig is a token endpoint whose clock stands at noon.
 type tokenRig struct {
 	tokens *GatewayTokens
+	uses   *Uses
 	failed refusals
 	stage  func(http.Handler) http.Handler
 }
 
 func newTokenRig(t testing.TB, callers []Caller) *tokenRig {
 	t.Helper()
-	rig := &tokenRig{tokens: newTokens(t, tokenKey(1), callers)}
+	rig := &tokenRig{tokens: newTokens(t, tokenKey(1), callers), uses: NewUses(UsesOptions{})}
 	rig.stage = TokenEndpoint(TokenEndpointOptions{
-		Tokens: rig.tokens, Asks: func(r *http.Request) bool { return r.URL.Path == "/token" },
-		Refuse: rig.failed.refuse, Now: noon,
+		Callers: callers, Tokens: rig.tokens, Refuse: rig.failed.refuse, Now: noon, Uses: rig.uses,
+		Asks: func(r *http.Request) bool { return r.URL.Path == "/token" },
 	})
 	return rig
 }
@@ -92,6 +93,11 @@ func TestTokenEndpointAnswers(t *testing.T) {
 	if ex.Caller == nil || ex.Caller.Name != "storefront" || ex.Caller.KeyID != "sf-1" || ex.Target.Route != TokenRoute {
 		t.Errorf("the exchange has caller %+v, target %+v", ex.Caller, ex.Target)
 	}
+	id := CredentialID{"storefront", ProofKey, "sf-1"}
+	used, err := rig.uses.Last(t.Context(), []CredentialID{id})
+	if err != nil || ex.Caller.Proof != ProofKey || used[id].IsZero() {
+		t.Errorf("proven by a %s; uses %v, %v", ex.Caller.Proof, used, err)
+	}
 	if _, _, reason := judged(t, rig.tokens, reply.AccessToken, noon()); reason != "" {
 		t.Errorf("the token is not accepted: %s", reason)
 	}
@@ -126,7 +132,15 @@ func TestTokenEndpointRefuses(t *testing.T) {
 		"basic, encoded":                 {body: "grant_type=password", header: http.Header{"Authorization": {encodedOdd}}, status: 200},
 		"basic, and client_id":           {body: "grant_type=password&client_id=storefront", header: http.Header{"Authorization": {basic("storefront", "key-a")}}, status: 200},
 		"a type with parameters":         {body: passwordForm().Encode(), header: http.Header{"Content-Type": {formType + "; charset=UTF-8"}}, status: 200},
-		"a bearer token beside it":       {body: passwordForm().Encode(), header: http.Header{"Authorization": {"Bearer old"}}, status: 200},
+		"basic, encoded as little":       {body: "grant_type=password", header: http.Header{"Authorization": {basic("odd", "a+b%20c:d")}}, status: 200},
+		"a bearer key beside it":         {body: passwordForm().Encode(), header: http.Header{"Authorization": {"Bearer key-new"}}, status: 200},
+		"its token beside it":            {body: passwordForm().Encode(), header: http.Header{"Authorization": {"Bearer " + access}}, status: 200},
+		"a key of its own beside it":     {body: passwordForm().Encode(), header: http.Header{"X-Api-Key": {"key-a"}}, status: 200},
+		"basic, and a key of its own":    {body: "grant_type=password", header: http.Header{"Authorization": {basic("storefront", "key-a")}, "X-Api-Key": {"key-new"}}, status: 200},
+		"a strange bearer beside it":     {body: passwordForm().Encode(), header: http.Header{"Authorization": {"Bearer old"}}, status: 400, code: "invalid_client"},
+		"another caller's key beside it": {body: passwordForm().Encode(), header: http.Header{"X-Api-Key": {"key:b"}}, status: 400, code: "invalid_client"},
+		"basic, and another caller's":    {body: "grant_type=password", header: http.Header{"Authorization": {basic("storefront", "key-a")}, "X-Api-Key": {"key:b"}}, status: 401, code: "invalid_client"},
+		"what cannot be read beside it":  {body: passwordForm().Encode(), header: http.Header{"Authorization": {"Negotiate"}}, status: 400, code: "invalid_client"},
 		"the second key":                 {body: passwordFormFor("password", "storefront", "key-new"), status: 200},
 		"basic, wrong":                   {body: "grant_type=password", header: http.Header{"Authorization": {basic("storefront", "wrong")}}, status: 401, code: "invalid_client"},
 		"basic, broken":                  {body: "grant_type=password", header: http.Header{"Authorization": {"Basic !"}}, status: 400, code: "invalid_request"},
@@ -206,7 +220,9 @@ func TestTokenEndpointMethods(t *testing.T) {
 
 func TestTokenEndpointThatIsOff(t *testing.T) {
 	var failed refusals
-	stage := TokenEndpoint(TokenEndpointOptions{Asks: func(*http.Request) bool { return true }, Refuse: failed.refuse})
+	stage := TokenEndpoint(TokenEndpointOptions{
+		Asks: func(*http.Request) bool { return true }, Refuse: failed.refuse,
+	})
 	serve(stage, tokenPost(passwordForm().Encode(), nil), &exchange.Exchange{})
 	if p := failed.problems[0]; p.Type != exchange.PathDenied || !strings.Contains(p.Detail, "auth.token_endpoint.enabled") {
 		t.Errorf("refused with %v", p)

@@ -15,6 +15,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"iqgateway/internal/exchange"
+	"iqgateway/internal/secret"
 )
 
 // gatewayTokenHeader begins every gateway token: the one header that they have,
@@ -48,7 +49,9 @@ const (
 type GatewayTokensOptions struct {
 	// SigningKey of 32 bytes, the same on every replica. Required. Danger:
 	// whoever has it can be any caller.
-	SigningKey []byte
+	SigningKey secret.Text
+	// PreviousKeys sign nothing any more; tokens that they have signed are good.
+	PreviousKeys []secret.Text
 	// TTL of a token that is used for calls; 0 = 1 h. None outlives its key.
 	TTL time.Duration
 	// RefreshTTL of a token that only gets others; 0 = 30 days.
@@ -64,6 +67,7 @@ type GatewayTokensOptions struct {
 type GatewayTokens struct {
 	options GatewayTokensOptions
 	signer  jose.Signer
+	signing []secret.Text // the one that signs, then the previous ones
 	keys    *keyring
 	names   map[string]bool // of callers
 	grants  map[grantID]*grant
@@ -76,9 +80,10 @@ type grantID struct{ caller, key string }
 // grant is what tokens for one key give.
 type grant struct {
 	id      grantID
-	bound   string
+	bound   []string  // by signing key
 	expires time.Time // of the key
 	caller  *exchange.Caller
+	holder  *exchange.Caller // who shows the key itself
 }
 
 // gatewayToken is what a token says, once its signature is verified.
@@ -91,12 +96,17 @@ type gatewayToken struct {
 	Issued  int64  `json:"iat"` // Unix seconds
 	Expires int64  `json:"exp"` // Unix seconds; the first at which it is worth nothing
 	ID      string `json:"jti"`
+
+	signed int // by which signing key
 }
 
 // NewGatewayTokens returns the tokens for o.Callers.
 func NewGatewayTokens(o GatewayTokensOptions) (*GatewayTokens, error) {
-	if len(o.SigningKey) != signingKeySize {
-		return nil, fmt.Errorf("the signing key of gateway tokens has %d bytes, want %d", len(o.SigningKey), signingKeySize)
+	signing := append([]secret.Text{o.SigningKey}, o.PreviousKeys...)
+	for _, key := range signing {
+		if n := len(key.Reveal()); n != signingKeySize {
+			return nil, fmt.Errorf("a signing key of gateway tokens has %d bytes, want %d", n, signingKeySize)
+		}
 	}
 	if o.TTL <= 0 {
 		o.TTL = time.Hour
@@ -105,31 +115,39 @@ func NewGatewayTokens(o GatewayTokensOptions) (*GatewayTokens, error) {
 		o.RefreshTTL = 30 * 24 * time.Hour
 	}
 	signer, err := jose.NewSigner(
-		jose.SigningKey{Algorithm: jose.HS256, Key: o.SigningKey}, (&jose.SignerOptions{}).WithType(gatewayTokenType))
+		jose.SigningKey{Algorithm: jose.HS256, Key: []byte(o.SigningKey.Reveal())}, (&jose.SignerOptions{}).WithType(gatewayTokenType))
 	if err != nil {
 		return nil, fmt.Errorf("the signing key of gateway tokens: %w", err)
 	}
 	t := &GatewayTokens{
-		options: o, signer: signer, keys: newKeyring(o.Callers), names: namesOfCallers(o.Callers), grants: make(map[grantID]*grant),
+		options: o, signer: signer, signing: signing, keys: newKeyring(o.Callers), names: namesOfCallers(o.Callers), grants: make(map[grantID]*grant),
 		known: newRemembered[*gatewayToken](maxKnownTokens),
 	}
 	for _, c := range o.Callers {
 		for _, k := range c.Keys {
 			id := grantID{c.Name, k.ID}
-			t.grants[id] = &grant{id: id, bound: t.bind(k.Digest), expires: k.Expires, caller: c.identity(proofToken, k.ID)}
+			t.grants[id] = &grant{
+				id: id, bound: t.bind(k.Digest), expires: k.Expires,
+				caller: c.identity(ProofToken, k.ID), holder: c.identity(ProofKey, k.ID),
+			}
 		}
 	}
 	return t, nil
 }
 
 // bind returns what ties a token to a key without telling the key's digest: a
-// key that is replaced under the same id ends the tokens of the old one.
-func (t *GatewayTokens) bind(digest Digest) string {
-	mac := hmac.New(sha256.New, t.options.SigningKey)
-	mac.Write([]byte("key of a gateway token\x00")) // no JWT begins so
-	mac.Write(digest[:])
-	const enough = 16 // bytes
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:enough])
+// key that is replaced under the same id ends the tokens of the old one. There is
+// one text for each signing key.
+func (t *GatewayTokens) bind(digest Digest) []string {
+	bound := make([]string, len(t.signing))
+	for i, key := range t.signing {
+		mac := hmac.New(sha256.New, []byte(key.Reveal()))
+		mac.Write([]byte("key of a gateway token\x00")) // no JWT begins so
+		mac.Write(digest[:])
+		const enough = 16 // bytes
+		bound[i] = base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:enough])
+	}
+	return bound
 }
 
 // issue makes a token for a key, and says for how long.
@@ -143,7 +161,7 @@ func (t *GatewayTokens) issue(g *grant, use string, now time.Time) (token string
 	}
 	lifetime = lifetime.Truncate(time.Second)
 	payload, err := json.Marshal(gatewayToken{
-		Issuer: issuer, Caller: g.id.caller, Key: g.id.key, Bound: g.bound, Use: use,
+		Issuer: issuer, Caller: g.id.caller, Key: g.id.key, Bound: g.bound[0], Use: use,
 		Issued: now.Unix(), Expires: now.Add(lifetime).Unix(), ID: rand.Text(),
 	})
 	if err != nil {
@@ -178,7 +196,7 @@ func (t *GatewayTokens) check(text, use string, now time.Time) (*grant, Reason) 
 	}
 	g := t.grants[grantID{token.Caller, token.Key}]
 	switch {
-	case g == nil || !hmac.Equal([]byte(g.bound), []byte(token.Bound)):
+	case g == nil || !hmac.Equal([]byte(g.bound[token.signed]), []byte(token.Bound)):
 		return nil, ReasonUnknown
 	case now.Unix() >= token.Expires, !g.expires.IsZero() && !now.Before(g.expires):
 		return nil, ReasonExpired
@@ -202,11 +220,17 @@ func (t *GatewayTokens) verify(text string) (*gatewayToken, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errGatewayToken, err)
 	}
-	payload, err := signed.Verify(t.options.SigningKey)
+	var payload []byte
+	token := new(gatewayToken)
+	for i, key := range t.signing {
+		if payload, err = signed.Verify([]byte(key.Reveal())); err == nil {
+			token.signed = i
+			break
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errGatewayToken, err)
 	}
-	token := new(gatewayToken)
 	if err := json.Unmarshal(payload, token); err != nil || token.Issuer != issuer {
 		return nil, errGatewayToken
 	}

@@ -11,13 +11,15 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"iqgateway/internal/secret"
 )
 
-func tokenKey(b byte) []byte { return bytes.Repeat([]byte{b}, signingKeySize) }
+func tokenKey(b byte) secret.Text { return secret.New(strings.Repeat(string(b), signingKeySize)) }
 
-func newTokens(t testing.TB, key []byte, callers []Caller) *GatewayTokens {
+func newTokens(t testing.TB, key secret.Text, callers []Caller, previous ...secret.Text) *GatewayTokens {
 	t.Helper()
-	tokens, err := NewGatewayTokens(GatewayTokensOptions{SigningKey: key, TTL: time.Minute, Callers: callers})
+	tokens, err := NewGatewayTokens(GatewayTokensOptions{SigningKey: key, PreviousKeys: previous, TTL: time.Minute, Callers: callers})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +72,7 @@ func TestGatewayToken(t *testing.T) {
 			t.Errorf("%s, after its time: %q", name, reason)
 		}
 	}
-	if caller, _ := tokens.find(context.Background(), presented{key: text, bearer: true}, noon()); caller.Proof != proofToken {
+	if caller, _ := tokens.find(context.Background(), presented{key: text, bearer: true}, noon()); caller.Proof != ProofToken {
 		t.Errorf("proof %q", caller.Proof)
 	}
 }
@@ -85,7 +87,7 @@ func TestGatewayTokenEndsWithItsKey(t *testing.T) {
 	}
 	cases := map[string]struct {
 		callers []Caller
-		key     []byte
+		key     secret.Text
 		want    Reason
 	}{
 		"unchanged":              {testCallers(), tokenKey(1), ""},
@@ -106,6 +108,42 @@ func TestGatewayTokenEndsWithItsKey(t *testing.T) {
 				t.Errorf("%q, want %q", reason, c.want)
 			}
 		})
+	}
+}
+
+// A signing key is replaced without ending any token: the old one only verifies.
+func TestSigningKeyRotates(t *testing.T) {
+	callers := testCallers()
+	old := newTokens(t, tokenKey(1), callers)
+	access := old.mustIssue(t, "storefront", "sf-1", useAccess, noon())
+	refresh := old.mustIssue(t, "storefront", "sf-1", useRefresh, noon())
+	rotated := newTokens(t, tokenKey(2), callers, tokenKey(3), tokenKey(1))
+	caller, key, reason := judged(t, rotated, access, noon())
+	if caller != "storefront" || key != "sf-1" || reason != "" {
+		t.Errorf("the old key's token: %s %s %q", caller, key, reason)
+	}
+	g, reason := rotated.check(refresh, useRefresh, noon())
+	if reason != "" || g.id.key != "sf-1" {
+		t.Errorf("the old key's refresh token: %q", reason)
+	}
+	fresh := rotated.mustIssue(t, "storefront", "sf-1", useAccess, noon())
+	for name, c := range map[string]struct {
+		tokens *GatewayTokens
+		text   string
+		want   Reason
+	}{
+		"the old key signs nothing":                {old, fresh, ReasonUnknown},
+		"a new token":                              {newTokens(t, tokenKey(2), callers), fresh, ""},
+		"the old key is gone":                      {newTokens(t, tokenKey(2), callers), access, ReasonUnknown},
+		"the new key came first as a previous one": {newTokens(t, tokenKey(1), callers, tokenKey(2)), fresh, ""},
+	} {
+		if _, _, reason := judged(t, c.tokens, c.text, noon()); reason != c.want {
+			t.Errorf("%s: %q, want %q", name, reason, c.want)
+		}
+	}
+	callers[0].Keys[0].Digest = DigestOf("key-replaced")
+	if _, _, reason := judged(t, newTokens(t, tokenKey(2), callers, tokenKey(1)), access, noon()); reason != ReasonUnknown {
+		t.Errorf("the token outlives its key: %q", reason)
 	}
 }
 
@@ -144,9 +182,9 @@ func TestForgedGatewayTokens(t *testing.T) {
 	}
 }
 
-func signed(t *testing.T, key []byte, payload string) string {
+func signed(t *testing.T, key secret.Text, payload string) string {
 	t.Helper()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: key}, (&jose.SignerOptions{}).WithType(gatewayTokenType))
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: []byte(key.Reveal())}, (&jose.SignerOptions{}).WithType(gatewayTokenType))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +207,7 @@ func TestGatewayTokenTellsNoSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	digest := DigestOf("key-a")
-	for _, hidden := range []string{"key-a", digest.String(), base64.RawURLEncoding.EncodeToString(digest[:])[:20], string(tokenKey(1))} {
+	for _, hidden := range []string{"key-a", digest.String(), base64.RawURLEncoding.EncodeToString(digest[:])[:20], tokenKey(1).Reveal()} {
 		if bytes.Contains(payload, []byte(hidden)) {
 			t.Errorf("%s holds %q", payload, hidden)
 		}
@@ -188,8 +226,11 @@ func TestGatewayTokenNeverOutlivesItsKey(t *testing.T) {
 
 func TestSigningKeySize(t *testing.T) {
 	for _, size := range []int{0, 16, 31, 33, 64} {
-		if _, err := NewGatewayTokens(GatewayTokensOptions{SigningKey: make([]byte, size)}); err == nil {
+		if _, err := NewGatewayTokens(GatewayTokensOptions{SigningKey: secret.New(strings.Repeat("k", size))}); err == nil {
 			t.Errorf("a key of %d bytes is taken", size)
+		}
+		if _, err := NewGatewayTokens(GatewayTokensOptions{SigningKey: tokenKey(1), PreviousKeys: []secret.Text{secret.New(strings.Repeat("k", size))}}); err == nil {
+			t.Errorf("a previous key of %d bytes is taken", size)
 		}
 	}
 }
@@ -209,14 +250,14 @@ func FuzzGatewayToken(f *testing.F) {
 }
 
 // isSigned recomputes a signature, without the library.
-func isSigned(text string, key []byte) bool {
-	at := strings.LastIndexByte(text, '.')
-	if at < 0 {
+func isSigned(text string, key secret.Text) bool {
+	signed, sum, found := strings.CutLast(text, ".")
+	if !found {
 		return false
 	}
-	signature, err := base64.RawURLEncoding.DecodeString(text[at+1:])
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(text[:at]))
+	signature, err := base64.RawURLEncoding.DecodeString(sum)
+	mac := hmac.New(sha256.New, []byte(key.Reveal()))
+	mac.Write([]byte(signed))
 	return err == nil && hmac.Equal(signature, mac.Sum(nil))
 }
 

@@ -73,7 +73,7 @@ func newJWTs(callers []Caller, from *Issuers) *jwts {
 	for _, caller := range callers {
 		for _, s := range caller.Subjects {
 			if i := j.issuers[s.Issuer]; i != nil {
-				addIdentity(i.subjects, s.Subject, caller, caller.identity(proofJWT, s.Issuer+" "+s.Subject))
+				addIdentity(i.subjects, s.Subject, caller, caller.identity(ProofJWT, s.Issuer+" "+s.Subject))
 			}
 		}
 	}
@@ -194,11 +194,9 @@ func (i *jwtIssuer) signer(ctx context.Context, token *jwt.JSONWebToken, now tim
 	}
 	header := token.Headers[0]
 	candidates := table.candidates(header.KeyID, jose.SignatureAlgorithm(header.Algorithm))
-	if len(candidates) == 0 {
-		i.keys.ask(now)
-	}
 	signed := slices.IndexFunc(candidates, func(k *publicKey) bool { return token.Claims(k.key) == nil })
-	if signed < 0 {
+	if signed < 0 { // perhaps by a new key, which may have the id of an old one, or none
+		i.keys.ask(now)
 		return nil, ReasonUnknown
 	}
 	return candidates[signed], ""

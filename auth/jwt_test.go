@@ -214,6 +214,35 @@ func TestJWTKeyIDs(t *testing.T) {
 }
 
 // Only a bearer text is a JWT: anywhere else it is a key that nobody knows.
+// An issuer may sign with a new key under the id of the old one, or without ids:
+// the first token asks for it, however many follow.
+func TestJWTKeyOfTheSameID(t *testing.T) {
+	for name, id := range map[string]string{"the same id": "one", "no id": ""} {
+		t.Run(name, func(t *testing.T) {
+			issuer, old, next := newTestIssuer(t, cluster), ecKey(t, id), ecKey(t, id)
+			issuer.publish(old)
+			v := newVerifier(t, 1, issuer)
+			issuer.publish(next)
+			token, now := next.sign(t, cluster), time.Now()
+			if reason := v.judge(t, token, now); reason != ReasonUnknown {
+				t.Fatalf("before its key is fetched: %q", reason)
+			}
+			awaitAuth(t, "the new key is fetched", func() bool { return v.calls.Load() == 2 })
+			for range 10 {
+				if reason := v.judge(t, old.sign(t, cluster), now); reason != ReasonUnknown {
+					t.Fatalf("signed by the old key: %q", reason)
+				}
+			}
+			if reason := v.judge(t, token, now); reason != "" {
+				t.Errorf("refused: %q", reason)
+			}
+			if asked := issuer.asked.Load(); asked != 2 {
+				t.Errorf("the issuer was asked %d times", asked)
+			}
+		})
+	}
+}
+
 func TestJWTOnlyAsBearer(t *testing.T) {
 	issuer, key := newTestIssuer(t, cluster), rsaKey(t, "one")
 	issuer.publish(key)

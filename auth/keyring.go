@@ -8,17 +8,17 @@ import (
 	"iqgateway/internal/exchange"
 )
 
-// Reason says why a request was not accepted. It serves as a metric label.
+// Reason says why nobody is known by the credentials of a request; it is the
+// exchange's Refused, in the audit log and in metrics.
 type Reason string
 
 // The reasons.
 const (
-	ReasonNone       Reason = "none"        // no credentials
-	ReasonMalformed  Reason = "malformed"   // credentials that cannot be read
-	ReasonUnknown    Reason = "unknown"     // no such key, or not of the caller that it claims
-	ReasonExpired    Reason = "expired"     // a credential that was good once
-	ReasonDisagree   Reason = "disagree"    // several credentials, not all of the same caller
-	ReasonNotAllowed Reason = "not_allowed" // a known caller without the right
+	ReasonNone      Reason = "none"      // no credentials
+	ReasonMalformed Reason = "malformed" // credentials that cannot be read
+	ReasonUnknown   Reason = "unknown"   // no such key, or not of the caller that it claims
+	ReasonExpired   Reason = "expired"   // a credential that was good once
+	ReasonDisagree  Reason = "disagree"  // several credentials, not all of the same caller
 
 	// ReasonUnavailable: nobody can tell yet, as the keys of the token's issuer
 	// were never fetched. It says nothing about the credential.
@@ -50,7 +50,7 @@ func newKeyring(callers []Caller) *keyring {
 				other.shared = other.shared || other.caller.Name != c.Name
 				continue
 			}
-			ring.records[k.Digest] = &record{digest: k.Digest, caller: c.identity(proofKey, k.ID), expires: k.Expires}
+			ring.records[k.Digest] = &record{digest: k.Digest, caller: c.identity(ProofKey, k.ID), expires: k.Expires}
 		}
 	}
 	return ring

@@ -12,7 +12,7 @@ import (
 const (
 	keySetEvery    = 10 * time.Minute // unless the answer says sooner
 	keySetSoonest  = time.Minute
-	keySetAskEvery = 30 * time.Second // for a key id that nobody knows
+	keySetAskEvery = 30 * time.Second // for a key that nobody knows
 	keySetWorth    = 24 * time.Hour   // of keys whose issuer is away
 	keySetRetry    = time.Second      // after a failure; twice as long after each more
 	keySetRetryMax = time.Minute
@@ -190,7 +190,7 @@ func (s *keySet) worth(now time.Time) *keyTable {
 	return s.table
 }
 
-// ask wants a fetch, because a token names a key that is not here. However many
+// ask wants a fetch, because no key that is here has signed a token. However many
 // such tokens come, that is one fetch in 30 seconds.
 func (s *keySet) ask(now time.Time) {
 	s.mu.Lock()

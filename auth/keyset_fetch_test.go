@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"context"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -223,9 +222,7 @@ func TestAuthenticateUnavailable(t *testing.T) {
 		"a good key":             {http.Header{"X-Api-Key": {"key-a"}}, http.StatusOK},
 	} {
 		var failed refusals
-		stage := Authenticate(AuthenticateOptions{Callers: testCallers(), Issuers: v.used, Refuse: failed.refuse, Hooks: Hooks{
-			Refused: func(context.Context, Reason) {},
-		}})
+		stage := Authenticate(AuthenticateOptions{Callers: testCallers(), Issuers: v.used, Refuse: failed.refuse})
 		r := httptest.NewRequest(http.MethodGet, "/crm/v1/x", http.NoBody)
 		r.Header = c.header
 		ex := &exchange.Exchange{}

@@ -63,8 +63,8 @@ func NewKeySets(hooks KeySetHooks) *KeySets {
 	return &KeySets{hooks: hooks, sets: map[KeySource]*keySet{}, changed: make(chan struct{}, 1)}
 }
 
-// Use takes the key sets of a generation's issuers. Files that they name must be
-// there, and hold what they should.
+// Use takes the key sets of a generation's issuers. Their RootsFile must be there,
+// and hold what it should; TokenFile is read with each fetch, whose error tells.
 func (k *KeySets) Use(issuers []Issuer) (*Issuers, error) {
 	for _, i := range issuers {
 		if _, err := i.Keys.roots(); err != nil {

@@ -1,9 +1,9 @@
 package auth
 
 import (
+	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"encoding/base64"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -23,24 +23,12 @@ const Passthrough = "passthrough"
 const maxOwnToken = 4 << 10
 
 // ownToken is the upstream token of a caller.
-type ownToken struct {
-	token   secret.Text
-	account string
-}
-
-func newOwnToken(caller, token string) *ownToken {
-	sum := sha256.Sum256([]byte("own token\x00" + caller + "\x00" + token))
-	return &ownToken{token: secret.New(token), account: "own-" + hex.EncodeToString(sum[:8])}
-}
+type ownToken struct{ token secret.Text }
 
 // Authorize implements [exchange.Authorizer].
 func (o *ownToken) Authorize(h http.Header) {
 	h["Authorization"] = []string{"Bearer " + o.token.Reveal()}
 }
-
-// Account implements what [exchange.AccountOf] asks for: what the upstream
-// remembers of one token never meets another.
-func (o *ownToken) Account() string { return o.account }
 
 // Format implements [fmt.Formatter], so that no verb shows the token.
 func (o *ownToken) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(secret.Mask)) }
@@ -69,9 +57,10 @@ func newPassthroughs(callers []Caller) passthroughs {
 
 // accepts takes two credentials apart of which only one proves a caller: the
 // other one is a token for the upstream if it stands where that would expect it,
-// and is nothing that this gateway has ever made. A key that was mistyped or
-// withdrawn must not be shown to the upstream. The caller is nil where this is
-// no such request.
+// and looks like nothing that is meant for this gateway. A key that was removed
+// from the configuration is told from such a token by its prefix alone, so that
+// one of another maker has to be withdrawn by its date of expiry. The caller is
+// nil where this is no such request.
 func (p passthroughs) accepts(ctx context.Context, known methods, all []presented, now time.Time) (*exchange.Caller, *ownToken) {
 	if len(p) == 0 || len(all) != 2 {
 		return nil, nil
@@ -90,14 +79,26 @@ func (p passthroughs) accepts(ctx context.Context, known methods, all []presente
 	if reason != "" || !p[caller.Name] {
 		return nil, nil
 	}
-	return caller, newOwnToken(caller.Name, token.key)
+	return caller, &ownToken{secret.New(token.key)}
 }
 
 // isOwnToken reports whether a bearer text may be a token of the upstream's
 // (RFC 6750 section 2.1, and whatever else is visible).
 func isOwnToken(text string) bool {
-	if len(text) > maxOwnToken || strings.HasPrefix(text, keyPrefix) || isGatewayToken(text) {
+	if len(text) > maxOwnToken || strings.HasPrefix(text, keyPrefix) || hasJOSEHeader(text) {
 		return false
 	}
 	return !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' || r == ',' })
+}
+
+// hasJOSEHeader reports whether a text is a JWT of whatever kind, or the
+// beginning of one (RFC 7519 section 7.2). The provider's tokens are opaque: a
+// JWT is ours, or of an issuer that vouches for callers, or did so once.
+func hasJOSEHeader(text string) bool {
+	header, _, dotted := strings.Cut(text, ".")
+	if !dotted {
+		return false
+	}
+	object, err := base64.RawURLEncoding.DecodeString(header)
+	return err == nil && bytes.HasPrefix(bytes.TrimSpace(object), []byte("{"))
 }

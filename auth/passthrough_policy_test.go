@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"iqgateway/internal/exchange"
+	"iqgateway/internal/secret"
 )
 
 // movingPolicy is that of callers in the middle of their move: storefront uses
@@ -61,7 +62,7 @@ func TestAuthorizeOwnToken(t *testing.T) {
 				ex.Target.Policy = "anonymous"
 			}
 			if c.brings {
-				ex.Own = newOwnToken(c.caller, canaryOwn)
+				ex.Own = &ownToken{secret.New(canaryOwn)}
 			}
 			var failed refusals
 			r := httptest.NewRequest(http.MethodGet, "/", nil)

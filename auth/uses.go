@@ -20,7 +20,7 @@ const (
 // CredentialID names one credential of a caller.
 type CredentialID struct {
 	Caller string
-	Proof  string // key, certificate, jwt or token
+	Proof  string // [ProofKey], [ProofCertificate], [ProofJWT] or [ProofToken]
 	ID     string // of the key; the name in the certificate; issuer and subject
 }
 

@@ -72,27 +72,19 @@ func describeCallers(cfg *config.Config, last map[auth.CredentialID]time.Time, l
 func describeCredentials(caller string, c config.Caller, last map[auth.CredentialID]time.Time, now time.Time) []credentialDocument {
 	all := []credentialDocument{}
 	for _, k := range c.Keys {
-		used := last[auth.CredentialID{Caller: caller, Proof: proofKey, ID: k.ID}]
-		if token := last[auth.CredentialID{Caller: caller, Proof: proofToken, ID: k.ID}]; token.After(used) {
+		used := last[auth.CredentialID{Caller: caller, Proof: auth.ProofKey, ID: k.ID}]
+		if token := last[auth.CredentialID{Caller: caller, Proof: auth.ProofToken, ID: k.ID}]; token.After(used) {
 			used = token
 		}
-		all = append(all, credentialDocument{Proof: proofKey, ID: k.ID, Expires: instantOrNil(k.Expires), State: lifeOf(k.Expires, now), LastUsed: instantOrNil(used)})
+		all = append(all, credentialDocument{Proof: auth.ProofKey, ID: k.ID, Expires: instantOrNil(k.Expires), State: lifeOf(k.Expires, now), LastUsed: instantOrNil(used)})
 	}
 	for _, id := range credentialIDs(caller, c) {
-		if id.Proof == proofCertificate || id.Proof == proofJWT {
+		if id.Proof == auth.ProofCertificate || id.Proof == auth.ProofJWT {
 			all = append(all, credentialDocument{Proof: id.Proof, ID: id.ID, State: "ok", LastUsed: instantOrNil(last[id])})
 		}
 	}
 	return all
 }
-
-// What proves a caller, as exchanges say.
-const (
-	proofKey         = "key"
-	proofCertificate = "certificate"
-	proofJWT         = "jwt"
-	proofToken       = "token"
-)
 
 // credentialIDs are the names under which uses of the caller's credentials are
 // known.
@@ -100,14 +92,14 @@ func credentialIDs(caller string, c config.Caller) []auth.CredentialID {
 	var ids []auth.CredentialID
 	add := func(proof, id string) { ids = append(ids, auth.CredentialID{Caller: caller, Proof: proof, ID: id}) }
 	for _, k := range c.Keys {
-		add(proofKey, k.ID)
-		add(proofToken, k.ID)
+		add(auth.ProofKey, k.ID)
+		add(auth.ProofToken, k.ID)
 	}
 	for _, n := range c.Certificates {
-		add(proofCertificate, cmp.Or(n.URI, n.DNS))
+		add(auth.ProofCertificate, cmp.Or(n.URI, n.DNS))
 	}
 	for _, s := range c.Subjects {
-		add(proofJWT, s.Issuer+" "+s.Subject)
+		add(auth.ProofJWT, s.Issuer+" "+s.Subject)
 	}
 	return ids
 }

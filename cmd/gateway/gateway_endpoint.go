@@ -7,6 +7,7 @@ import (
 	"iqgateway/auth"
 	"iqgateway/config"
 	"iqgateway/internal/exchange"
+	"iqgateway/internal/secret"
 	"iqgateway/proxy"
 )
 
@@ -17,7 +18,11 @@ func gatewayTokens(cfg *config.Config, callers []auth.Caller) (*auth.GatewayToke
 	if !e.Enabled {
 		return nil, nil //nolint:nilnil // both are an answer
 	}
-	tokens, err := auth.NewGatewayTokens(auth.GatewayTokensOptions{SigningKey: e.SigningKey.Bytes(), TTL: e.TTL, Callers: callers})
+	o := auth.GatewayTokensOptions{SigningKey: secret.New(string(e.SigningKey.Bytes())), TTL: e.TTL, Callers: callers}
+	for _, key := range e.PreviousKeys {
+		o.PreviousKeys = append(o.PreviousKeys, secret.New(string(key.Bytes())))
+	}
+	tokens, err := auth.NewGatewayTokens(o)
 	if err != nil {
 		return nil, fmt.Errorf("auth.token_endpoint: %w", err)
 	}
@@ -26,7 +31,7 @@ func gatewayTokens(cfg *config.Config, callers []auth.Caller) (*auth.GatewayToke
 
 func (s stack) tokenEndpoint() auth.TokenEndpointOptions {
 	return auth.TokenEndpointOptions{
-		Tokens: s.generation.ourTokens, Asks: isTokenCall(s.generation.router), Refuse: s.errors.Refuse,
+		AuthenticateOptions: s.authenticate(), Asks: isTokenCall(s.generation.router), Calls: &s.stores.tokenCalls,
 	}
 }
 

@@ -46,6 +46,7 @@ type stores struct {
 	metrics    *observability.Metrics
 	audit      *observability.Audit // nil = none
 	uses       *auth.Uses           // of credentials
+	tokenCalls auth.TokenCalls      // under way at the gateway's own token endpoint
 	log        *slog.Logger
 
 	breakers  *breaker.Breakers
