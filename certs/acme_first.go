@@ -102,6 +102,6 @@ func (f *first) isDue() bool {
 func (f *first) try(ctx context.Context, anew bool) error {
 	f.failed = f.order(ctx, anew)
 	f.tries++
-	f.due = time.Now().Add(orderPause(f.tries, rand.Float64())) //nolint:gosec // it only keeps replicas apart
+	f.due = time.Now().Add(orderPause(f.tries, rand.Float64()))
 	return f.failed
 }

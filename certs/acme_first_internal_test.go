@@ -68,7 +68,7 @@ func (w *fleet) within(t *testing.T, d time.Duration) bool {
 func TestFirstCertificateIsOrderedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &fleet{loads: fs.ErrNotExist, refuses: errors.New("refused")}
-		if w.within(t, 70*time.Minute) || w.shown != w.refuses {
+		if w.within(t, 70*time.Minute) || !errors.Is(w.shown, w.refuses) {
 			t.Errorf("it ended with %v", w.shown)
 		}
 		if n := len(w.orders); n < 7 || n > 9 || w.told != 1 {
@@ -86,7 +86,7 @@ func TestFirstCertificateIsOrderedAgain(t *testing.T) {
 func TestFirstCertificateOfAnotherReplica(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &fleet{loads: fs.ErrNotExist, refuses: errors.New("refused")}
-		w.after, w.change = 10 * time.Second, func() {
+		w.after, w.change = 10*time.Second, func() {
 			w.loads = nil
 		}
 		if !w.within(t, time.Minute) || time.Since(w.began) > 12*time.Second || len(w.orders) != 1 {
@@ -122,7 +122,7 @@ func TestFirstCertificateThatIsTorn(t *testing.T) {
 func TestFirstCertificateWithOtherSettings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &fleet{loads: fs.ErrNotExist, refuses: errors.New("unknown authority")}
-		w.after, w.change = 5 * time.Second, func() {
+		w.after, w.change = 5*time.Second, func() {
 			w.refuses = nil
 			w.settings++
 		}

@@ -197,7 +197,7 @@ func TestStrangersAtTheChallenge(t *testing.T) {
 		t.Fatal(err)
 	}
 	issuer := (&certmagic.ACMEIssuer{CA: nobody}).IssuerKey()
-	if err := storage.Store(t.Context(), "acme/"+issuer+"/challenge_tokens/gw.test.json", text); err != nil {
+	if err := storage.Store(t.Context(), "acme/"+certmagic.StorageKeys.Safe(issuer)+"/challenge_tokens/gw.test.json", text); err != nil {
 		t.Fatal(err)
 	}
 	gone, hangUp := context.WithCancel(t.Context())

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -91,6 +92,76 @@ func TestLocalAuthorityStaysInItsFolder(t *testing.T) {
 	}
 	if _, err := certs.NewLocal(certs.LocalOptions{Dir: dir}); err == nil || !strings.Contains(err.Error(), "ca.key") {
 		t.Errorf("a torn key gives %v", err)
+	}
+}
+
+// Processes that start together in an empty folder make one authority.
+func TestLocalFirstStartsTogether(t *testing.T) {
+	for range 20 {
+		dir := filepath.Join(t.TempDir(), "ca")
+		var all [4]*certs.Local
+		var starts sync.WaitGroup
+		for i := range all {
+			starts.Go(func() {
+				var err error
+				if all[i], err = certs.NewLocal(certs.LocalOptions{Dir: dir, Names: []string{"gw.test"}}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		starts.Wait()
+		if t.Failed() {
+			return
+		}
+		kept, err := certs.LocalCA(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range all {
+			if !bytes.Equal(l.CAPEM(), kept) {
+				t.Fatal("another authority than the one that is kept")
+			}
+			if _, err := handshake(t, l.Certificate, &tls.Config{RootCAs: trust(t, l), ServerName: "gw.test"}); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := tls.LoadX509KeyPair(filepath.Join(dir, "ca.crt"), filepath.Join(dir, "ca.key")); err != nil {
+			t.Error(err)
+		}
+		if names, err := filepath.Glob(filepath.Join(dir, "*")); len(names) != 2 {
+			t.Errorf("it holds %v, %v", names, err)
+		}
+	}
+}
+
+// A start that was killed between the key and the certificate costs nothing.
+func TestLocalGoesOnFromItsKey(t *testing.T) {
+	dir := t.TempDir()
+	local(t, certs.LocalOptions{Dir: dir})
+	key, err := os.ReadFile(filepath.Join(dir, "ca.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, "ca.crt")); err != nil {
+		t.Fatal(err)
+	}
+	again := local(t, certs.LocalOptions{Dir: dir, Names: []string{"gw.test"}})
+	if after, err := os.ReadFile(filepath.Join(dir, "ca.key")); err != nil || !bytes.Equal(after, key) {
+		t.Errorf("another key, %v", err)
+	}
+	if _, err := handshake(t, again.Certificate, &tls.Config{RootCAs: trust(t, again), ServerName: "gw.test"}); err != nil {
+		t.Error(err)
+	}
+	if err := os.Remove(filepath.Join(dir, "ca.crt")); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"", "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n"} {
+		if err := os.WriteFile(filepath.Join(dir, "ca.key"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := certs.NewLocal(certs.LocalOptions{Dir: dir}); err == nil || !strings.Contains(err.Error(), "ca.key") {
+			t.Errorf("a key of %q: %v", text, err)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,7 +26,8 @@ type FilesOptions struct {
 
 // Files serves certificates from files and follows them: [Files.Run] looks about
 // every second and takes over a pair that fits together and is valid. Half a
-// pair, or one that has expired, changes nothing.
+// pair, or one that has expired, changes nothing. What expires while it serves is
+// chosen for no client any more, unless all have.
 type Files struct {
 	options FilesOptions
 	serving atomic.Pointer[[]*tls.Certificate]
@@ -36,7 +38,8 @@ type Files struct {
 
 var _ Source = (*Files)(nil)
 
-// NewFiles loads the pairs. One that does not match or has expired is an error.
+// NewFiles loads the pairs. One that does not match is an error, and so it is if
+// all have expired; one of several has the others serve.
 func NewFiles(o FilesOptions) (*Files, error) {
 	if len(o.Pairs) == 0 {
 		return nil, ErrNoPairs
@@ -54,6 +57,9 @@ func NewFiles(o FilesOptions) (*Files, error) {
 		}
 		p.serving, p.digest = c, digest
 		f.pairs = append(f.pairs, p)
+	}
+	if p := f.pairs[0]; !slices.ContainsFunc(f.pairs, func(p *pair) bool { return p.valid(o.Now()) }) {
+		return nil, p.expired(p.serving.Leaf)
 	}
 	f.swap()
 	return f, nil
@@ -84,6 +90,9 @@ func (f *Files) Look() {
 		if e, changed := p.look(f.options.Now()); changed {
 			events = append(events, e)
 		}
+		if e, ended := p.ending(f.options.Now()); ended {
+			events = append(events, e)
+		}
 	}
 	f.swap()
 	for _, e := range events {
@@ -109,11 +118,18 @@ func (p *pair) look(now time.Time) (Event, bool) {
 
 // swap has handshakes see all pairs as they are now.
 func (f *Files) swap() {
-	serving := make([]*tls.Certificate, len(f.pairs))
-	for i, p := range f.pairs {
-		serving[i] = p.serving
+	now := f.options.Now()
+	var valid, all []*tls.Certificate
+	for _, p := range f.pairs {
+		all = append(all, p.serving)
+		if p.valid(now) {
+			valid = append(valid, p.serving)
+		}
 	}
-	f.serving.Store(&serving)
+	if len(valid) == 0 { // it still tells clients whom they are talking to
+		valid = all
+	}
+	f.serving.Store(&valid)
 }
 
 // Certificates implements [Source].

@@ -67,6 +67,7 @@ func TestFilesRefusesWhatCannotServe(t *testing.T) {
 		{"mismatched", []certs.Pair{{CertFile: a.CertFile, KeyFile: b.KeyFile}}, time.Now, a.CertFile},
 		{"missing", []certs.Pair{{CertFile: "/nowhere/tls.crt", KeyFile: a.KeyFile}}, time.Now, "/nowhere/tls.crt"},
 		{"expired", []certs.Pair{a}, later, "expired on"},
+		{"all expired", []certs.Pair{a, b}, later, a.CertFile + " expired on"},
 		{"a device", []certs.Pair{{CertFile: "/dev/zero", KeyFile: a.KeyFile}}, time.Now, "longer than"},
 	}
 	for _, tt := range tests {
@@ -223,6 +224,37 @@ func TestFilesAndTheClock(t *testing.T) {
 	c.now = c.now.Add(100 * day)
 	if err := certs.Trouble(files.Certificates(), c.now); err == nil || !strings.Contains(err.Error(), "expired on") {
 		t.Errorf("an expired certificate is no trouble: %v", err)
+	}
+}
+
+// One of several pairs that has expired keeps nobody from starting. It is told of,
+// and served to nobody until it is replaced.
+func TestFilesWithAnExpiredPair(t *testing.T) {
+	old := time.Now().Add(-100 * 24 * time.Hour)
+	lapsed := aPair(t, local(t, certs.LocalOptions{Names: []string{"a.test"}, Now: func() time.Time { return old }}))
+	valid := namedPair(t, "b.test")
+	pairA, c := lapsed.in(t, t.TempDir()), &clockAndEvents{}
+	files := newFiles(t, c.options(pairA, valid.in(t, t.TempDir())))
+	for range 3 {
+		files.Look()
+	}
+	if serial(t, files) != valid.serial() {
+		t.Error("an expired certificate is served beside a valid one")
+	}
+	if err := certs.Trouble(files.Certificates(), c.now); err == nil || !strings.Contains(err.Error(), pairA.CertFile) || !slices.Equal(c.outcomes(), []certs.Outcome{certs.Expired}) {
+		t.Errorf("trouble %v, told %v", err, c.events)
+	}
+	next := namedPair(t, "a.test")
+	next.in(t, filepath.Dir(pairA.CertFile))
+	files.Look()
+	if serial(t, files) != next.serial() || certs.Trouble(files.Certificates(), c.now) != nil {
+		t.Errorf("after its replacement %s is served, trouble %v", serial(t, files), certs.Trouble(files.Certificates(), c.now))
+	}
+	c.now = c.now.Add(91 * 24 * time.Hour)
+	files.Look()
+	files.Look()
+	if want := []certs.Outcome{certs.Expired, certs.Loaded, certs.Expired, certs.Expired}; serial(t, files) != next.serial() || !slices.Equal(c.outcomes(), want) {
+		t.Errorf("when all have expired %s is served, told %v", serial(t, files), c.outcomes())
 	}
 }
 

@@ -172,11 +172,68 @@ func (l *Local) load() error {
 	return nil
 }
 
+// create makes the authority, or takes over what another process is making: the
+// first key that is there is everybody's, and so is the first certificate of it.
 func (l *Local) create() error {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := l.authorityKey()
 	if err != nil {
 		return err
 	}
+	if err := l.sign(key); err != nil || l.options.Dir == "" {
+		return err
+	}
+	if err := linkFile(filepath.Join(l.options.Dir, caCertFile), l.CAPEM(), 0o644); err != nil {
+		return err
+	}
+	return l.load()
+}
+
+// authorityKey returns a new key, or the one that is kept already.
+func (l *Local) authorityKey() (crypto.Signer, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil || l.options.Dir == "" {
+		return key, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(l.options.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	name := filepath.Join(l.options.Dir, caKeyFile)
+	if err := linkFile(name, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600); err != nil {
+		return nil, err
+	}
+	data, err := readFile(name)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := parseKey(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s (remove it to start anew): %w", name, err)
+	}
+	return kept, nil
+}
+
+func parseKey(data []byte) (crypto.Signer, error) {
+	block, _ := pem.Decode(data)
+	if block == nil {
+		return nil, errors.New("it holds no PEM")
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, errors.New("its key cannot sign")
+	}
+	return signer, nil
+}
+
+// sign makes the authority's own certificate.
+func (l *Local) sign(key crypto.Signer) error {
 	now := l.options.Now()
 	template := &x509.Certificate{
 		Subject:               pkix.Name{CommonName: "iqgateway local authority " + now.UTC().Format(time.DateOnly)},
@@ -187,48 +244,32 @@ func (l *Local) create() error {
 		IsCA:                  true,
 		MaxPathLenZero:        true,
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
-		return err
-	}
-	if l.caCert, err = x509.ParseCertificate(der); err != nil {
 		return err
 	}
 	l.caKey = key
-	if l.options.Dir == "" {
-		return nil
-	}
-	return l.save(key)
+	l.caCert, err = x509.ParseCertificate(der)
+	return err
 }
 
-// save writes the key before the certificate: load takes the certificate's
-// presence for the whole.
-func (l *Local) save(key *ecdsa.PrivateKey) error {
-	if err := os.MkdirAll(l.options.Dir, 0o700); err != nil {
-		return err
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return err
-	}
-	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	if err := writeFile(filepath.Join(l.options.Dir, caKeyFile), keyPEM, 0o600); err != nil {
-		return err
-	}
-	return writeFile(filepath.Join(l.options.Dir, caCertFile), l.CAPEM(), 0o644)
-}
-
-// writeFile replaces a file as a whole: a crash leaves the old or the new one.
-func writeFile(name string, data []byte, mode fs.FileMode) error {
+// linkFile makes a file as a whole, unless there is one: whoever is first wins.
+func linkFile(name string, data []byte, mode fs.FileMode) error {
 	temp, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(temp.Name()) }() // gone already after the rename
+	defer func() { _ = os.Remove(temp.Name()) }()
 	_, err = temp.Write(data)
 	err = errors.Join(err, temp.Chmod(mode), temp.Sync(), temp.Close())
 	if err != nil {
 		return err
 	}
-	return os.Rename(temp.Name(), name)
+	err = os.Link(temp.Name(), name)
+	switch {
+	case err == nil, errors.Is(err, fs.ErrExist):
+		return nil
+	default:
+		return os.Rename(temp.Name(), name) // a file system without links
+	}
 }

@@ -3,6 +3,7 @@ package certs
 import (
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"time"
 
@@ -24,6 +25,7 @@ type pair struct {
 	doubt   doubt
 	serving *tls.Certificate
 	digest  [sha256.Size]byte // of what serves
+	ended   bool              // it was told that this has
 }
 
 func newPair(p Pair) *pair {
@@ -56,14 +58,33 @@ func (p *pair) fresh(now time.Time) (*tls.Certificate, [sha256.Size]byte, error)
 	if err != nil {
 		return nil, none, fmt.Errorf("certificate %s with key %s: %w", p.CertFile, p.KeyFile, err)
 	}
-	if end := c.Leaf.NotAfter; !now.Before(end) {
-		return nil, none, fmt.Errorf("certificate %s expired on %s", p.CertFile, end.Format(time.DateOnly))
+	if p.serving == nil { // at the start there is nothing better, and its clock may be behind
+		return &c, digest, nil
 	}
-	// At the start there is nothing better, and its clock may be behind.
-	if begin := c.Leaf.NotBefore; p.serving != nil && now.Before(begin) {
+	if !now.Before(c.Leaf.NotAfter) {
+		return nil, none, p.expired(c.Leaf)
+	}
+	if begin := c.Leaf.NotBefore; now.Before(begin) {
 		return nil, none, fmt.Errorf("certificate %s is not valid before %s", p.CertFile, begin.Format(time.RFC3339))
 	}
 	return &c, digest, nil
+}
+
+func (p *pair) expired(leaf *x509.Certificate) error {
+	return fmt.Errorf("certificate %s expired on %s", p.CertFile, leaf.NotAfter.Format(time.DateOnly))
+}
+
+// valid reports whether what serves has not ended.
+func (p *pair) valid(now time.Time) bool { return now.Before(p.serving.Leaf.NotAfter) }
+
+// ending is told once, when what serves ends.
+func (p *pair) ending(now time.Time) (Event, bool) {
+	before := p.ended
+	p.ended = !p.valid(now)
+	if !p.ended || before {
+		return Event{}, false
+	}
+	return p.event(Expired, p.expired(p.serving.Leaf)), true
 }
 
 func (p *pair) event(o Outcome, err error) Event {

@@ -65,6 +65,9 @@ func NewRoots(o RootsOptions) (*Roots, error) {
 	return r, nil
 }
 
+// Name is what errors and events call the file.
+func (r *Roots) Name() string { return r.options.Name }
+
 // Pool returns the authorities in use.
 func (r *Roots) Pool() *x509.CertPool { return r.current.Load().pool }
 

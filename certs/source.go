@@ -36,18 +36,25 @@ type Status struct {
 // ErrNone says that there is no certificate yet.
 var ErrNone = errors.New("there is no certificate yet")
 
+// Trouble returns what is wrong with it; nil = nothing.
+func (s Status) Trouble(now time.Time) error {
+	switch {
+	case s.Err != nil:
+		return fmt.Errorf("%s: %w", s.Certificate, s.Err)
+	case s.NotAfter.IsZero():
+		return fmt.Errorf("%s: %w", s.Certificate, ErrNone)
+	case !now.Before(s.NotAfter):
+		return fmt.Errorf("%s expired on %s", s.Certificate, s.NotAfter.Format(time.DateOnly))
+	default:
+		return nil
+	}
+}
+
 // Trouble returns what is wrong with all of them together; nil = nothing.
 func Trouble(all []Status, now time.Time) error {
 	var problems []error
 	for _, s := range all {
-		switch {
-		case s.NotAfter.IsZero() && s.Err == nil:
-			problems = append(problems, fmt.Errorf("%s: %w", s.Certificate, ErrNone))
-		case s.Err != nil:
-			problems = append(problems, fmt.Errorf("%s: %w", s.Certificate, s.Err))
-		case !now.Before(s.NotAfter):
-			problems = append(problems, fmt.Errorf("%s expired on %s", s.Certificate, s.NotAfter.Format(time.DateOnly)))
-		}
+		problems = append(problems, s.Trouble(now))
 	}
 	return errors.Join(problems...)
 }

@@ -12,16 +12,18 @@ import (
 
 // certificateInstruments measure the certificates that are served.
 type certificateInstruments struct {
-	expiry metric.Int64ObservableGauge
-	loads  metric.Int64Counter
+	expiry  metric.Int64ObservableGauge
+	trouble metric.Int64ObservableGauge
+	loads   metric.Int64Counter
 }
 
 func newCertificateInstruments(meter metric.Meter) (certificateInstruments, error) {
 	var c certificateInstruments
-	var errs [2]error
+	var errs [3]error
 	counter, gauge := counters(meter, "iqgw.tls."), gauges(meter, "iqgw.tls.")
 	gauge(&c.expiry, &errs[0], "certificate.expiry_timestamp", "s", "When a certificate ends that is served now, in seconds since 1970, by its place in the configuration.")
-	counter(&c.loads, &errs[1], "certificate.loads", "{load}", "Certificates and authorities of clients that were taken over, refused, obtained from the CA or not.")
+	gauge(&c.trouble, &errs[2], "certificate.trouble", "", "1 while a certificate or a file of authorities that is configured is missing, expired, or cannot be renewed; 0 otherwise.")
+	counter(&c.loads, &errs[1], "certificate.loads", "{load}", "Certificates and authorities that were taken over, refused, obtained from the CA or not, or that expired.")
 	if err := errors.Join(errs[:]...); err != nil {
 		return c, fmt.Errorf("certificate instruments: %w", err)
 	}
@@ -40,24 +42,35 @@ func (m *Metrics) CertificateLoaded(ctx context.Context, source, outcome string)
 	}))
 }
 
-// CertificateState is a certificate that is served at a moment.
+// CertificateState is a certificate, or a file of authorities, at a moment.
 type CertificateState struct {
 	// Certificate is its place in the configuration: bounded.
 	Certificate string
-	NotAfter    time.Time
+	// NotAfter is when it ends; zero = there is none.
+	NotAfter time.Time
+	// Trouble says that it is missing, expired, or cannot be renewed.
+	Trouble bool
 }
 
-// ObserveCertificates has the gauge read from list, which is called at each
+// ObserveCertificates has the gauges read from list, which is called at each
 // scrape and must not block.
 func (m *Metrics) ObserveCertificates(list func() []CertificateState) error {
 	err := m.register(func(o metric.Observer) {
 		for _, c := range list() {
 			k := setKey{kind: 'E', service: c.Certificate}
-			o.ObserveInt64(m.certificates.expiry, c.NotAfter.Unix(), m.set(k, func(k setKey) []attribute.KeyValue {
+			set := m.set(k, func(k setKey) []attribute.KeyValue {
 				return []attribute.KeyValue{attribute.String("certificate", k.service)}
-			}))
+			})
+			trouble := int64(0)
+			if c.Trouble {
+				trouble = 1
+			}
+			o.ObserveInt64(m.certificates.trouble, trouble, set)
+			if !c.NotAfter.IsZero() {
+				o.ObserveInt64(m.certificates.expiry, c.NotAfter.Unix(), set)
+			}
 		}
-	}, m.certificates.expiry)
+	}, m.certificates.expiry, m.certificates.trouble)
 	if err != nil {
 		return fmt.Errorf("observing certificates: %w", err)
 	}

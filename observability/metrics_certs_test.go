@@ -16,7 +16,7 @@ func TestCertificateMetrics(t *testing.T) {
 	}
 	end := time.Unix(1_900_000_000, 0)
 	states := func() []observability.CertificateState {
-		return []observability.CertificateState{{Certificate: "gw.test", NotAfter: end}}
+		return []observability.CertificateState{{Certificate: "gw.test", NotAfter: end}, {Certificate: "none.test", Trouble: true}}
 	}
 	if err := m.ObserveCertificates(states); err != nil {
 		t.Fatal(err)
@@ -28,10 +28,15 @@ func TestCertificateMetrics(t *testing.T) {
 	m.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
 	for _, want := range []string{
 		`iqgw_tls_certificate_expiry_timestamp_seconds{certificate="gw.test"} 1.9e+09`,
+		`iqgw_tls_certificate_trouble{certificate="gw.test"} 0`,
+		`iqgw_tls_certificate_trouble{certificate="none.test"} 1`,
 		`iqgw_tls_certificate_loads_total{outcome="failed",source="acme"} 2`,
 	} {
 		if !strings.Contains(w.Body.String(), want) {
 			t.Errorf("no %s", want)
 		}
+	}
+	if strings.Contains(w.Body.String(), `timestamp_seconds{certificate="none.test"}`) {
+		t.Error("a certificate that there is none of has an end")
 	}
 }

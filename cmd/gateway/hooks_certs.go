@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"iqgateway/certs"
 	"iqgateway/observability"
@@ -34,6 +35,8 @@ func (s *stores) certificateChanged(e certs.Event) {
 		s.event(slog.LevelInfo, "the CA has issued a certificate", attrs...)
 	case certs.Refused:
 		s.event(slog.LevelError, "new certificate files cannot be used, the last ones stay", attrs...)
+	case certs.Expired:
+		s.event(slog.LevelError, "a certificate has expired, and nothing has replaced it", attrs...)
 	case certs.Failed:
 		s.event(slog.LevelError, "no certificate from the CA; what there is stays in use, and it is tried again", attrs...)
 	}
@@ -45,14 +48,15 @@ func (s *stores) certificatesPanicked(value any, stack []byte) {
 	s.panicked(context.Background(), "panic in the keeping of certificates", value, stack)
 }
 
-// observeCertificates has the gauge read what is served.
+// observeCertificates has the gauges read what is served, or should be.
 func (g *gateway) observeCertificates() error {
 	return g.stores.metrics.ObserveCertificates(func() []observability.CertificateState {
 		var states []observability.CertificateState
 		for _, c := range g.certificates.statuses() {
-			if !c.NotAfter.IsZero() {
-				states = append(states, observability.CertificateState{Certificate: c.Certificate, NotAfter: c.NotAfter})
-			}
+			states = append(states, observability.CertificateState{Certificate: c.Certificate, NotAfter: c.NotAfter, Trouble: c.Trouble(time.Now()) != nil})
+		}
+		for _, r := range g.certificates.roots {
+			states = append(states, observability.CertificateState{Certificate: r.Name(), Trouble: r.Trouble() != nil})
 		}
 		return states
 	})
