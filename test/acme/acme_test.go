@@ -28,9 +28,9 @@ func TestACMEByHTTP(t *testing.T) {
 	}
 	wantReady(t, r)
 	wantNothingElse(t, r)
-	must(t, s.ca.Down())
-	must(t, r.Stop())
-	must(t, r.Start(t.Context()))
+	rig.Must(t, s.ca.Down())
+	rig.Must(t, r.Stop())
+	rig.Must(t, r.Start(t.Context()))
 	if again := s.certified(t, r); again != serial {
 		t.Errorf("another certificate after the restart: %s, not %s", again, serial)
 	}
@@ -40,7 +40,7 @@ func TestACMEByHTTP(t *testing.T) {
 // wantReady waits until the replica says that it is ready.
 func wantReady(t *testing.T, r *replica) {
 	t.Helper()
-	must(t, rig.Await(t.Context(), patience, "a gateway is ready", func() bool {
+	rig.Must(t, rig.Await(t.Context(), patience, "a gateway is ready", func() bool {
 		_, err := rig.Fetch(t.Context(), "http://"+r.Admin+"/readyz")
 		return err == nil
 	}))
@@ -54,12 +54,12 @@ func wantNothingElse(t *testing.T, r *replica) {
 		"/.well-known/acme-challenge/unknown": http.StatusNotFound, "/.well-known/acme-challenge/../../livez": http.StatusForbidden,
 	} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.http+path, http.NoBody)
-		must(t, err)
+		rig.Must(t, err)
 		req.Host = domain
 		resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
-		must(t, err)
+		rig.Must(t, err)
 		text, err := io.ReadAll(resp.Body)
-		must(t, err)
+		rig.Must(t, err)
 		resp.Body.Close()
 		if resp.Header.Get("Location") != "" || resp.StatusCode != status && !strings.Contains(path, "..") {
 			t.Errorf("GET %s: %s %q", path, resp.Status, text)
@@ -144,7 +144,7 @@ func wantSealed(t *testing.T, redis redistest.Topology) {
 // loseCA has the CA go: those who run serve on, and those who start do, too.
 func (s *site) loseCA(t *testing.T, a *replica, serial string) {
 	t.Helper()
-	must(t, s.ca.Down())
+	rig.Must(t, s.ca.Down())
 	if now := s.serial(t, a); now != serial {
 		t.Errorf("without the CA %q is served, not %s", now, serial)
 	}
@@ -153,7 +153,7 @@ func (s *site) loseCA(t *testing.T, a *replica, serial string) {
 	if now := s.certified(t, c); now != serial {
 		t.Errorf("a new replica serves %s, not %s", now, serial)
 	}
-	must(t, s.ca.Up(t.Context()))
+	rig.Must(t, s.ca.Up(t.Context()))
 	s.wantOrders(t, 1)
 }
 
@@ -165,8 +165,8 @@ func (s *site) loseStorage(t *testing.T, redis redistest.Topology, a, b *replica
 	if now := s.serial(t, a); now != serial {
 		t.Errorf("without the storage %q is served, not %s", now, serial)
 	}
-	must(t, b.Stop())
-	must(t, b.Start(t.Context()))
+	rig.Must(t, b.Stop())
+	rig.Must(t, b.Start(t.Context()))
 	s.certified(t, b, serial)
 	s.wantOrders(t, 2)
 	if now := s.serial(t, a); now == "" {

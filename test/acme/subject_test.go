@@ -2,8 +2,6 @@ package acme_test
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -75,19 +73,19 @@ type site struct {
 
 func newSite(t *testing.T, validity time.Duration, redis string) *site {
 	t.Helper()
-	s := &site{redis: redis, seal: []string{"RIG_SEAL=" + newKey(), "RIG_NAMES=" + newKey(), "RIG_SECRET=secret"}}
+	s := &site{redis: redis, seal: []string{"RIG_SEAL=" + rig.NewKey(), "RIG_NAMES=" + rig.NewKey(), "RIG_SECRET=secret"}}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	dns, err := acme.NewDNS(ctx)
-	must(t, err)
+	rig.Must(t, err)
 	var err1, err2 error
 	s.http, err1 = acme.NewDoor(ctx)
 	s.tls, err2 = acme.NewDoor(ctx)
-	must(t, err1)
-	must(t, err2)
+	rig.Must(t, err1)
+	rig.Must(t, err2)
 	address, err := rig.FreeAddress()
-	must(t, err)
+	rig.Must(t, err)
 	s.ca, err = acme.New(ctx, acme.Options{Address: address, HTTPPort: s.http.Port, TLSPort: s.tls.Port, Resolver: dns.Address, Validity: validity, Log: &s.log})
-	must(t, err)
+	rig.Must(t, err)
 	t.Cleanup(func() {
 		cancel() // those who are in the doors leave
 		for _, end := range []func() error{s.ca.Down, s.http.Close, s.tls.Close, dns.Close} {
@@ -116,10 +114,10 @@ func (s *site) replica(t *testing.T, withHTTP bool) *replica {
 	var err error
 	if withHTTP {
 		r.http, err = rig.FreeAddress()
-		must(t, err)
+		rig.Must(t, err)
 	}
 	dir := t.TempDir()
-	must(t, os.WriteFile(filepath.Join(dir, "ca.crt"), s.ca.Endpoint, 0o600))
+	rig.Must(t, os.WriteFile(filepath.Join(dir, "ca.crt"), s.ca.Endpoint, 0o600))
 	text := configuration
 	if s.redis != "" {
 		text += shared
@@ -127,11 +125,11 @@ func (s *site) replica(t *testing.T, withHTTP bool) *replica {
 	_, digest := auth.NewKey()
 	text = strings.NewReplacer("CA", s.ca.URL(), "DIR", dir, "HTTP", r.http, "DIGEST", digest, "ADDRESS", s.redis).Replace(text)
 	file := filepath.Join(dir, "gateway.yaml")
-	must(t, os.WriteFile(file, []byte(text), 0o600))
+	rig.Must(t, os.WriteFile(file, []byte(text), 0o600))
 	binary, err := program.Path()
-	must(t, err)
+	rig.Must(t, err)
 	r.Gateway, err = rig.NewGateway(binary, file, t.TempDir(), s.seal...)
-	must(t, err)
+	rig.Must(t, err)
 	return r
 }
 
@@ -151,7 +149,7 @@ func (s *site) lead(replicas ...*replica) {
 // start starts a replica, which ends with the test.
 func (s *site) start(t *testing.T, r *replica) {
 	t.Helper()
-	must(t, r.Start(t.Context()))
+	rig.Must(t, r.Start(t.Context()))
 	t.Cleanup(func() {
 		if err := r.Stop(); err != nil {
 			t.Error(err)
@@ -176,7 +174,7 @@ func (s *site) serial(t *testing.T, r *replica) string {
 // some, and returns its serial number.
 func (s *site) certified(t *testing.T, r *replica, others ...string) (serial string) {
 	t.Helper()
-	must(t, rig.Await(t.Context(), patience, "a certificate is served", func() bool {
+	rig.Must(t, rig.Await(t.Context(), patience, "a certificate is served", func() bool {
 		serial = s.serial(t, r)
 		return serial != "" && !slices.Contains(others, serial)
 	}))
@@ -189,19 +187,5 @@ func (s *site) wantOrders(t *testing.T, want int) {
 	t.Helper()
 	if orders, certificates := s.ca.Orders(), s.ca.Certificates(); orders != want || certificates != want {
 		t.Errorf("%d orders, %d certificates, not %d", orders, certificates, want)
-	}
-}
-
-// newKey returns 32 random bytes in base64.
-func newKey() string {
-	key := make([]byte, 32)
-	_, _ = rand.Read(key) // documented never to fail
-	return base64.StdEncoding.EncodeToString(key)
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }

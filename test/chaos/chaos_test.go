@@ -107,7 +107,7 @@ func (c *court) round(t *testing.T, round int) {
 // hear judges calls, and all that the upstream has seen since it was last asked.
 func (c *court) hear(t *testing.T, calls []chaos.Call) {
 	t.Helper()
-	must(t, c.quiet(t.Context(), c.since))
+	rig.Must(t, c.quiet(t.Context(), c.since))
 	entries := c.Ledger(iqsim.LedgerQuery{Since: c.since})
 	if len(entries) > 0 {
 		c.since = entries[len(entries)-1].Seq

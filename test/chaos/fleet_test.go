@@ -2,8 +2,6 @@ package chaos_test
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -99,7 +97,7 @@ func newFleet(t *testing.T, redis redistest.Topology, seed uint64) *fleet {
 	dir := t.TempDir()
 	f.ways = newWays(t, f.tokens, dir)
 	for _, name := range []string{"key-seal", "key-names"} {
-		write(t, filepath.Join(dir, name), newKey())
+		write(t, filepath.Join(dir, name), rig.NewKey())
 	}
 	var digest string
 	f.key, digest = auth.NewKey()
@@ -111,7 +109,7 @@ func newFleet(t *testing.T, redis redistest.Topology, seed uint64) *fleet {
 		addresses = append(addresses, l.Address())
 	}
 	binary, err := rig.Build(t.Context(), filepath.Join("..", ".."), t.TempDir())
-	must(t, err)
+	rig.Must(t, err)
 	for i := range replicas {
 		f.origins = append(f.origins, link(t, fmt.Sprintf("origin %d", i), f.ways.origin(wayOf(i))))
 		file := filepath.Join(dir, fmt.Sprintf("gateway-%d.yaml", i))
@@ -124,8 +122,8 @@ func newFleet(t *testing.T, redis redistest.Topology, seed uint64) *fleet {
 			"RIG_CLIENT="+canaries.client, "RIG_SECRET="+canaries.secret, "RIG_USER="+canaries.user,
 			"RIG_PASSWORD="+canaries.password, "RIG_ADMIN="+canaries.admin,
 		)
-		must(t, err)
-		must(t, g.Start(t.Context()))
+		rig.Must(t, err)
+		rig.Must(t, g.Start(t.Context()))
 		t.Cleanup(func() {
 			if err := g.Stop(); err != nil {
 				t.Error(err)
@@ -151,7 +149,7 @@ func (f *fleet) startSim(t *testing.T, seed uint64) {
 		Limits: limits, Seed: seed, LedgerSize: 60_000,
 		Switches: iqsim.Switches{Window: iqsim.Duration(quotaWindow), TokenLifetime: iqsim.Duration(45 * time.Second), ExpiresIn: 45},
 	})
-	must(t, err)
+	rig.Must(t, err)
 	f.Sim = sim
 	f.tokens = simtest.NewTap(sim)
 }
@@ -168,28 +166,14 @@ func (f *fleet) hosts() []string {
 func link(t *testing.T, name, target string) *rig.Link {
 	t.Helper()
 	l, err := rig.NewLink(name, target)
-	must(t, err)
+	rig.Must(t, err)
 	t.Cleanup(l.Close)
 	return l
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func write(t *testing.T, file, text string) {
 	t.Helper()
-	must(t, os.WriteFile(file, []byte(text), 0o600))
-}
-
-// newKey returns 32 random bytes in base64.
-func newKey() string {
-	key := make([]byte, 32)
-	_, _ = rand.Read(key) // documented never to fail
-	return base64.StdEncoding.EncodeToString(key)
+	rig.Must(t, os.WriteFile(file, []byte(text), 0o600))
 }
 
 // quiet waits until no request after since is under way upstream.

@@ -115,7 +115,7 @@ func (c *court) calm(t *testing.T) {
 		return true
 	}
 	for replica := range replicas {
-		must(t, rig.Await(t.Context(), recovery, fmt.Sprintf("replica %d serves again", replica), func() bool { return all(replica) }))
+		rig.Must(t, rig.Await(t.Context(), recovery, fmt.Sprintf("replica %d serves again", replica), func() bool { return all(replica) }))
 	}
 	t.Logf("all serve again within %s", time.Since(healed).Round(time.Millisecond))
 	c.hear(t, calls)
@@ -140,9 +140,9 @@ func (f *fleet) taken(t *testing.T) float64 {
 	var sum float64
 	for _, g := range f.gateways {
 		metrics, err := g.Metrics(t.Context())
-		must(t, err)
+		rig.Must(t, err)
 		n, err := metrics.Sum("iqgw_quota_caller_tokens_total", `service="`+metered+`"`)
-		must(t, err)
+		rig.Must(t, err)
 		sum += n
 	}
 	return sum

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"iqgateway/test/rig"
 )
 
 // .NET's HttpClientHandler sends no Proxy-Authorization before a proxy asks for
@@ -17,9 +19,9 @@ import (
 func TestAbsoluteFormAsDotNetSendsIt(t *testing.T) {
 	s := newSubject(t)
 	conn, err := net.Dial("tcp", s.proxy)
-	must(t, err)
+	rig.Must(t, err)
 	defer conn.Close()
-	must(t, conn.SetDeadline(time.Now().Add(time.Minute)))
+	rig.Must(t, conn.SetDeadline(time.Now().Add(time.Minute)))
 	reader := bufio.NewReader(conn)
 	credentials := "Basic " + base64.StdEncoding.EncodeToString([]byte("till:"+s.key))
 	for _, step := range []struct {
@@ -33,11 +35,11 @@ func TestAbsoluteFormAsDotNetSendsIt(t *testing.T) {
 			fields = append(fields, "Proxy-Authorization: "+step.authorization)
 		}
 		_, err := io.WriteString(conn, strings.Join(fields, "\r\n")+"\r\n\r\n")
-		must(t, err)
+		rig.Must(t, err)
 		resp, err := http.ReadResponse(reader, nil)
-		must(t, err)
+		rig.Must(t, err)
 		_, err = io.Copy(io.Discard, resp.Body)
-		must(t, err)
+		rig.Must(t, err)
 		if resp.StatusCode != step.status || resp.Close {
 			t.Fatalf("%s, the connection ends: %t; want %d", resp.Status, resp.Close, step.status)
 		}

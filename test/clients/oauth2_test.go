@@ -19,9 +19,9 @@ import (
 func get(t *testing.T, client *http.Client) int {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+crm+customers, nil)
-	must(t, err)
+	rig.Must(t, err)
 	resp, err := client.Do(req)
-	must(t, err)
+	rig.Must(t, err)
 	_ = resp.Body.Close()
 	return resp.StatusCode
 }
@@ -38,7 +38,7 @@ func TestOAuth2Library(t *testing.T) {
 				ctx := context.WithValue(t.Context(), oauth2.HTTPClient, s.client(t))
 				config := oauth2.Config{ClientID: "till", ClientSecret: s.key, Endpoint: oauth2.Endpoint{TokenURL: "https://" + accounts + path, AuthStyle: style}}
 				token, err := config.PasswordCredentialsToken(ctx, "someone@example.com", "whatever")
-				must(t, err)
+				rig.Must(t, err)
 				if left := time.Until(token.Expiry); token.TokenType != "Bearer" || token.RefreshToken == "" || left < 50*time.Minute || left > time.Hour {
 					t.Fatalf("a token of type %q for %s", token.TokenType, left)
 				}
@@ -65,17 +65,17 @@ func TestRevokedKeyEndsAClient(t *testing.T) {
 	ctx := context.WithValue(t.Context(), oauth2.HTTPClient, s.client(t))
 	config := oauth2.Config{ClientID: "till", ClientSecret: s.key, Endpoint: oauth2.Endpoint{TokenURL: "https://" + accounts + "/v1/oauth2/token"}}
 	token, err := config.PasswordCredentialsToken(ctx, "u", "p")
-	must(t, err)
+	rig.Must(t, err)
 	client := config.Client(ctx, token)
 	if status := get(t, client); status != http.StatusOK {
 		t.Fatalf("answered %d", status)
 	}
 	_, digest := auth.NewKey()
 	text, err := os.ReadFile(s.file("gateway.yaml"))
-	must(t, err)
-	must(t, os.WriteFile(s.file("gateway.yaml"), []byte(strings.Replace(string(text), s.digest, digest, 1)), 0o600))
-	must(t, syscall.Kill(s.gateway.PID(), syscall.SIGHUP))
-	must(t, rig.Await(t.Context(), time.Minute, "the token has ended", func() bool { return get(t, client) == http.StatusUnauthorized }))
+	rig.Must(t, err)
+	rig.Must(t, os.WriteFile(s.file("gateway.yaml"), []byte(strings.Replace(string(text), s.digest, digest, 1)), 0o600))
+	rig.Must(t, syscall.Kill(s.gateway.PID(), syscall.SIGHUP))
+	rig.Must(t, rig.Await(t.Context(), time.Minute, "the token has ended", func() bool { return get(t, client) == http.StatusUnauthorized }))
 	if _, err := config.PasswordCredentialsToken(ctx, "u", "p"); err == nil || !strings.Contains(err.Error(), "invalid_client") {
 		t.Errorf("a token for a revoked key: %v", err)
 	}

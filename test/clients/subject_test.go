@@ -71,22 +71,22 @@ type subject struct {
 func newSubject(t *testing.T) *subject {
 	t.Helper()
 	ca, err := rig.NewAuthority()
-	must(t, err)
+	rig.Must(t, err)
 	s := &subject{ca: ca, dir: t.TempDir()}
-	must(t, os.WriteFile(s.file("ca.crt"), ca.PEM, 0o600))
+	rig.Must(t, os.WriteFile(s.file("ca.crt"), ca.PEM, 0o600))
 	pair, err := ca.ECDSA("gateway.test", "127.0.0.1", accounts, crm)
-	must(t, err)
-	must(t, pair.Write(s.file("pair.crt"), s.file("pair.key")))
+	rig.Must(t, err)
+	rig.Must(t, pair.Write(s.file("pair.crt"), s.file("pair.key")))
 	s.proxy, err = rig.FreeAddress()
-	must(t, err)
+	rig.Must(t, err)
 	s.key, s.digest = auth.NewKey()
 	text := strings.NewReplacer("DIR", s.dir, "PROXY", s.proxy, "EGRESS", egress(t), "DIGEST", s.digest).Replace(configuration)
-	must(t, os.WriteFile(s.file("gateway.yaml"), []byte(text), 0o600))
+	rig.Must(t, os.WriteFile(s.file("gateway.yaml"), []byte(text), 0o600))
 	binary, err := program.Path()
-	must(t, err)
+	rig.Must(t, err)
 	s.gateway, err = rig.NewGateway(binary, s.file("gateway.yaml"), t.TempDir(),
 		"RIG_SECRET=sim-secret", "RIG_PASSWORD=sim-password", "RIG_SIGNING=MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
-	must(t, err)
+	rig.Must(t, err)
 	if err := s.gateway.Start(t.Context()); err != nil {
 		t.Fatalf("%v\n%s", err, s.gateway.Log)
 	}
@@ -102,7 +102,7 @@ func newSubject(t *testing.T) *subject {
 func egress(t *testing.T) string {
 	t.Helper()
 	sim, err := iqsim.New(iqsim.Options{})
-	must(t, err)
+	rig.Must(t, err)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		service, _, _ := strings.Cut(r.URL.Host, ".")
 		path := strings.TrimPrefix(r.RequestURI, "http://"+r.URL.Host)
@@ -169,11 +169,4 @@ func withoutProxies(environ []string) []string {
 		}
 	}
 	return kept
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }

@@ -31,14 +31,14 @@ func parts() []string {
 func (s *subject) work(t *testing.T) work {
 	t.Helper()
 	metrics, err := s.gateway.Metrics(t.Context())
-	must(t, err)
+	rig.Must(t, err)
 	w := work{counts: map[string]float64{}, commands: s.commands(t)}
 	for line := range strings.Lines(string(metrics)) {
 		name, _, _ := strings.Cut(line, "{")
 		counts := strings.HasSuffix(name, "_total") || strings.HasSuffix(name, "_count")
 		if counts && slices.ContainsFunc(parts(), func(part string) bool { return strings.HasPrefix(name, part) }) {
 			w.counts[name], err = metrics.Sum(name)
-			must(t, err)
+			rig.Must(t, err)
 		}
 	}
 	w.counts["requests upstream"] = float64(len(s.sim.Ledger(iqsim.LedgerQuery{})))
@@ -67,7 +67,7 @@ func TestFloodOfStrangers(t *testing.T) {
 	idle := s.work(t)
 	began := time.Now()
 	met, err := s.strangers(lasts).Run(t.Context())
-	must(t, err)
+	rig.Must(t, err)
 	took := time.Since(began)
 	after := s.work(t)
 	t.Logf("%d requests in %s, %.0f/s; Redis: %d commands, %d in %s of idleness",

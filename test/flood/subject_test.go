@@ -2,7 +2,6 @@ package flood_test
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/base64"
 	"flag"
 	"fmt"
@@ -80,26 +79,26 @@ type subject struct {
 func newSubject(t *testing.T) *subject {
 	t.Helper()
 	ca, err := rig.NewAuthority()
-	must(t, err)
+	rig.Must(t, err)
 	s := &subject{redis: redistest.Single(t), ca: ca}
 	dir := t.TempDir()
 	pair, err := ca.ECDSA("127.0.0.1")
-	must(t, err)
-	must(t, pair.Write(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")))
+	rig.Must(t, err)
+	rig.Must(t, pair.Write(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")))
 	s.sim, err = iqsim.New(iqsim.Options{})
-	must(t, err)
+	rig.Must(t, err)
 	origin := httptest.NewServer(s.sim)
 	t.Cleanup(origin.Close)
 	var digest string
 	s.key, digest = auth.NewKey()
 	file := filepath.Join(dir, "gateway.yaml")
-	must(t, os.WriteFile(file, []byte(strings.NewReplacer("DIR", dir, "ORIGIN", origin.Listener.Addr().String(),
+	rig.Must(t, os.WriteFile(file, []byte(strings.NewReplacer("DIR", dir, "ORIGIN", origin.Listener.Addr().String(),
 		"DIGEST", digest, "ADDRESS", s.redis.Address()).Replace(configuration)), 0o600))
 	binary, err := program.Path()
-	must(t, err)
-	s.gateway, err = rig.NewGateway(binary, file, t.TempDir(), "RIG_SECRET=sim-secret", "RIG_PASSWORD=sim-password", "RIG_SEAL="+newKey(), "RIG_NAMES="+newKey())
-	must(t, err)
-	must(t, s.gateway.Start(t.Context()))
+	rig.Must(t, err)
+	s.gateway, err = rig.NewGateway(binary, file, t.TempDir(), "RIG_SECRET=sim-secret", "RIG_PASSWORD=sim-password", "RIG_SEAL="+rig.NewKey(), "RIG_NAMES="+rig.NewKey())
+	rig.Must(t, err)
+	rig.Must(t, s.gateway.Start(t.Context()))
 	t.Cleanup(func() {
 		if err := s.gateway.Stop(); err != nil {
 			t.Errorf("%v\n%s", err, s.gateway.Log)
@@ -136,7 +135,7 @@ func (s *subject) good(t *testing.T, d time.Duration) *slow.Experience {
 		URL: "https://" + s.gateway.Server + kept, Roots: s.ca.Roots(), Source: "127.0.0.3", Key: s.key,
 		Count: 20, Pause: 50 * time.Millisecond,
 	}.Run(ctx)
-	must(t, met.Err())
+	rig.Must(t, met.Err())
 	return met
 }
 
@@ -150,22 +149,8 @@ func (s *subject) commands(t *testing.T) (sum int) {
 		}
 		calls, _, _ := strings.Cut(rest, ",")
 		n, err := strconv.Atoi(calls)
-		must(t, err)
+		rig.Must(t, err)
 		sum += n
 	}
 	return sum
-}
-
-// newKey returns 32 random bytes in base64.
-func newKey() string {
-	key := make([]byte, 32)
-	_, _ = rand.Read(key) // documented never to fail
-	return base64.StdEncoding.EncodeToString(key)
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }

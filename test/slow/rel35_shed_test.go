@@ -23,7 +23,7 @@ func shortOfMemory(t *testing.T, binary, memory string, environ ...string) {
 	}
 	crowd := s.crowd(t, slow.Group{Kind: slow.Header, Count: 1000}, slow.Group{Kind: slow.Header, HTTP2: true, Count: 1000})
 	var after string
-	must(t, rig.Await(t.Context(), time.Minute, "new work is refused", func() bool {
+	rig.Must(t, rig.Await(t.Context(), time.Minute, "new work is refused", func() bool {
 		status, retry := s.ask(t, client)
 		after = retry
 		return status == http.StatusServiceUnavailable
@@ -36,8 +36,8 @@ func shortOfMemory(t *testing.T, binary, memory string, environ ...string) {
 	if !s.gateway.Live(t.Context()) {
 		t.Error("it does not live while it refuses")
 	}
-	must(t, crowd.End())
-	must(t, rig.Await(t.Context(), time.Minute, "it serves again", func() bool {
+	rig.Must(t, crowd.End())
+	rig.Must(t, rig.Await(t.Context(), time.Minute, "it serves again", func() bool {
 		status, _ := s.ask(t, client)
 		return status == http.StatusOK
 	}))
@@ -49,12 +49,12 @@ func (s *subject) ask(t *testing.T, client *http.Client) (status int, retryAfter
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+s.gateway.Server+ping, http.NoBody)
-	must(t, err)
+	rig.Must(t, err)
 	req.Header.Set("X-Api-Key", s.key)
 	resp, err := client.Do(req)
-	must(t, err)
+	rig.Must(t, err)
 	defer resp.Body.Close()
 	_, err = io.Copy(io.Discard, resp.Body)
-	must(t, err)
+	rig.Must(t, err)
 	return resp.StatusCode, resp.Header.Get("Retry-After")
 }

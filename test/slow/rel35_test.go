@@ -67,7 +67,7 @@ func slowConnections(t *testing.T, binary string) {
 	s.crowded(t, s.crowd(t, mixed(clients)...), clients)
 	s.warm(t, settle)
 	with, most := s.resident(t)
-	must(t, rig.Await(t.Context(), 10*time.Second, "all slow clients are still there", func() bool {
+	rig.Must(t, rig.Await(t.Context(), 10*time.Second, "all slow clients are still there", func() bool {
 		return s.connections(t, crowdSource) == clients
 	}))
 	t.Logf("%d MiB before, %d MiB with %d slow clients (at most %d MiB): %.1f KiB each",
@@ -83,10 +83,10 @@ func slowConnections(t *testing.T, binary string) {
 // crowded waits until all slow clients are where they are slow.
 func (s *subject) crowded(t *testing.T, crowd *slow.Process, clients int) {
 	t.Helper()
-	must(t, rig.Await(t.Context(), 3*time.Minute, fmt.Sprintf("%d slow clients", clients), func() bool {
+	rig.Must(t, rig.Await(t.Context(), 3*time.Minute, fmt.Sprintf("%d slow clients", clients), func() bool {
 		return crowd.Ready() == clients || crowd.Err() != nil
 	}))
-	must(t, crowd.Err())
+	rig.Must(t, crowd.Err())
 }
 
 // Bodies of any size go through buffers of a fixed one.

@@ -141,7 +141,7 @@ func (s *subject) attacked(t *testing.T, all []attack) (peak int) {
 		peak = max(peak, n)
 		return n
 	}
-	must(t, rig.Await(ctx, 3*time.Minute, "the attacks begin", func() bool {
+	rig.Must(t, rig.Await(ctx, 3*time.Minute, "the attacks begin", func() bool {
 		count()
 		tried := 0
 		for _, c := range crowds {
@@ -149,7 +149,7 @@ func (s *subject) attacked(t *testing.T, all []attack) (peak int) {
 		}
 		return tried == clients && peak > 0
 	}))
-	must(t, rig.Await(ctx, within+slack, "the slow connections are closed", func() bool { return count() == 0 }))
+	rig.Must(t, rig.Await(ctx, within+slack, "the slow connections are closed", func() bool { return count() == 0 }))
 	return peak
 }
 

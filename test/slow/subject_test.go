@@ -105,7 +105,7 @@ type settings struct {
 func build(t *testing.T) string {
 	t.Helper()
 	binary, err := rig.Build(t.Context(), filepath.Join("..", ".."), t.TempDir())
-	must(t, err)
+	rig.Must(t, err)
 	return binary
 }
 
@@ -120,10 +120,10 @@ func newSubject(t *testing.T, binary string, with settings, environ ...string) *
 	text := strings.NewReplacer("DIR", dir, "ORIGIN", origin(t), "GOOD", good, "SLOW", slug,
 		"LIMITS", with.limits, "TIMEOUTS", with.timeouts, "CONCURRENCY", with.concurrency).Replace(configuration)
 	file := filepath.Join(dir, "gateway.yaml")
-	must(t, os.WriteFile(file, []byte(text), 0o600))
+	rig.Must(t, os.WriteFile(file, []byte(text), 0o600))
 	var err error
 	s.gateway, err = rig.NewGateway(binary, file, t.TempDir(), append(environ, "RIG_SECRET=sim-secret", "RIG_PASSWORD=sim-password")...)
-	must(t, err)
+	rig.Must(t, err)
 	s.port = netip.MustParseAddrPort(s.gateway.Server).Port()
 	if err := s.gateway.Start(t.Context()); err != nil {
 		t.Fatalf("%v\n%s", err, s.gateway.Log)
@@ -136,29 +136,22 @@ func newSubject(t *testing.T, binary string, with settings, environ ...string) *
 	return s
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // certificate writes one for 127.0.0.1 and its key to dir, and returns it.
 func certificate(t *testing.T, dir string) []byte {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
+	rig.Must(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	must(t, err)
+	rig.Must(t, err)
 	secret, err := x509.MarshalPKCS8PrivateKey(key)
-	must(t, err)
+	rig.Must(t, err)
 	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	must(t, os.WriteFile(filepath.Join(dir, "tls.crt"), cert, 0o600))
-	must(t, os.WriteFile(filepath.Join(dir, "tls.key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600))
+	rig.Must(t, os.WriteFile(filepath.Join(dir, "tls.crt"), cert, 0o600))
+	rig.Must(t, os.WriteFile(filepath.Join(dir, "tls.key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600))
 	return cert
 }
 
@@ -167,7 +160,7 @@ func certificate(t *testing.T, dir string) []byte {
 func origin(t *testing.T) string {
 	t.Helper()
 	sim, err := iqsim.New(iqsim.Options{LedgerSize: -1})
-	must(t, err)
+	rig.Must(t, err)
 	mux := http.NewServeMux()
 	mux.Handle("/", sim)
 	mux.HandleFunc("GET "+ping, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"ok":true}`) })
@@ -226,7 +219,7 @@ func (s *subject) crowd(t *testing.T, groups ...slow.Group) *slow.Process {
 		Address: s.gateway.Server, CA: string(s.ca), Source: crowdSource, Key: s.slowKey,
 		Download: download, Upload: upload, Groups: groups, Humble: *long,
 	}.Start(t.Context())
-	must(t, err)
+	rig.Must(t, err)
 	t.Cleanup(func() {
 		if err := p.End(); err != nil {
 			t.Error(err)
@@ -239,7 +232,7 @@ func (s *subject) crowd(t *testing.T, groups ...slow.Group) *slow.Process {
 func (s *subject) connections(t *testing.T, source string) int {
 	t.Helper()
 	open, err := slow.Connections(s.gateway.PID(), s.port)
-	must(t, err)
+	rig.Must(t, err)
 	return open[netip.MustParseAddr(source)]
 }
 
@@ -248,7 +241,7 @@ func (s *subject) connections(t *testing.T, source string) int {
 func (s *subject) resident(t *testing.T) (now, most int64) {
 	t.Helper()
 	now, most, err := slow.Resident(s.gateway.PID())
-	must(t, err)
+	rig.Must(t, err)
 	return now, most
 }
 
@@ -259,6 +252,6 @@ func (s *subject) warm(t *testing.T, d time.Duration) *slow.Experience {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
 	met := s.good().Run(ctx)
-	must(t, met.Err())
+	rig.Must(t, met.Err())
 	return met
 }

@@ -26,7 +26,7 @@ func (s *subject) sample(t *testing.T) holding {
 	s.upstream.CloseClientConnections()
 	var h holding
 	var same int
-	must(t, rig.Await(t.Context(), 5*time.Second, "the gateway is at rest", func() bool {
+	rig.Must(t, rig.Await(t.Context(), 5*time.Second, "the gateway is at rest", func() bool {
 		now := s.read(t)
 		same++
 		if math.Abs(now.goroutines-h.goroutines) > 2 || math.Abs(now.descriptors-h.descriptors) > 1 { // more than its background work
@@ -41,7 +41,7 @@ func (s *subject) sample(t *testing.T) holding {
 func (s *subject) read(t *testing.T) holding {
 	t.Helper()
 	n, err := s.gateway.Descriptors()
-	must(t, err)
+	rig.Must(t, err)
 	return holding{goroutines: s.metric(t, "go_goroutines"), descriptors: float64(n)}
 }
 
@@ -71,8 +71,8 @@ func (s *subject) live(t *testing.T) float64 {
 func (s *subject) metric(t *testing.T, name string) float64 {
 	t.Helper()
 	metrics, err := s.gateway.Metrics(t.Context())
-	must(t, err)
+	rig.Must(t, err)
 	value, err := metrics.Sum(name)
-	must(t, err)
+	rig.Must(t, err)
 	return value
 }

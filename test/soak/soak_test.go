@@ -29,7 +29,7 @@ const redisPool = 32
 // held before, by itself and as one of a fleet.
 func TestREL34Soak(t *testing.T) {
 	binary, err := rig.Build(t.Context(), filepath.Join("..", ".."), t.TempDir())
-	must(t, err)
+	rig.Must(t, err)
 	t.Run("alone", func(t *testing.T) {
 		newSubject(t, binary, "").soak(t, bounds{goroutines: 10, descriptors: 5, heap: 0.05})
 	})
@@ -87,7 +87,7 @@ func judge(t *testing.T, held []holding, most bounds) {
 func (s *subject) judgeTraces(t *testing.T) {
 	t.Helper()
 	metrics, err := s.gateway.Metrics(t.Context())
-	must(t, err)
+	rig.Must(t, err)
 	for _, k := range kinds() {
 		sent := float64(s.sent[k.name])
 		if sent == 0 {
@@ -95,7 +95,7 @@ func (s *subject) judgeTraces(t *testing.T) {
 		}
 		for _, tr := range k.traces {
 			got, err := metrics.Sum(tr.metric, tr.labels...)
-			must(t, err)
+			rig.Must(t, err)
 			t.Logf("%s: %v sent, %v of %s%v", k.name, sent, got, tr.metric, tr.labels)
 			if got < tr.least*sent {
 				t.Errorf("%s: want at least %v for each", k.name, tr.least)

@@ -1,8 +1,6 @@
 package soak_test
 
 import (
-	cryptorand "crypto/rand"
-	"encoding/base64"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -68,7 +66,7 @@ func newSubject(t *testing.T, binary, redis string) *subject {
 		limits[service] = 1_000_000_000
 	}
 	sim, err := iqsim.New(iqsim.Options{Limits: limits, LedgerSize: -1, Switches: iqsim.Switches{FaultHeader: true}})
-	must(t, err)
+	rig.Must(t, err)
 	s := &subject{upstream: httptest.NewServer(sim), sent: map[string]int64{}}
 	t.Cleanup(func() {
 		s.upstream.CloseClientConnections()
@@ -83,10 +81,10 @@ func newSubject(t *testing.T, binary, redis string) *subject {
 		text += shared
 	}
 	text = strings.NewReplacer("ORIGIN", s.upstream.Listener.Addr().String(), "DIGEST", digest, "ADDRESS", redis).Replace(text)
-	must(t, os.WriteFile(file, []byte(text), 0o600))
-	s.gateway, err = rig.NewGateway(binary, file, t.TempDir(), "RIG_SECRET=sim-secret", "RIG_PASSWORD=sim-password", "RIG_SEAL="+newKey(), "RIG_NAMES="+newKey())
-	must(t, err)
-	must(t, s.gateway.Start(t.Context()))
+	rig.Must(t, os.WriteFile(file, []byte(text), 0o600))
+	s.gateway, err = rig.NewGateway(binary, file, t.TempDir(), "RIG_SECRET=sim-secret", "RIG_PASSWORD=sim-password", "RIG_SEAL="+rig.NewKey(), "RIG_NAMES="+rig.NewKey())
+	rig.Must(t, err)
+	rig.Must(t, s.gateway.Start(t.Context()))
 	t.Cleanup(func() {
 		if err := s.gateway.Stop(); err != nil {
 			t.Errorf("%v\n%s", err, s.gateway.Log)
@@ -97,20 +95,6 @@ func newSubject(t *testing.T, binary, redis string) *subject {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return s
-}
-
-// newKey returns 32 random bytes in base64.
-func newKey() string {
-	key := make([]byte, 32)
-	_, _ = cryptorand.Read(key) // documented never to fail
-	return base64.StdEncoding.EncodeToString(key)
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // load sends some mixed requests.

@@ -16,19 +16,13 @@ import (
 	"strings"
 	"testing"
 
+	"iqgateway/test/rig"
 	"iqgateway/test/supply"
 )
 
 var long = flag.Bool("long", false, "the long form: what is built twice is built from nothing")
 
 var root = filepath.Join("..", "..")
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 // run runs a program in the product's folder and returns what it writes.
 func run(t *testing.T, environ []string, name string, arguments ...string) (string, error) {
@@ -90,12 +84,12 @@ func TestSEC64Release(t *testing.T) {
 		t.Run("not with another "+name, func(t *testing.T) {
 			path := filepath.Join(dir, name)
 			whole, err := os.ReadFile(path)
-			must(t, err)
+			rig.Must(t, err)
 			changed := bytes.Clone(whole)
 			changed[len(changed)/2] ^= 1
-			must(t, os.WriteFile(path, changed, 0o600))
+			rig.Must(t, os.WriteFile(path, changed, 0o600))
 			wantRefused(t, public, dir)
-			must(t, os.WriteFile(path, whole, 0o600))
+			rig.Must(t, os.WriteFile(path, whole, 0o600))
 		})
 	}
 }
@@ -113,15 +107,15 @@ func wantRefused(t *testing.T, public, dir string) {
 func wantBill(t *testing.T, dir string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, "gateway.cdx.json"))
-	must(t, err)
+	rig.Must(t, err)
 	var bill supply.Document
-	must(t, json.Unmarshal(text, &bill))
+	rig.Must(t, json.Unmarshal(text, &bill))
 	var listed []string
 	for _, c := range bill.Components {
 		listed = append(listed, c.PURL)
 	}
 	built, err := buildinfo.ReadFile(filepath.Join(dir, "gateway"))
-	must(t, err)
+	rig.Must(t, err)
 	want := []string{"pkg:golang/std@" + strings.TrimPrefix(built.GoVersion, "go")}
 	for _, m := range built.Deps {
 		want = append(want, "pkg:golang/"+m.Path+"@"+m.Version)
@@ -156,7 +150,7 @@ func TestSEC64ReleaseForAnotherMachine(t *testing.T) {
 	wantBill(t, dir)
 	mustRun(t, nil, "scripts/release-verify.sh", public, dir)
 	built, err := buildinfo.ReadFile(filepath.Join(dir, "gateway"))
-	must(t, err)
+	rig.Must(t, err)
 	if !slices.Contains(built.Settings, debug.BuildSetting{Key: "GOARCH", Value: other}) {
 		t.Errorf("built for %v", built.Settings)
 	}
@@ -169,7 +163,7 @@ func TestSEC64Reproducible(t *testing.T) {
 	first := release(t, private)
 	second := t.TempDir()
 	copied := filepath.Join(t.TempDir(), "elsewhere")
-	must(t, os.CopyFS(copied, source{os.DirFS(root)}))
+	rig.Must(t, os.CopyFS(copied, source{os.DirFS(root)}))
 	environ := append(releaseEnviron(private), disturbing...)
 	if *long {
 		environ = append(environ, "GOCACHE="+t.TempDir())
@@ -178,7 +172,7 @@ func TestSEC64Reproducible(t *testing.T) {
 	for _, name := range []string{"gateway", "gateway.cdx.json", "SHA256SUMS", "SHA256SUMS.sig"} {
 		a, err1 := os.ReadFile(filepath.Join(first, name))
 		b, err2 := os.ReadFile(filepath.Join(second, name))
-		must(t, errors.Join(err1, err2))
+		rig.Must(t, errors.Join(err1, err2))
 		if !bytes.Equal(a, b) {
 			t.Errorf("%s differs", name)
 		}
@@ -200,7 +194,7 @@ func (s source) ReadDir(name string) ([]fs.DirEntry, error) {
 func TestSEC64Licences(t *testing.T) {
 	allowed := []string{"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT"}
 	modules, err := supply.Linked(t.Context(), root, "./cmd/...")
-	must(t, err)
+	rig.Must(t, err)
 	for _, m := range modules {
 		if len(m.Licences) == 0 {
 			t.Errorf("%s %s: no licence found", m.Path, m.Version)

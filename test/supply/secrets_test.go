@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"iqgateway/test/rig"
 )
 
 // shapes of secrets: what those who issue them made recognisable.
@@ -50,7 +52,7 @@ func secrets(name string, text []byte) (found []string) {
 func TestSEC64NoSecrets(t *testing.T) {
 	t.Parallel()
 	files := 0
-	must(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+	rig.Must(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -102,7 +104,7 @@ func TestSecretsAreFound(t *testing.T) {
 	// Nor does a harmless text hide another beside it.
 	for at := range harmless {
 		text, err := os.ReadFile(filepath.Join(root, at[0]))
-		must(t, err)
+		rig.Must(t, err)
 		if got := secrets(at[0], text); len(got) != 0 {
 			t.Errorf("found %q", got)
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"iqgateway/internal/iqsim"
+	"iqgateway/test/rig"
 	tlssuite "iqgateway/test/tls"
 )
 
@@ -36,7 +37,7 @@ func TestSEC40StoppedHandshake(t *testing.T) {
 			t.Parallel()
 			conn := s.connect(t, plain{})
 			began := time.Now()
-			must(t, stop(conn))
+			rig.Must(t, stop(conn))
 			// What the gateway has to say ends with the connection.
 			if _, err := io.Copy(io.Discard, conn); isTimeout(err) {
 				t.Fatal("the connection goes on")
@@ -101,10 +102,10 @@ func TestSEC40KeyUpdates(t *testing.T) {
 		for _, both := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, both ways %t", name, both), func(t *testing.T) {
 				before, err := s.gateway.CPU()
-				must(t, err)
+				rig.Must(t, err)
 				sent := s.rekey(t, every, both)
 				after, err := s.gateway.CPU()
-				must(t, err)
+				rig.Must(t, err)
 				t.Logf("%d changes of keys, %s of the processor", sent, after-before)
 				if spent := after - before; spent > mostCPU {
 					t.Errorf("%s of the processor, more than %s", spent, mostCPU)
@@ -126,13 +127,13 @@ func (s *subject) rekey(t *testing.T, every int, both bool) (sent int) {
 	if errors.Is(err, tlssuite.ErrSuite) {
 		t.Skip(err)
 	}
-	must(t, err)
+	rig.Must(t, err)
 	read := make(chan struct{})
 	go func() { // the answers, which could fill the connection
 		defer close(read)
 		_, _ = io.Copy(io.Discard, client.Conn)
 	}()
-	must(t, client.Send([]byte("GET / HTTP/1.1\r\nX-Long: ")))
+	rig.Must(t, client.Send([]byte("GET / HTTP/1.1\r\nX-Long: ")))
 	for ; sent < updates; sent++ {
 		if err = client.Update(both); err == nil && sent%every == 0 {
 			err = client.Send([]byte("a"))
@@ -160,7 +161,7 @@ func TestSEC40Plaintext(t *testing.T) {
 	} {
 		conn := s.connect(t, plain{})
 		_, err := io.WriteString(conn, request)
-		must(t, err)
+		rig.Must(t, err)
 		answer, err := io.ReadAll(conn)
 		if err != nil && len(answer) == 0 { // a reset may follow the answer: not all was read
 			t.Errorf("%.20q: %v", request, err)
@@ -179,7 +180,7 @@ func TestSEC40Plaintext(t *testing.T) {
 		t.Errorf("the upstream was asked: %v", entries)
 	}
 	served, err := s.gateway.Metrics(t.Context())
-	must(t, err)
+	rig.Must(t, err)
 	if n, err := served.Sum("http_server_request_duration_seconds_count"); err != nil || n > 0 {
 		t.Errorf("%v requests were served, %v", n, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"iqgateway/internal/iqsim"
+	"iqgateway/test/rig"
 	tlssuite "iqgateway/test/tls"
 )
 
@@ -29,18 +30,18 @@ func TestHTTP2Conformance(t *testing.T) {
 	t.Parallel()
 	s := newSubject(t, "ecdsa")
 	ip, port, err := net.SplitHostPort(s.gateway.Server)
-	must(t, err)
+	rig.Must(t, err)
 	number, err := strconv.Atoi(port)
-	must(t, err)
+	rig.Must(t, err)
 	caller, err := s.ca.ECDSA("caller.test")
-	must(t, err)
+	rig.Must(t, err)
 	suite := tlssuite.H2Spec{
 		Host: ip, Port: number, Path: customers, CA: s.file("ca.crt"), Wait: 2 * time.Second,
 		CertFile: s.file("caller.crt"), KeyFile: s.file("caller.key"), // its requests carry no key
 	}
-	must(t, caller.Write(suite.CertFile, suite.KeyFile))
+	rig.Must(t, caller.Write(suite.CertFile, suite.KeyFile))
 	cases, err := suite.Run(t.Context())
-	must(t, err)
+	rig.Must(t, err)
 	if len(cases) != h2specTests {
 		t.Errorf("%d tests, not %d", len(cases), h2specTests)
 	}

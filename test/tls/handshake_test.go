@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"iqgateway/test/rig"
 )
 
 // patience is how long anything here may take on a busy machine.
@@ -123,9 +125,9 @@ func (s *subject) connect(t *testing.T, how cutter) net.Conn {
 	t.Helper()
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(t.Context(), "tcp", s.gateway.Server)
-	must(t, err)
+	rig.Must(t, err)
 	t.Cleanup(func() { conn.Close() })
-	must(t, conn.SetDeadline(time.Now().Add(patience)))
+	rig.Must(t, conn.SetDeadline(time.Now().Add(patience)))
 	return how.wrap(conn)
 }
 
@@ -133,7 +135,7 @@ func (s *subject) connect(t *testing.T, how cutter) net.Conn {
 func (s *subject) dial(t *testing.T, how cutter, config *tls.Config) *tls.Conn {
 	t.Helper()
 	conn := tls.Client(s.connect(t, how), config)
-	must(t, conn.HandshakeContext(t.Context()))
+	rig.Must(t, conn.HandshakeContext(t.Context()))
 	return conn
 }
 
@@ -155,13 +157,13 @@ func (s *subject) wantServed(t *testing.T, conn net.Conn) {
 		DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return conn, nil },
 	}}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+host+customers, http.NoBody)
-	must(t, err)
+	rig.Must(t, err)
 	req.Header.Set("X-Api-Key", s.key)
 	resp, err := client.Do(req)
-	must(t, err)
+	rig.Must(t, err)
 	defer resp.Body.Close()
 	_, err = io.Copy(io.Discard, resp.Body)
-	must(t, err)
+	rig.Must(t, err)
 	if resp.StatusCode != http.StatusOK {
 		t.Errorf("status %s", resp.Status)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"iqgateway/test/rig"
 	tlssuite "iqgateway/test/tls"
 )
 
@@ -47,7 +48,7 @@ func TestSEC40Enumeration(t *testing.T) {
 		t.Run(strings.Join(c.sorts, " and "), func(t *testing.T) {
 			t.Parallel()
 			got, err := tlssuite.Enumerate(t.Context(), newSubject(t, c.sorts...).gateway.Server)
-			must(t, err)
+			rig.Must(t, err)
 			wantOffer(t, got, c.want)
 		})
 	}
@@ -92,7 +93,7 @@ func TestEnumerationFindsWhatIsWrong(t *testing.T) {
 	server.StartTLS()
 	defer server.Close()
 	got, err := tlssuite.Enumerate(t.Context(), server.Listener.Addr().String())
-	must(t, err)
+	rig.Must(t, err)
 	for _, version := range []string{"TLSv1.1", "TLSv1.2"} {
 		if !slices.Contains(got.Ciphers[version], "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA") {
 			t.Errorf("%s: %q", version, got.Ciphers[version])

@@ -88,26 +88,26 @@ func newSubject(t *testing.T, sorts ...string) *subject {
 func prepare(t *testing.T, more string, sorts ...string) *subject {
 	t.Helper()
 	ca, err := rig.NewAuthority()
-	must(t, err)
+	rig.Must(t, err)
 	s := &subject{ca: ca, roots: ca.Roots(), dir: t.TempDir()}
-	must(t, os.WriteFile(s.file("ca.crt"), ca.PEM, 0o600))
+	rig.Must(t, os.WriteFile(s.file("ca.crt"), ca.PEM, 0o600))
 	var pairs []string
 	for _, sort := range sorts {
 		issue := map[string]func(...string) (rig.Pair, error){"ecdsa": ca.ECDSA, "rsa": ca.RSA}[sort]
 		pair, err := issue(host, "127.0.0.1")
-		must(t, err)
-		must(t, pair.Write(s.file(sort+".crt"), s.file(sort+".key")))
+		rig.Must(t, err)
+		rig.Must(t, pair.Write(s.file(sort+".crt"), s.file(sort+".key")))
 		pairs = append(pairs, fmt.Sprintf("{cert_file: %s, key_file: %s}", s.file(sort+".crt"), s.file(sort+".key")))
 	}
 	s.sim, err = iqsim.New(iqsim.Options{})
-	must(t, err)
+	rig.Must(t, err)
 	origin := httptest.NewServer(s.sim)
 	t.Cleanup(origin.Close)
 	var digest string
 	s.key, digest = auth.NewKey()
 	text := strings.NewReplacer("PAIRS", strings.Join(pairs, ", "), "DIR", s.dir,
 		"ORIGIN", origin.Listener.Addr().String(), "DIGEST", digest).Replace(configuration + more)
-	must(t, os.WriteFile(s.file("gateway.yaml"), []byte(text), 0o600))
+	rig.Must(t, os.WriteFile(s.file("gateway.yaml"), []byte(text), 0o600))
 	return s
 }
 
@@ -115,9 +115,9 @@ func prepare(t *testing.T, more string, sorts ...string) *subject {
 func (s *subject) start(t *testing.T, environ ...string) *rig.Gateway {
 	t.Helper()
 	binary, err := program.Path()
-	must(t, err)
+	rig.Must(t, err)
 	gateway, err := rig.NewGateway(binary, s.file("gateway.yaml"), t.TempDir(), append(environ, "RIG_SECRET=sim-secret", "RIG_PASSWORD=sim-password")...)
-	must(t, err)
+	rig.Must(t, err)
 	if err := gateway.Start(t.Context()); err != nil {
 		t.Fatalf("%v\n%s", err, gateway.Log)
 	}
@@ -134,11 +134,4 @@ func (s *subject) file(name string) string { return filepath.Join(s.dir, name) }
 // client is what an ordinary client speaks TLS with.
 func (s *subject) client(protocols ...string) *tls.Config {
 	return &tls.Config{RootCAs: s.roots, ServerName: host, NextProtos: protocols}
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }

@@ -1,9 +1,7 @@
 package tls_test
 
 import (
-	"crypto/rand"
 	"crypto/tls"
-	"encoding/base64"
 	"io"
 	"net"
 	"net/http"
@@ -31,12 +29,12 @@ func TestTicketsOfTheFleet(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Single(t)
 	s := prepare(t, strings.NewReplacer("ADDRESS", redis.Address(), "KEYS", sealed).Replace(shared), "ecdsa")
-	environ := []string{"RIG_SEAL=" + newKey(), "RIG_NAMES=" + newKey()}
+	environ := []string{"RIG_SEAL=" + rig.NewKey(), "RIG_NAMES=" + rig.NewKey()}
 	a, b := s.start(t, environ...), s.start(t, environ...)
 	for name, version := range versions() {
 		t.Run(name, func(t *testing.T) {
 			// The keys come in the background.
-			must(t, rig.Await(t.Context(), patience, "a session goes on at the other replica", func() bool {
+			rig.Must(t, rig.Await(t.Context(), patience, "a session goes on at the other replica", func() bool {
 				return s.resumed(t, version, a, b) && s.resumed(t, version, b, a)
 			}))
 		})
@@ -95,22 +93,15 @@ func (s *subject) visit(t *testing.T, gateway *rig.Gateway, config *tls.Config) 
 	t.Helper()
 	dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: patience}, Config: config}
 	conn, err := dialer.DialContext(t.Context(), "tcp", gateway.Server)
-	must(t, err)
+	rig.Must(t, err)
 	defer conn.Close()
-	must(t, conn.SetDeadline(time.Now().Add(patience)))
+	rig.Must(t, conn.SetDeadline(time.Now().Add(patience)))
 	_, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n")
-	must(t, err)
+	rig.Must(t, err)
 	answer, err := io.ReadAll(conn)
-	must(t, err)
+	rig.Must(t, err)
 	if !strings.HasPrefix(string(answer), "HTTP/1.1 401 "+http.StatusText(http.StatusUnauthorized)) {
 		t.Errorf("answer %.100q", answer)
 	}
 	return conn.(*tls.Conn).ConnectionState().DidResume
-}
-
-// newKey returns 32 random bytes in base64.
-func newKey() string {
-	key := make([]byte, 32)
-	_, _ = rand.Read(key) // documented never to fail
-	return base64.StdEncoding.EncodeToString(key)
 }
