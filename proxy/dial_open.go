@@ -9,8 +9,9 @@ import (
 
 // openConns are the connections of one carrier that stand, and where each leads.
 type openConns struct {
-	mu    sync.Mutex
-	conns map[*countedConn]netip.Addr
+	mu     sync.Mutex
+	conns  map[*countedConn]netip.Addr
+	missed map[netip.Addr]int // at how many looks in a row their name did not have it
 }
 
 // add keeps c until it is closed.
@@ -25,6 +26,7 @@ func (o *openConns) add(c *countedConn) {
 		leads = tcp.AddrPort().Addr().Unmap().WithZone("")
 	}
 	o.conns[c] = leads
+	delete(o.missed, leads) // the name has just been said to have it
 	c.closed = func() { o.remove(c) }
 }
 
@@ -40,14 +42,19 @@ func (o *openConns) len() int {
 	return len(o.conns)
 }
 
-// strayFrom reports whether a connection leads to none of these addresses.
-func (o *openConns) strayFrom(addresses []netip.Addr) bool {
+// look takes the addresses that the name of the connections now has, and reports
+// whether it has lost that of one. A name may give its many addresses in turn:
+// lost is what it did not have at looksToMiss looks in a row.
+func (o *openConns) look(addresses []netip.Addr) (lost bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	missed := make(map[netip.Addr]int)
 	for _, leads := range o.conns {
 		if leads.IsValid() && !slices.Contains(addresses, leads) {
-			return true
+			missed[leads] = o.missed[leads] + 1
+			lost = lost || missed[leads] >= looksToMiss
 		}
 	}
-	return false
+	o.missed = missed
+	return lost
 }

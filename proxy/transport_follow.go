@@ -13,8 +13,10 @@ import (
 
 const (
 	// lookEvery is how often the names of upstreams in use are looked up again.
-	// A change is acted upon at the second look that shows it, so within 30 s.
-	lookEvery = 10 * time.Second
+	lookEvery = 5 * time.Second
+	// looksToMiss is at how many looks in a row a name must not have an address to
+	// have lost it: as many as show a change within 30 s.
+	looksToMiss = 5
 	// lookTimeout bounds one look.
 	lookTimeout = 4 * time.Second
 	// looksAtOnce bounds questions under way: one dead resolver holds up no other.
@@ -32,7 +34,7 @@ const (
 
 // FollowOptions configure [Transports.Follow]; funcs that are nil are not called.
 type FollowOptions struct {
-	// Every is the time between two looks; default 10 s.
+	// Every is the time between two looks; default 5 s.
 	Every time.Duration
 	// Moved is told of each pool whose requests begin on new connections.
 	Moved func(PoolKey, MoveReason)

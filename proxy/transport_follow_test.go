@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,11 +21,11 @@ import (
 
 // places are upstreams that have one port, and each an address of its own.
 type places struct {
-	port    string
-	servers []*httptest.Server
-	dns     *dnstest.Server
-	open    []*atomic.Int32 // connections of each
-	Trust   *proxy.Trust
+	port      string
+	addresses []string
+	dns       *dnstest.Server
+	open      []*atomic.Int32 // connections of each
+	Trust     *proxy.Trust
 }
 
 // newPlaces starts upstreams that answer with their address. GET /stream goes on
@@ -32,7 +33,7 @@ type places struct {
 func newPlaces(t *testing.T, http2 bool, release <-chan struct{}, addresses ...string) *places {
 	t.Helper()
 	ca := newAuthority(t)
-	p := &places{dns: dnstest.Start(t), Trust: trusting(t, ca.PEM)}
+	p := &places{addresses: addresses, dns: dnstest.Start(t), Trust: trusting(t, ca.PEM)}
 	certificate := ca.issue(t, func(c *x509.Certificate) { c.DNSNames = []string{upstreamName} })
 	for _, address := range addresses {
 		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", net.JoinHostPort(address, p.port))
@@ -55,7 +56,6 @@ func newPlaces(t *testing.T, http2 bool, release <-chan struct{}, addresses ...s
 		p.count(up)
 		up.StartTLS()
 		t.Cleanup(up.Close)
-		p.servers = append(p.servers, up)
 	}
 	return p
 }
@@ -152,6 +152,31 @@ func TestREL32BusyConnectionsFollowTheDNS(t *testing.T) {
 	})
 }
 
+// REL-32: a name whose addresses are given in turn leads to all of them; one that
+// is given no more is left.
+func TestREL32RotatingAnswersMoveNothing(t *testing.T) {
+	forEachVersion(t, func(t *testing.T, http2 bool) {
+		p := newPlaces(t, http2, nil, "127.0.0.1", "127.0.0.2", "127.0.0.3")
+		p.dns.Rotate(upstreamName, "127.0.0.1", "127.0.0.2", "127.0.0.3")
+		g, moves := p.gate(t)
+		stop, _ := load(t, g)
+		before, _ := p.dns.Asked()
+		await(t, "many looks", func() bool { now, _ := p.dns.Asked(); return now > before+40 })
+		stop()
+		if why, moved := moves.Load(proxy.MovedAddress); moved {
+			t.Errorf("connections were left: %v", why)
+		}
+		used := ""
+		for i, open := range p.open {
+			if open.Load() > 0 {
+				used = p.addresses[i]
+			}
+		}
+		p.dns.Rotate(upstreamName, slices.DeleteFunc(slices.Clone(p.addresses), func(a string) bool { return a == used })...)
+		await(t, "a move", func() bool { _, moved := moves.Load(proxy.MovedAddress); return moved })
+	})
+}
+
 // load asks without pause, by several callers; each request must succeed. stop
 // ends it, ask counts the answers of an address.
 func load(t *testing.T, g *gate) (stop func(), ask func(address string) int) {
@@ -200,16 +225,16 @@ func TestREL32FailedLooksMoveNothing(t *testing.T) {
 		before, _ := p.dns.Asked()
 		await(t, "more looks", func() bool { now, _ := p.dns.Asked(); return now > before+2*n })
 	}
-	looks(3)
+	looks(7)
 	p.dns.Be(dnstest.Failing)
-	looks(3)
+	looks(7)
 	p.dns.Be(dnstest.Well)
 	p.dns.Set(upstreamName)
-	looks(3)
+	looks(7)
 	p.dns.Set(upstreamName, "169.254.169.254")
-	looks(3)
+	looks(7)
 	p.dns.Set(upstreamName, "127.0.0.9", "127.0.0.1")
-	looks(3)
+	looks(7)
 	if res, _ := g.do(t, http.MethodGet, "/svc/x", nil, nil); res.StatusCode != http.StatusOK || p.open[0].Load() != 1 {
 		t.Errorf("%s on connection %d", res.Status, p.open[0].Load())
 	}

@@ -3,6 +3,8 @@ package proxy
 import (
 	"errors"
 	"net"
+	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,13 +71,74 @@ func TestHideSilence(t *testing.T) {
 	}
 }
 
+// What a name gives in turn it has; what it gave a moment ago it may give again.
+func TestREL32AddressesOfOneName(t *testing.T) {
+	const a, b, c = "192.0.2.1", "192.0.2.2", "192.0.2.3"
+	for name, tt := range map[string]struct {
+		looks []string // addresses that the name has
+		lost  int      // at which look that of a connection, to a or b, is; 0 = at none
+	}{
+		"both, always":   {[]string{a + " " + b, b + " " + a, a + " " + b}, 0},
+		"in turn":        {[]string{a, b, a, b, a, b, a, b, a, b, a, b}, 0},
+		"rarely":         {[]string{a, a, b, c, c, b, a, c, c, c, b, a}, 0},
+		"one goes":       {[]string{a, b, a, a, a, a, a, a}, 7},
+		"a move":         {[]string{c, c, c, c, c, c}, looksToMiss},
+		"a short trip":   {[]string{c, c, c, c, a + " " + b, c, c, c, c, a + " " + b}, 0},
+		"after the trip": {[]string{c, c, c, c, a + " " + b, c, c, c, c, c}, 10},
+	} {
+		open := &openConns{}
+		open.add(&countedConn{Conn: leading{to: a}})
+		open.add(&countedConn{Conn: leading{to: b}})
+		lost := 0
+		for i, look := range tt.looks {
+			var has []netip.Addr
+			for text := range strings.FieldsSeq(look) {
+				has = append(has, netip.MustParseAddr(text))
+			}
+			if open.look(has) {
+				lost = i + 1
+				break
+			}
+		}
+		if lost != tt.lost {
+			t.Errorf("%s: lost at look %d, want %d", name, lost, tt.lost)
+		}
+	}
+}
+
+// A connection that was made between two looks tells as much as a look.
+func TestREL32DiallingIsALook(t *testing.T) {
+	open := &openConns{}
+	other := []netip.Addr{netip.MustParseAddr("192.0.2.9")}
+	for range 3 * looksToMiss {
+		open.add(&countedConn{Conn: leading{to: "192.0.2.1"}})
+		if open.look(other) {
+			t.Fatal("an address that was just dialled is lost")
+		}
+	}
+	for range looksToMiss - 2 {
+		open.look(other)
+	}
+	if !open.look(other) {
+		t.Error("an address that nobody gives any more is not lost")
+	}
+}
+
+// leading is a connection to an address.
+type leading struct {
+	net.Conn
+	to string
+}
+
+func (l leading) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.ParseIP(l.to)} }
+
 // REL-31 and REL-32: a dead HTTP/2 connection is found within 20 s, and what the
 // DNS says is used within 30, whatever the moment of the change.
 func TestREL31And32Bounds(t *testing.T) {
 	if found := pingAfter + pingTimeout; found > 20*time.Second {
 		t.Errorf("a dead connection is found in %v", found)
 	}
-	if used := 2 * (lookEvery + lookTimeout); used > 30*time.Second {
-		t.Errorf("a change is used in %v", used)
+	if used := looksToMiss*lookEvery + lookTimeout; used > 30*time.Second || lookTimeout >= lookEvery {
+		t.Errorf("a change is used in %v, looks of at most %v every %v", used, lookTimeout, lookEvery)
 	}
 }

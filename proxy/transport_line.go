@@ -29,9 +29,8 @@ type line struct {
 	make    func() (*carrier, error)
 	current atomic.Pointer[carrier]
 
-	mu     sync.Mutex
-	left   []*carrier // taken out of use, with connections that still serve
-	astray bool       // at the last look a connection led to an address that the name did not have
+	mu   sync.Mutex
+	left []*carrier // taken out of use, with connections that still serve
 }
 
 func newLine(newCarrier func() (*carrier, error)) (*line, error) {
@@ -69,7 +68,7 @@ func (l *line) renew() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	old := l.current.Swap(next)
-	l.left, l.astray = append(l.left, old), false
+	l.left = append(l.left, old)
 	old.CloseIdleConnections()
 	return nil
 }
@@ -101,16 +100,8 @@ func (l *line) isOutdated() bool {
 }
 
 // compare takes what the name of the upstream now means, and reports whether it
-// is time to renew: a connection leads elsewhere, at the second look in a row. A
-// name that gives some of its many addresses in turn moves nothing at once.
-func (l *line) compare(answers []netip.Addr) bool {
-	astray := l.current.Load().way.open.strayFrom(answers)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	second := astray && l.astray
-	l.astray = astray
-	return second
-}
+// is time to renew: the name has lost the address of a connection.
+func (l *line) compare(answers []netip.Addr) bool { return l.current.Load().way.open.look(answers) }
 
 // claim is what one request asks of the connections that it gets.
 type claim struct {

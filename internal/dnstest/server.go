@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -33,6 +34,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	records map[string][]netip.Addr
+	turns   map[string]bool // names that give one address at a time
 	mood    Mood
 	udp     int
 	tcp     int
@@ -45,7 +47,7 @@ func Start(t testing.TB) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{Addr: packets.LocalAddr().String(), records: make(map[string][]netip.Addr)}
+	s := &Server{Addr: packets.LocalAddr().String(), records: make(map[string][]netip.Addr), turns: make(map[string]bool)}
 	var all sync.WaitGroup
 	all.Go(func() { s.servePackets(packets) })
 	all.Go(func() { s.serveStreams(streams, &all) })
@@ -73,14 +75,21 @@ func listen(ctx context.Context) (packets net.PacketConn, streams net.Listener, 
 }
 
 // Set has host lead to addresses from now on; to none, it does not exist.
-func (s *Server) Set(host string, addresses ...string) {
+func (s *Server) Set(host string, addresses ...string) { s.set(host, false, addresses) }
+
+// Rotate has each question for host's IPv4 address answered with the next of
+// addresses alone.
+func (s *Server) Rotate(host string, addresses ...string) { s.set(host, true, addresses) }
+
+func (s *Server) set(host string, inTurn bool, addresses []string) {
 	parsed := make([]netip.Addr, len(addresses))
 	for i, a := range addresses {
 		parsed[i] = netip.MustParseAddr(a)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.records[strings.ToLower(host)+"."] = parsed
+	name := strings.ToLower(host) + "."
+	s.records[name], s.turns[name] = parsed, inTurn
 }
 
 // Be changes how the server answers.
@@ -181,7 +190,12 @@ func (s *Server) note(asked dnsmessage.Question, stream bool) (mood Mood, found 
 	} else {
 		s.udp++
 	}
-	found, known = s.records[strings.ToLower(asked.Name.String())]
+	name := strings.ToLower(asked.Name.String())
+	found, known = s.records[name]
+	if s.turns[name] && asked.Type == dnsmessage.TypeA && len(found) > 0 {
+		s.records[name] = append(slices.Clone(found[1:]), found[0])
+		found = found[:1]
+	}
 	return s.mood, found, known && len(found) > 0
 }
 
