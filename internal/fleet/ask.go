@@ -21,19 +21,21 @@ const (
 	MaxAsked = 32
 	// MaxAnswer bounds an answer, in bytes.
 	MaxAnswer = 64 << 10
-	// maxAsking is how many questions of this replica are open at once.
-	maxAsking = 8
 	askPoll   = 25 * time.Millisecond
 )
 
 // Errors of [Fleet.Ask].
 var (
-	// ErrNobody means that no replica of that name is alive, or that it cannot
-	// be asked: there is no store, it does not answer, or has no keys.
-	ErrNobody = errors.New("no such replica can be asked")
+	// ErrNobody means that no replica of that name is alive, as far as this one
+	// can know: without a store it is alone.
+	ErrNobody = errors.New("no such replica is alive")
+	// ErrStore means that the store does not take questions: it does not answer,
+	// or has no keys.
+	ErrStore = errors.New("replicas cannot be asked")
 	// ErrNoAnswer means that the replica did not answer in time.
 	ErrNoAnswer = errors.New("the replica did not answer in time")
-	// ErrAsking means that this replica has too many questions open.
+	// ErrAsking means that too many questions are open: of this replica, of the
+	// asker, or to the replica that was to be asked.
 	ErrAsking = errors.New("too many questions are open")
 )
 
@@ -56,20 +58,26 @@ type Question struct {
 // reach a replica with the news of its beat, each once at most. Every call makes
 // one trip. What is asked and answered is forgotten within seconds.
 type Mail interface {
-	// Ask leaves a question for a replica. False means that it is not alive, or
-	// has [MaxAsked] questions waiting.
-	Ask(ctx context.Context, q Question) (bool, error)
+	// Ask leaves a question for a replica. The error is [ErrNobody] where it is
+	// not alive, [ErrAsking] where it has [MaxAsked] questions waiting.
+	Ask(ctx context.Context, q Question) error
 	// Reply leaves the answer.
 	Reply(ctx context.Context, q Question, answer []byte) error
 	// Answer returns the answer; false means that there is none yet.
 	Answer(ctx context.Context, q Question) (answer []byte, there bool, err error)
 }
 
-// Ask asks one replica, which answers with its [Answerer] of the kind; this one
+// Ask asks one replica for an operator; see [Fleet.AskFor].
+func (f *Fleet) Ask(ctx context.Context, to, kind string, payload []byte) ([]byte, error) {
+	return f.AskFor(ctx, "", to, kind, payload)
+}
+
+// AskFor asks one replica, which answers with its [Answerer] of the kind; this one
 // answers itself. It waits for at most [AskPatience]. Unlike a command, a
 // question takes no place in the order of commands, so that whoever may cause
-// one cannot displace what operators have sent.
-func (f *Fleet) Ask(ctx context.Context, to, kind string, payload []byte) ([]byte, error) {
+// one cannot displace what operators have sent. Callers have two
+// questions open at most, each, and leave operators (asker "") some.
+func (f *Fleet) AskFor(ctx context.Context, asker, to, kind string, payload []byte) ([]byte, error) {
 	if len(payload) > MaxPayload {
 		return nil, fmt.Errorf("question %q: a payload of %d bytes, at most %d go", kind, len(payload), MaxPayload)
 	}
@@ -83,16 +91,15 @@ func (f *Fleet) Ask(ctx context.Context, to, kind string, payload []byte) ([]byt
 	if !ok {
 		return nil, ErrNobody
 	}
-	if f.asking.Add(1) > maxAsking {
-		f.asking.Add(-1)
+	if !f.asking.begin(asker) {
 		return nil, ErrAsking
 	}
-	defer f.asking.Add(-1)
-	switch left, err := mail.Ask(ctx, q); {
+	defer f.asking.end(asker)
+	switch err := mail.Ask(ctx, q); {
+	case errors.Is(err, ErrNobody), errors.Is(err, ErrAsking):
+		return nil, err
 	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrNobody, err)
-	case !left:
-		return nil, ErrNobody
+		return nil, fmt.Errorf("%w: %w", ErrStore, err)
 	}
 	return f.awaitAnswer(ctx, mail, q)
 }

@@ -115,7 +115,8 @@ func TestReplicasThatCannotBeAsked(t *testing.T) {
 
 func second(_ []byte, err error) error { return err }
 
-// Whoever asks without end waits for nobody and costs the store a few places.
+// Whoever asks without end waits for nobody, costs the store a few places, and
+// leaves others theirs.
 func TestQuestionsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := fleet.NewMemory()
@@ -123,20 +124,54 @@ func TestQuestionsAreBounded(t *testing.T) {
 		if _, err := store.Beat(t.Context(), fleet.Beat{Member: fleet.Member{Replica: "mute"}}); err != nil {
 			t.Fatal(err)
 		}
-		results := make(chan error, 100)
-		for range 100 {
-			go func() { results <- second(a.Ask(t.Context(), "mute", "name", nil)) }()
-		}
-		refused := 0
-		for range 100 {
-			if err := <-results; errors.Is(err, fleet.ErrAsking) {
-				refused++
-			} else if !errors.Is(err, fleet.ErrNoAnswer) {
-				t.Error(err)
+		// open tries to ask, and returns what came of it at once; nil = it waits.
+		open := func(asker string) error {
+			result := make(chan error, 1)
+			go func() { result <- second(a.AskFor(t.Context(), asker, "mute", "name", nil)) }()
+			synctest.Wait()
+			select {
+			case err := <-result:
+				return err
+			default:
+				return nil
 			}
 		}
-		if refused != 92 {
-			t.Errorf("%d were refused at once, want all but eight", refused)
+		for i, step := range []struct {
+			asker string
+			asked int
+		}{{"pos", 2}, {"web", 2}, {"app", 2}, {"etl", 0}, {"", 2}} {
+			for n := range 10 {
+				if err := open(step.asker); (err == nil) != (n < step.asked) || err != nil && !errors.Is(err, fleet.ErrAsking) {
+					t.Errorf("step %d: question %d of %q: %v", i, n, step.asker, err)
+				}
+			}
+		}
+		pass(fleet.AskPatience)
+		if err := open("pos"); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+		pass(fleet.AskPatience)
+	})
+}
+
+// A replica that is asked too much at the moment is no replica that is gone.
+func TestAReplicaThatIsAskedTooMuch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := fleet.NewMemory()
+		a := asks(t, "a", store, nil)
+		if _, err := store.Beat(t.Context(), fleet.Beat{Member: fleet.Member{Replica: "mute"}}); err != nil {
+			t.Fatal(err)
+		}
+		for range fleet.MaxAsked {
+			if err := store.Ask(t.Context(), fleet.Question{To: "mute"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := second(a.Ask(t.Context(), "mute", "name", nil)); !errors.Is(err, fleet.ErrAsking) {
+			t.Errorf("%v", err)
+		}
+		if err := second(a.Ask(t.Context(), "gone", "name", nil)); !errors.Is(err, fleet.ErrNobody) {
+			t.Errorf("%v", err)
 		}
 	})
 }

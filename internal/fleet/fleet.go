@@ -40,7 +40,7 @@ type Fleet struct {
 	o       Options
 	born    time.Time    // of this process, by its own clock; only differences count
 	members atomic.Int64 // alive at the last beat
-	asking  atomic.Int64 // questions of this replica that are open
+	asking  asking       // questions of this replica
 
 	mu   sync.Mutex
 	self Member // what the next beat tells

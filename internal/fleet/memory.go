@@ -107,15 +107,18 @@ func (s *Memory) forget(now time.Time) {
 }
 
 // Ask implements [Mail].
-func (s *Memory) Ask(_ context.Context, q Question) (bool, error) {
+func (s *Memory) Ask(_ context.Context, q Question) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forget(time.Now())
-	if _, alive := s.members[q.To]; !alive || len(s.asked[q.To]) >= MaxAsked {
-		return false, nil
+	if _, alive := s.members[q.To]; !alive {
+		return ErrNobody
+	}
+	if len(s.asked[q.To]) >= MaxAsked {
+		return ErrAsking
 	}
 	s.asked[q.To] = append(s.asked[q.To], q)
-	return true, nil
+	return nil
 }
 
 // Reply implements [Mail].

@@ -13,6 +13,14 @@ import (
 // leaveTimeout bounds the farewell of a replica that ends.
 const leaveTimeout = time.Second
 
+// Join makes one beat, so that the others know of this replica, and it of them,
+// before it serves. Where it fails the first beat of [Fleet.Run] does that.
+func (f *Fleet) Join(ctx context.Context) {
+	if f.o.Store != nil {
+		f.beat(ctx, false, false)
+	}
+}
+
 // Run takes part in the fleet until ctx ends and then leaves it. It must be
 // called once.
 func (f *Fleet) Run(ctx context.Context) {

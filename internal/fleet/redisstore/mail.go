@@ -15,6 +15,12 @@ import (
 // up by then.
 const mailLife = 2 * fleet.AskPatience
 
+// What askScript answers when it leaves no question.
+const (
+	notAlive     = 0
+	askedTooMuch = 2
+)
+
 // letter is what is sealed of a question. Its replica stands in the name of the
 // key that holds it, to which it is bound.
 type letter struct {
@@ -30,26 +36,31 @@ func (s *Store) boxOf(replica string) string { return s.key.Field("asked:" + rep
 func (s *Store) answerOf(q fleet.Question) string { return s.key.Field("answer:" + q.ID) }
 
 // Ask implements [fleet.Mail].
-func (s *Store) Ask(ctx context.Context, q fleet.Question) (left bool, err error) {
+func (s *Store) Ask(ctx context.Context, q fleet.Question) error {
 	plain, err := json.Marshal(letter{q.ID, q.From, q.Kind, q.Payload})
 	if err != nil {
-		return false, fmt.Errorf("fleet: encoding a question: %w", err)
+		return fmt.Errorf("fleet: encoding a question: %w", err)
 	}
 	box := s.boxOf(q.To)
 	sealed, err := s.conn.Seal(kind, box, 0, plain)
 	if err != nil {
-		return false, fmt.Errorf("fleet: sealing a question: %w", err)
+		return fmt.Errorf("fleet: sealing a question: %w", err)
 	}
-	err = s.conn.Call(ctx, "fleet.ask", func(ctx context.Context, r redis.UniversalClient) error {
-		n, err := s.ask.Run(ctx, r, []string{s.seen, box}, q.To, sealed,
+	var left int64
+	err = s.conn.Call(ctx, "fleet.ask", func(ctx context.Context, r redis.UniversalClient) (err error) {
+		left, err = s.ask.Run(ctx, r, []string{s.seen, box}, q.To, sealed,
 			fleet.Silence.Microseconds(), fleet.MaxAsked, mailLife.Milliseconds()).Int64()
-		left = n == 1
 		return err
 	})
-	if err != nil {
-		return false, s.heal(ctx, err, box)
+	switch {
+	case err != nil:
+		return s.heal(ctx, err, box)
+	case left == notAlive:
+		return fleet.ErrNobody
+	case left == askedTooMuch:
+		return fleet.ErrAsking
 	}
-	return left, nil
+	return nil
 }
 
 // Reply implements [fleet.Mail].

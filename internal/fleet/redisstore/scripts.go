@@ -47,14 +47,15 @@ return {text(start), alive, text(latest), missed, commands, asked}
 `
 
 // askScript leaves a question for a member that is alive, unless too many wait.
-// It answers 1, or 0.
+// It answers 1, notAlive or askedTooMuch.
 //
 // KEYS seen, asked. ARGV replica, question, silence, most, life (ms).
 const askScript = `
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 local seen = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or '0')
-if seen < now - ARGV[3] or redis.call('LLEN', KEYS[2]) >= tonumber(ARGV[4]) then return 0 end
+if seen < now - ARGV[3] then return 0 end
+if redis.call('LLEN', KEYS[2]) >= tonumber(ARGV[4]) then return 2 end
 redis.call('RPUSH', KEYS[2], ARGV[2])
 redis.call('PEXPIRE', KEYS[2], ARGV[5])
 return 1

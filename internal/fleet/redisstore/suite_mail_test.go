@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -8,13 +9,12 @@ import (
 	"iqgateway/internal/fleet"
 )
 
-func ask(t *testing.T, s fleet.Store, q fleet.Question) bool {
+// ask leaves a question and wants the error.
+func ask(t *testing.T, s fleet.Store, q fleet.Question, want error) {
 	t.Helper()
-	left, err := s.(fleet.Mail).Ask(t.Context(), q)
-	if err != nil {
-		t.Fatal(err)
+	if err := s.(fleet.Mail).Ask(t.Context(), q); !errors.Is(err, want) {
+		t.Errorf("asking %s: %v, want %v", q.To, err, want)
 	}
-	return left
 }
 
 func answerOf(t *testing.T, s fleet.Store, q fleet.Question) (string, bool) {
@@ -28,13 +28,9 @@ func answerOf(t *testing.T, s fleet.Store, q fleet.Question) (string, bool) {
 
 func questions(t *testing.T, one, other fleet.Store) {
 	q := fleet.Question{ID: "q1", From: "a", To: "b", Kind: "name", Payload: []byte{0, 255, '"'}}
-	if ask(t, one, q) {
-		t.Error("nobody of that name is alive, and the question is taken")
-	}
+	ask(t, one, q, fleet.ErrNobody)
 	beat(t, other, fleet.Beat{Member: fleet.Member{Replica: "b"}})
-	if !ask(t, one, q) {
-		t.Fatal("b is alive, and the question is not taken")
-	}
+	ask(t, one, q, nil)
 	if text, there := answerOf(t, one, q); there {
 		t.Errorf("answered %q by nobody", text)
 	}
@@ -65,19 +61,14 @@ func questions(t *testing.T, one, other fleet.Store) {
 }
 
 func fullBox(t *testing.T, one, other fleet.Store) {
+	q := fleet.Question{ID: "q", From: "a", To: "b", Kind: "name"}
 	beat(t, other, fleet.Beat{Member: fleet.Member{Replica: "b"}})
 	for range fleet.MaxAsked {
-		if !ask(t, one, fleet.Question{ID: "q", From: "a", To: "b", Kind: "name"}) {
-			t.Fatal("refused below the bound")
-		}
+		ask(t, one, q, nil)
 	}
-	if ask(t, one, fleet.Question{ID: "q", From: "a", To: "b", Kind: "name"}) {
-		t.Error("taken above the bound")
-	}
+	ask(t, one, q, fleet.ErrAsking)
 	if n := len(beat(t, other, fleet.Beat{Member: fleet.Member{Replica: "b"}, Listen: true}).Questions); n != fleet.MaxAsked {
 		t.Errorf("%d questions arrive", n)
 	}
-	if !ask(t, one, fleet.Question{ID: "q", From: "a", To: "b", Kind: "name"}) {
-		t.Error("refused although the box is empty again")
-	}
+	ask(t, one, q, nil)
 }
