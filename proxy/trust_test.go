@@ -108,10 +108,31 @@ func tlsUpstream(t *testing.T, c *tls.Config) *httptest.Server {
 		w.WriteHeader(http.StatusNoContent)
 	}))
 	up.Config.ErrorLog = log.New(io.Discard, "", 0)
-	up.TLS = c
+	up.TLS, up.Listener = c, lingering{up.Listener}
 	up.StartTLS()
 	t.Cleanup(up.Close)
 	return up
+}
+
+// lingering accepts connections that hear the other side out before they close.
+// One that closes over unread bytes sends a reset, which may overtake the alert.
+type lingering struct{ net.Listener }
+
+func (l lingering) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		return lingerer{tcp}, nil
+	}
+	return conn, err
+}
+
+type lingerer struct{ *net.TCPConn }
+
+func (l lingerer) Close() error {
+	_ = l.CloseWrite()
+	_ = l.SetReadDeadline(time.Now().Add(patience))
+	_, _ = io.Copy(io.Discard, l.TCPConn)
+	return l.TCPConn.Close()
 }
 
 // An upstream is believed only with a certificate of a trusted authority, for its
