@@ -65,8 +65,7 @@ func (s *sessionStage) ask(ctx context.Context, ex *exchange.Exchange) (answer s
 		return sessionAnswer{}, res.StatusCode, err
 	}
 	if res.StatusCode == http.StatusUnauthorized && ex.Own != nil {
-		return sessionAnswer{}, res.StatusCode, exchange.Refuse(exchange.CallerUnauthenticated,
-			ex.Target.Service+" did not accept the iQmetrix token that the request brought; your key is fine")
+		return sessionAnswer{}, res.StatusCode, ownTokenRejected(res, ex.Target)
 	}
 	if res.StatusCode != http.StatusOK {
 		return sessionAnswer{}, res.StatusCode, exchange.Refuse(exchange.UpstreamProtocol,
@@ -79,6 +78,19 @@ func (s *sessionStage) ask(ctx context.Context, ex *exchange.Exchange) (answer s
 	answer, err = readSession(body.Bytes())
 	answer.refused = s.refused(answer.preferred, ex.Target)
 	return answer, res.StatusCode, err
+}
+
+// ownTokenRejected is about the upstream's token, as its challenge is (RFC 9110
+// section 15.5.2 requires one): ours would be about the key.
+func ownTokenRejected(res *http.Response, t *exchange.Target) *exchange.Problem {
+	p := exchange.Refuse(exchange.OwnTokenRejected,
+		t.Service+" did not accept the iQmetrix token that the request brought; your key is fine")
+	challenge := res.Header["Www-Authenticate"]
+	if challenge == nil {
+		challenge = []string{`Bearer error="invalid_token"`} // RFC 6750 section 3.1
+	}
+	p.Header = http.Header{"Www-Authenticate": challenge}
+	return p
 }
 
 // refused says why the host that the upstream prefers is not used, which only

@@ -24,6 +24,7 @@ const (
 	CallerUnauthenticated      ProblemType = "caller-unauthenticated"
 	ProxyUnauthenticated       ProblemType = "proxy-authentication-required"
 	CallerUnverified           ProblemType = "caller-verification-unavailable"
+	OwnTokenRejected           ProblemType = "own-token-rejected"
 	UnknownService             ProblemType = "unknown-service"
 	UnknownRequest             ProblemType = "unknown-request"
 	EnvironmentAmbiguous       ProblemType = "environment-ambiguous"
@@ -166,6 +167,11 @@ func callerProblems() []ProblemSpec {
 			"Retry after the given time. Operators: /readyz?verbose and the log tell why auth.jwt[].jwks_url gives no keys.",
 		},
 		{
+			OwnTokenRejected, http.StatusUnauthorized, "Own token rejected", "http_request_denied",
+			"The upstream answered 401 to the iQmetrix token that the request brought itself (credential: passthrough), to a call that the gateway makes for it. The caller is known, and its key is fine.",
+			"Get a new token from iQmetrix and send it as Authorization: Bearer TOKEN.",
+		},
+		{
 			UnknownService, http.StatusNotFound, "Unknown service", "destination_not_found",
 			"No environment or service of this gateway fits the path or host.",
 			"Use /{service}/… or /{environment}/{service}/… with a name from the catalogue.",
@@ -235,7 +241,7 @@ func loadProblems() []ProblemSpec {
 		},
 		{
 			GatewayOverloaded, http.StatusServiceUnavailable, "Gateway overloaded", "connection_limit_reached",
-			"This replica is short of memory, and takes no new work before it has finished some.",
+			"This replica is short of memory, or serves as many calls of its token endpoint as it can, and takes no new work before it has finished some.",
 			"Retry after the given time. Operators: add replicas or memory (server.limits.max_memory).",
 		},
 	}
