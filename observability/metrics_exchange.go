@@ -23,6 +23,7 @@ type exchangeInstruments struct {
 	active                            metric.Int64ObservableUpDownCounter
 	byWhom                            metric.Int64ObservableCounter
 	requests, savedCalls, savedTokens metric.Int64ObservableCounter
+	refused                           metric.Int64ObservableCounter
 
 	running atomic.Int64
 	tallies sync.Map // exchangeKey -> *exchangeTally
@@ -31,13 +32,13 @@ type exchangeInstruments struct {
 // exchangeKey is one combination of label values. All of them come from the
 // configuration or from closed sets, so there are few.
 type exchangeKey struct {
-	environment, service, caller, outcome, result, reason string
+	environment, service, caller, outcome, result, reason, refused string
 }
 
 type exchangeTally struct{ exchanges, savedCalls, savedTokens atomic.Int64 }
 
 func (i *exchangeInstruments) open(meter metric.Meter) error {
-	var errs [6]error
+	var errs [7]error
 	counter := func(into *metric.Int64ObservableCounter, err *error, name, unit, description string) {
 		*into, *err = meter.Int64ObservableCounter("iqgw."+name, metric.WithUnit(unit), metric.WithDescription(description))
 	}
@@ -47,11 +48,12 @@ func (i *exchangeInstruments) open(meter metric.Meter) error {
 	counter(&i.requests, &errs[2], "cache.requests", "{request}", "Requests that the cache was asked about, by what it did and why it was no fresh hit.")
 	counter(&i.savedCalls, &errs[3], "cache.saved_calls", "{request}", "Upstream requests that were not made because an answer was there, or on its way to another caller.")
 	counter(&i.savedTokens, &errs[4], "cache.saved_tokens", "{token}", "Quota tokens that these requests would have cost.")
-	if errs[5] = errors.Join(errs[:5]...); errs[5] == nil {
-		_, errs[5] = meter.RegisterCallback(i.observe, i.active, i.byWhom, i.requests, i.savedCalls, i.savedTokens)
+	counter(&i.refused, &errs[5], "auth.refused", "{request}", "Requests whose caller is not known, by reason.")
+	if errs[6] = errors.Join(errs[:6]...); errs[6] == nil {
+		_, errs[6] = meter.RegisterCallback(i.observe, i.active, i.byWhom, i.requests, i.savedCalls, i.savedTokens, i.refused)
 	}
-	if errs[5] != nil {
-		return fmt.Errorf("exchange instruments: %w", errs[5])
+	if errs[6] != nil {
+		return fmt.Errorf("exchange instruments: %w", errs[6])
 	}
 	return nil
 }
@@ -66,7 +68,7 @@ func (i *exchangeInstruments) tally(k exchangeKey) *exchangeTally {
 
 // count books an exchange that has ended.
 func (i *exchangeInstruments) count(ex *exchange.Exchange, outcome string) {
-	k := exchangeKey{outcome: outcome}
+	k := exchangeKey{outcome: outcome, refused: ex.Refused}
 	if ex.Target != nil {
 		k.environment, k.service = ex.Target.Environment, ex.Target.Service
 		k.result, k.reason = string(ex.Cache.Result), ex.Cache.Reason
@@ -90,7 +92,7 @@ type exchangeSums map[cacheKey]int64
 // observe is called at each scrape.
 func (i *exchangeInstruments) observe(_ context.Context, o metric.Observer) error {
 	o.ObserveInt64(i.active, i.running.Load())
-	byWhom, requests, calls, tokens := exchangeSums{}, exchangeSums{}, exchangeSums{}, exchangeSums{}
+	byWhom, requests, calls, tokens, refused := exchangeSums{}, exchangeSums{}, exchangeSums{}, exchangeSums{}, exchangeSums{}
 	i.tallies.Range(func(key, value any) bool {
 		k, t := key.(exchangeKey), value.(*exchangeTally)
 		labels := cacheKey{environment: k.environment, service: k.service, caller: k.caller}
@@ -101,10 +103,14 @@ func (i *exchangeInstruments) observe(_ context.Context, o metric.Observer) erro
 			labels.result, labels.reason = k.result, k.reason
 			requests[labels] += exchanges
 		}
+		if k.refused != "" {
+			refused[cacheKey{reason: k.refused}] += exchanges
+		}
 		byWhom[cacheKey{environment: k.environment, service: k.service, caller: k.caller, outcome: k.outcome}] += exchanges
 		return true
 	})
 	byWhom.observe(o, i.byWhom, exchangeAttributes)
+	refused.observe(o, i.refused, refusedAttributes)
 	requests.observe(o, i.requests, cacheAttributes)
 	calls.observe(o, i.savedCalls, cacheAttributes)
 	tokens.observe(o, i.savedTokens, cacheAttributes)
@@ -127,6 +133,10 @@ func exchangeAttributes(k cacheKey) []attribute.KeyValue {
 		attribute.String("service", k.service),
 		attribute.String("outcome", cmp.Or(k.outcome, "ok")),
 	}
+}
+
+func refusedAttributes(k cacheKey) []attribute.KeyValue {
+	return []attribute.KeyValue{attribute.String("reason", k.reason)}
 }
 
 func (m *Metrics) exchangeBegins() {

@@ -59,6 +59,30 @@ func TestMetricsNameWhatHappened(t *testing.T) {
 	}
 }
 
+// Whoever is refused is counted once, by the reason, over all requests.
+func TestRefusedCallersAreCounted(t *testing.T) {
+	var reason string
+	server, _, metrics := observed(t, func(w http.ResponseWriter, r *http.Request) {
+		exchange.From(r.Context()).Refused = reason
+		w.WriteHeader(http.StatusUnauthorized)
+	})
+	for _, reason = range []string{"unknown", "expired", "unknown", ""} {
+		if _, _, err := get(t, server.URL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server.Close()
+	text := scrape(t, metrics)
+	for _, want := range []string{`iqgw_auth_refused_total{reason="unknown"} 2`, `iqgw_auth_refused_total{reason="expired"} 1`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	if n := strings.Count(text, "\niqgw_auth_refused_total{"); n != 2 {
+		t.Errorf("%d series", n)
+	}
+}
+
 // Nothing that a caller chooses becomes a label.
 func TestCallersCannotMakeSeries(t *testing.T) {
 	metrics, err := observability.NewMetrics(observability.BuildInfo{})
