@@ -192,6 +192,15 @@ type Set struct {
 	once    sync.Once
 }
 
+// State returns one caller of the Set, and false for one without a limit.
+func (s *Set) State(caller string) (CallerState, bool) {
+	c := s.callers[caller]
+	if c == nil {
+		return CallerState{}, false
+	}
+	return c.state(s.owner.options.Now()), true
+}
+
 // Apply has the callers go by the limits of the Set from now on.
 func (s *Set) Apply() {
 	for name, c := range s.callers {

@@ -52,6 +52,12 @@ type limitDocument struct {
 	Burst       int    `json:"burst,omitempty"`
 	Concurrency int    `json:"concurrency,omitempty"`
 	InFlight    int    `json:"in_flight"` // on this replica
+	// Tokens and Slots are what this replica may use of burst and concurrency
+	// right now, without asking the others.
+	Tokens int `json:"tokens"`
+	Slots  int `json:"slots"`
+	// Shared is false while this replica goes by its own part.
+	Shared bool `json:"shared"`
 }
 
 // describeCallers are the callers of a configuration, by name.
@@ -132,13 +138,13 @@ func describeLimit(caller string, l config.CallerLimit, states []callerlimit.Cal
 	if l.Rate.IsZero() && l.Concurrency == 0 {
 		return nil
 	}
-	d := &limitDocument{Burst: l.Burst, Concurrency: l.Concurrency}
+	d := &limitDocument{Burst: callerLimit(l).WithDefaults().Burst, Concurrency: l.Concurrency}
 	if !l.Rate.IsZero() {
 		d.Rate = l.Rate.String()
 	}
 	for _, s := range states {
 		if s.Caller == caller {
-			d.InFlight = s.InFlight
+			d.InFlight, d.Tokens, d.Slots, d.Shared = s.InFlight, s.Tokens, s.Slots, s.Shared
 		}
 	}
 	return d

@@ -72,6 +72,42 @@ func TestFleetHasTheLeaseOfAReplicaThatEnds(t *testing.T) {
 	t.Logf("%d were sent before the end, %d after it", sent, limit-sent)
 }
 
+// A replica that ends gives back what it holds of a caller's limit: the others
+// admit all the rest of the burst.
+func TestFleetHasTheLimitOfAReplicaThatEnds(t *testing.T) {
+	t.Parallel()
+	const burst, limit = 200, "    rate_limit: {rate: 1/1h, burst: 200, concurrency: 50}\n"
+	f := newFleet(t, redistest.Single(t), fleetOptions{
+		replicas: 2, config: strings.Replace(fleetConfig, "    access:", limit+"    access:", 1), extra: patientRedis,
+	})
+	stays, goes := f.all[0], f.all[1]
+	await(t, "the replicas know each other", func() bool { return f.metric(t, stays, "iqgw_store_replicas") == 2 })
+	admitted := 0
+	ask := func(r *replica) {
+		status, text, err := f.call(t.Context(), r, http.MethodGet, catalogItems, "")
+		switch {
+		case err == nil && status == http.StatusOK:
+			admitted++
+		case err != nil || !strings.Contains(text, "caller-rate-exceeded"):
+			t.Fatal(status, text, err)
+		}
+	}
+	for range 80 {
+		ask(goes)
+	}
+	f.leave(t, goes)
+	await(t, "the other has the rest of the burst", func() bool {
+		ask(stays)
+		return admitted >= burst
+	})
+	for range 5 {
+		ask(stays)
+	}
+	if admitted != burst {
+		t.Errorf("%d were admitted", admitted)
+	}
+}
+
 // A replica that ends gives the claim of its probe back: another may find out at
 // once whether the upstream is well.
 func TestFleetHasTheProbeOfAReplicaThatEnds(t *testing.T) {

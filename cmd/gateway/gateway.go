@@ -90,7 +90,11 @@ func (g *gateway) prepare(ctx context.Context) error {
 		return err
 	}
 	g.stores.connectRedis(ctx)
-	return g.bind(ctx, tlsConfig)
+	if err := g.bind(ctx, tlsConfig); err != nil {
+		return err
+	}
+	g.stores.fleet.Join(ctx) // the first request needs to know of how many parts one is this replica's
+	return nil
 }
 
 // run serves until ctx ends and everything is drained.

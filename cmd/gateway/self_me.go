@@ -6,6 +6,7 @@ import (
 
 	"iqgateway/auth"
 	"iqgateway/breaker"
+	"iqgateway/callerlimit"
 	"iqgateway/config"
 	"iqgateway/internal/exchange"
 	"iqgateway/limiter"
@@ -33,6 +34,10 @@ type meLimits struct {
 	Rate        string `json:"rate,omitempty"` // as 100/1s
 	Burst       int    `json:"burst,omitempty"`
 	Concurrency int    `json:"concurrency,omitempty"`
+	// Remaining are the requests that the replica which was asked admits right
+	// now; it gets more as it needs them.
+	Remaining *int `json:"remaining,omitempty"`
+	InFlight  int  `json:"in_flight"` // there, this one included
 }
 
 // meAccess is one access rule.
@@ -95,6 +100,7 @@ type selfView struct {
 	services []*config.EffectiveService
 	buckets  map[serviceKey][]selfBucket
 	quotas   *limiter.Set
+	limits   *callerlimit.Set
 	breakers func() []breaker.Status
 	now      func() time.Time
 }
@@ -109,7 +115,7 @@ type selfBucket struct {
 func newSelfView(g *generation, breakers func() []breaker.Status, now func() time.Time) *selfView {
 	v := &selfView{
 		cfg: g.cfg, callers: map[string]*auth.Caller{}, buckets: map[serviceKey][]selfBucket{},
-		quotas: g.quotas, breakers: breakers, now: now, services: slices.Collect(g.cfg.Proxied()),
+		quotas: g.quotas, limits: g.limits, breakers: breakers, now: now, services: slices.Collect(g.cfg.Proxied()),
 	}
 	for i := range g.callers {
 		v.callers[g.callers[i].Name] = &g.callers[i]
@@ -138,7 +144,7 @@ func (v *selfView) me(who *exchange.Caller) meDocument {
 		}
 	}
 	d.Expires = keyExpiry(c, who)
-	d.Limits = limitsOf(v.cfg.Callers[who.Name].RateLimit)
+	d.Limits = v.limitsOf(who.Name)
 	for _, a := range c.Access {
 		d.Access = append(d.Access, meAccessOf(a, now))
 	}
@@ -158,13 +164,14 @@ func keyExpiry(c *auth.Caller, who *exchange.Caller) *time.Time {
 	return nil
 }
 
-func limitsOf(l config.CallerLimit) *meLimits {
-	if l == (config.CallerLimit{}) {
+func (v *selfView) limitsOf(caller string) *meLimits {
+	state, ok := v.limits.State(caller)
+	if !ok {
 		return nil
 	}
-	d := &meLimits{Burst: l.Burst, Concurrency: l.Concurrency}
-	if !l.Rate.IsZero() {
-		d.Rate = l.Rate.String()
+	d := &meLimits{Burst: state.Limit.Burst, Concurrency: state.Limit.Concurrency, InFlight: state.InFlight}
+	if rate := v.cfg.Callers[caller].RateLimit.Rate; !rate.IsZero() {
+		d.Rate, d.Remaining = rate.String(), &state.Tokens
 	}
 	return d
 }
