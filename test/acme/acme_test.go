@@ -108,6 +108,7 @@ func TestACMEFleet(t *testing.T) {
 			if withHTTP {
 				s.loseCA(t, a, serial)
 				s.loseStorage(t, redis, a, b, serial)
+				s.awayStorage(t, redis, b)
 			}
 		})
 	}
@@ -173,6 +174,22 @@ func (s *site) loseStorage(t *testing.T, redis redistest.Topology, a, b *replica
 		t.Error("the other replica serves none any more")
 	}
 	wantSealed(t, redis)
+}
+
+// awayStorage has a replica start while Redis is away: it serves what it has seen
+// last, as before.
+func (s *site) awayStorage(t *testing.T, redis *redistest.Server, b *replica) {
+	t.Helper()
+	serial := s.serial(t, b)
+	redis.Stop()
+	rig.Must(t, b.Stop())
+	rig.Must(t, b.Start(t.Context()))
+	if again := s.certified(t, b); again != serial {
+		t.Errorf("without Redis %s is served, not %s", again, serial)
+	}
+	wantReady(t, b)
+	redis.Start()
+	s.wantOrders(t, 2)
 }
 
 // lifetime is of certificates that are renewed within a test: the gateway looks

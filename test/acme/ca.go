@@ -53,6 +53,7 @@ type CA struct {
 	pebble  http.Handler
 
 	orders, certificates atomic.Int64
+	suggests, replaced   atomic.Bool
 
 	mu     sync.Mutex
 	server *http.Server // nil = down
@@ -97,6 +98,13 @@ func (c *CA) URL() string { return "https://" + c.address + wfe.DirectoryPath }
 
 // Release has the CA answer. It is called once.
 func (c *CA) Release() { close(c.held) }
+
+// Suggest has it suggest (RFC 9773) that its first certificate be renewed now, and
+// others much later.
+func (c *CA) Suggest() { c.suggests.Store(true) }
+
+// Replaced reports whether an order has named a certificate that it replaces.
+func (c *CA) Replaced() bool { return c.replaced.Load() }
 
 // Orders is how many orders it has taken.
 func (c *CA) Orders() int { return int(c.orders.Load()) }
@@ -146,20 +154,40 @@ func (c *CA) serve(w http.ResponseWriter, r *http.Request) {
 	case <-r.Context().Done():
 		return
 	}
+	if c.suggests.Load() && strings.Contains(r.URL.Path, "/renewalInfo/") {
+		c.suggest(w)
+		return
+	}
 	answer := httptest.NewRecorder()
 	c.pebble.ServeHTTP(answer, r)
 	body := answer.Body.Bytes()
 	switch {
-	case r.URL.Path == wfe.DirectoryPath:
+	case r.URL.Path == wfe.DirectoryPath && !c.suggests.Load():
 		body = withoutRenewalInfo(body)
 	case answer.Code < http.StatusMultipleChoices && r.URL.Path == "/order-plz":
 		c.orders.Add(1)
+		if bytes.Contains(body, []byte(`"replaces":`)) {
+			c.replaced.Store(true)
+		}
 	case answer.Code < http.StatusMultipleChoices && strings.HasPrefix(r.URL.Path, "/finalize-order/"):
 		c.certificates.Add(1)
 	}
 	maps.Copy(w.Header(), answer.Header())
 	w.WriteHeader(answer.Code)
 	_, _ = w.Write(body) // fails when the client has gone
+}
+
+// suggest answers when to renew a certificate: the only one there is now, else in
+// a month.
+func (c *CA) suggest(w http.ResponseWriter) {
+	start := time.Now().Add(-time.Hour)
+	if c.Certificates() > 1 {
+		start = start.Add(30 * 24 * time.Hour)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", "3600")
+	window := map[string]time.Time{"start": start.UTC(), "end": start.Add(time.Minute).UTC()}
+	_ = json.NewEncoder(w).Encode(map[string]any{"suggestedWindow": window}) // fails when the client has gone
 }
 
 // withoutRenewalInfo takes ARI (RFC 9773) out of a directory: of certificates

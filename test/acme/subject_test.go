@@ -105,19 +105,21 @@ type replica struct {
 	*rig.Gateway
 
 	http string // host:port; "" = none
+	root string // the file of what the CA is verified with
+	data string // data_dir
 }
 
 // replica returns a gateway that is not started.
 func (s *site) replica(t *testing.T, withHTTP bool) *replica {
 	t.Helper()
-	r := &replica{}
+	dir := t.TempDir()
+	r := &replica{root: filepath.Join(dir, "ca.crt"), data: t.TempDir()}
 	var err error
 	if withHTTP {
 		r.http, err = rig.FreeAddress()
 		rig.Must(t, err)
 	}
-	dir := t.TempDir()
-	rig.Must(t, os.WriteFile(filepath.Join(dir, "ca.crt"), s.ca.Endpoint, 0o600))
+	rig.Must(t, os.WriteFile(r.root, s.ca.Endpoint, 0o600))
 	text := configuration
 	if s.redis != "" {
 		text += shared
@@ -128,7 +130,7 @@ func (s *site) replica(t *testing.T, withHTTP bool) *replica {
 	rig.Must(t, os.WriteFile(file, []byte(text), 0o600))
 	binary, err := program.Path()
 	rig.Must(t, err)
-	r.Gateway, err = rig.NewGateway(binary, file, t.TempDir(), s.seal...)
+	r.Gateway, err = rig.NewGateway(binary, file, r.data, s.seal...)
 	rig.Must(t, err)
 	return r
 }
