@@ -26,6 +26,9 @@ type Flood struct {
 	Connections, Rate int
 	// Seconds is how long it lasts.
 	Seconds float64
+	// Humble leaves the processor to others, as strangers do who have machines of
+	// their own.
+	Humble bool
 }
 
 // Result is what strangers met with.

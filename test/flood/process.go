@@ -25,6 +25,9 @@ func (f Flood) Run(ctx context.Context) (Result, error) {
 		return Result{}, fmt.Errorf("a flood: %w", err)
 	}
 	command := exec.CommandContext(ctx, self)
+	if f.Humble {
+		command = exec.CommandContext(ctx, "nice", "-n", "19", self)
+	}
 	command.Env = append(os.Environ(), variable+"="+string(text))
 	var failure bytes.Buffer
 	command.Stderr = &failure
@@ -39,9 +42,12 @@ func (f Flood) Run(ctx context.Context) (Result, error) {
 	return r, nil
 }
 
-// Main makes this process a flood where [Flood.Run] has started it, and reports
-// whether it was one.
-func Main(ctx context.Context, out io.Writer) (bool, error) {
+// Main makes this process a flood where [Flood.Run] has started it, a bare server
+// where [StartBare] has, and reports whether it was one.
+func Main(ctx context.Context, in io.Reader, out io.Writer) (bool, error) {
+	if text, ok := os.LookupEnv(bareVariable); ok {
+		return true, serveBare(ctx, text, in, out)
+	}
 	text, ok := os.LookupEnv(variable)
 	if !ok {
 		return false, nil

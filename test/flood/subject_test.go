@@ -26,7 +26,7 @@ var long = flag.Bool("long", false, "the long form: 20 s, and how good callers f
 var program = rig.Program{Root: filepath.Join("..", "..")}
 
 func TestMain(m *testing.M) {
-	if ours, err := flood.Main(context.Background(), os.Stdout); ours {
+	if ours, err := flood.Main(context.Background(), os.Stdin, os.Stdout); ours {
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -72,6 +72,7 @@ type subject struct {
 	sim     *iqsim.Sim
 	redis   *redistest.Server
 	gateway *rig.Gateway
+	pair    rig.Pair
 	ca      *rig.Authority
 	key     string
 }
@@ -82,9 +83,9 @@ func newSubject(t *testing.T) *subject {
 	rig.Must(t, err)
 	s := &subject{redis: redistest.Single(t), ca: ca}
 	dir := t.TempDir()
-	pair, err := ca.ECDSA("127.0.0.1")
+	s.pair, err = ca.ECDSA("127.0.0.1")
 	rig.Must(t, err)
-	rig.Must(t, pair.Write(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")))
+	rig.Must(t, s.pair.Write(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")))
 	s.sim, err = iqsim.New(iqsim.Options{})
 	rig.Must(t, err)
 	origin := httptest.NewServer(s.sim)
@@ -107,15 +108,19 @@ func newSubject(t *testing.T) *subject {
 	return s
 }
 
-// strangers are those without a right to what they ask for.
+// strangers are those without a right to what they ask the gateway for.
 func (s *subject) strangers(d time.Duration) flood.Flood {
+	return s.strangersOf(s.gateway.Server, d)
+}
+
+func (s *subject) strangersOf(address string, d time.Duration) flood.Flood {
 	stranger, _ := auth.NewKey()
 	request := func(fields string) string {
-		return "GET " + kept + " HTTP/1.1\r\nHost: " + s.gateway.Server + "\r\n" + fields + "\r\n"
+		return "GET " + kept + " HTTP/1.1\r\nHost: " + address + "\r\n" + fields + "\r\n"
 	}
 	return flood.Flood{
-		Address: s.gateway.Server, CA: string(s.ca.PEM), ServerName: "127.0.0.1",
-		Connections: 50, Rate: 10_000, Seconds: d.Seconds(),
+		Address: address, CA: string(s.ca.PEM), ServerName: "127.0.0.1",
+		Connections: 50, Rate: 10_000, Seconds: d.Seconds(), Humble: *long,
 		Requests: []string{
 			request(""),
 			request("X-Api-Key: " + stranger + "\r\n"),
