@@ -43,6 +43,8 @@ const host = "gateway.test"
 // customers is a path that answers callers.
 const customers = "/crm/v1/Companies(1)/Customers"
 
+// configuration lets the caller write: a body that nobody wants would be answered
+// before h2spec has sent what is wrong with it.
 const configuration = `version: 1
 server:
   hosts: [gateway.test, 127.0.0.1]
@@ -62,7 +64,7 @@ callers:
   till:
     keys: [{id: till-1, sha256: DIGEST}]
     certificates: [{dns: caller.test}]
-    access: [{credential: retail, services: {"*": read}}]
+    access: [{credential: retail, services: {"*": write}}]
 telemetry: {logs: {level: error}}
 `
 
