@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"iqgateway/internal/exchange"
 	"iqgateway/internal/iqsim"
 )
 
@@ -132,8 +133,13 @@ func TestPassthroughIsNotRepaired(t *testing.T) {
 		t.Errorf("%d token calls", n)
 	}
 	session := r.do(t, http.MethodGet, "/dataconnect/session", "", bringing(token)).want(t, http.StatusUnauthorized)
-	if !strings.Contains(session.text, "your key is fine") {
+	if !strings.Contains(session.text, "your key is fine") || !strings.Contains(session.text, string(exchange.OwnTokenRejected)) {
 		t.Errorf("session: %s", session.text)
+	}
+	for _, challenge := range session.Header.Values("Www-Authenticate") {
+		if strings.Contains(challenge, "iqgateway") {
+			t.Errorf("session: the gateway asks for its own key: %s", challenge)
+		}
 	}
 	r.wantNowhere(t, token)
 }
@@ -143,27 +149,38 @@ func TestPassthroughIsNotRepaired(t *testing.T) {
 func TestPassthroughAndTheCache(t *testing.T) {
 	t.Parallel()
 	o := movingOptions()
-	o.access = strings.Replace(movingAccess, "catalogs: read}}", "catalogs: read, pricing: read}, default: true}", 1)
+	o.access = strings.NewReplacer("catalogs: read}}", "entitymanager: read}, default: true}", "pricing: read", "entitymanager: write").Replace(movingAccess)
 	r := newRig(t, o)
 	token := r.ownToken(t)
 	own := func(q *http.Request) {
 		bringing(token)(q)
 		q.Header.Set("X-Gateway-Credential", passthrough)
+		q.Header.Set("Content-Type", "application/json")
 	}
-	const prices = "/pricing/v1/Companies(14146)/Entities(1)/CatalogItems(1)/Pricing"
 	ask := func(edit ...func(*http.Request)) string {
-		return r.do(t, http.MethodGet, prices, "", edit...).Header.Get("Cache-Status")
+		return r.do(t, http.MethodGet, companyTree, "", edit...).want(t, http.StatusOK).Header.Get("Cache-Status")
 	}
-	for i := range 3 {
+	bypasses := func(when string) {
+		t.Helper()
 		if got := ask(own); !strings.Contains(got, "fwd=bypass") {
-			t.Errorf("request %d with its own token: %s", i, got)
+			t.Errorf("with its own token, %s: %s", when, got)
 		}
 	}
-	if got := ask(); strings.Contains(got, "; hit") {
-		t.Errorf("what its own token brought is stored: %s", got)
+	hits := func() bool { return strings.HasPrefix(ask(), "iqgateway; hit") }
+	bypasses("before anybody")
+	if hits() {
+		t.Error("what its own token brought is stored")
 	}
-	if got := ask(own); !strings.Contains(got, "fwd=bypass") {
-		t.Errorf("its own token was answered from the store: %s", got)
+	if !hits() {
+		t.Fatal("what the gateway's token brought is not stored")
+	}
+	bypasses("while an answer is stored")
+	if !hits() {
+		t.Error("a read with its own token drops what is stored")
+	}
+	r.do(t, http.MethodPut, companyNode, renamedNode, own).want(t, http.StatusOK)
+	if hits() {
+		t.Error("what its own token has changed is still answered")
 	}
 }
 
