@@ -87,6 +87,7 @@ func TestCertificateFilesThatCannotBeUsed(t *testing.T) {
 	metrics, _ := r.admin(t, "/metrics")
 	for _, want := range []string{
 		`iqgw_tls_certificate_expiry_timestamp_seconds{certificate="` + place + `"}`,
+		`iqgw_tls_certificate_trouble{certificate="` + place + `"} 1`,
 		`iqgw_tls_certificate_loads_total{outcome="refused",source="files"} 1`,
 	} {
 		if !strings.Contains(metrics, want) {
