@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"iqgateway/internal/secret"
 )
@@ -41,16 +42,31 @@ type AdminOptions struct {
 	ReadToken secret.Text
 }
 
+// AdminHandler is the handler of the admin server.
+type AdminHandler struct {
+	http.Handler
+
+	tokens atomic.Pointer[adminTokens]
+}
+
+// SetTokens has every request from now on judged by these tokens, as
+// [AdminOptions] describes them.
+func (h *AdminHandler) SetTokens(token, read secret.Text) {
+	h.tokens.Store(&adminTokens{newCredential(token), newCredential(read)})
+}
+
 // Admin returns the handler of the admin server: /livez, /readyz[?verbose],
 // /metrics, /version, and /api/ for those who may.
-func Admin(o AdminOptions) http.Handler {
+func Admin(o AdminOptions) *AdminHandler {
 	mux := http.NewServeMux()
 	probes(mux, o)
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, o.Version)
 	})
-	api := apiGuard{api: o.API, token: newCredential(o.Token), read: newCredential(o.ReadToken)}
-	return o.Audit.calls(guard(api.wrap(mux), o.Hosts))
+	h := &AdminHandler{}
+	h.SetTokens(o.Token, o.ReadToken)
+	h.Handler = o.Audit.calls(guard(apiGuard{api: o.API, tokens: &h.tokens}.wrap(mux), o.Hosts))
+	return h
 }
 
 // Status returns the handler of the status listener: what probes and scrapers

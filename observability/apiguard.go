@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"sync/atomic"
 
 	"iqgateway/internal/secret"
 )
@@ -23,9 +24,12 @@ const maxDecodings = 4
 // apiGuard decides who may read and change through the API. It stands before
 // any routing: what it does not let through is not routed at all.
 type apiGuard struct {
-	api         http.Handler // nil = there is no API
-	token, read *credential  // nil = not configured
+	api    http.Handler // nil = there is no API
+	tokens *atomic.Pointer[adminTokens]
 }
+
+// adminTokens are what allows to change, and what to read; nil = not configured.
+type adminTokens struct{ full, read *credential }
 
 // credential is kept and compared as a digest, so that the time a comparison
 // takes tells nothing, not even a length.
@@ -63,15 +67,16 @@ func (g apiGuard) wrap(next http.Handler) http.Handler {
 // page in a browser can reach a loopback port, a token it cannot guess.
 func (g apiGuard) authorized(w http.ResponseWriter, r *http.Request) bool {
 	change := r.Method != http.MethodGet && r.Method != http.MethodHead
+	tokens := g.tokens.Load()
 	switch {
-	case change && g.token == nil:
+	case change && tokens.full == nil:
 		WriteProblem(w, http.StatusForbidden, "changes need a token and none is configured: set admin.token, then send Authorization: Bearer TOKEN")
 		return false
-	case g.token == nil && g.read == nil:
+	case tokens.full == nil && tokens.read == nil:
 		return true
 	}
 	presented, ok := bearer(r.Header)
-	full, reader := g.token.matches(presented), g.read.matches(presented)
+	full, reader := tokens.full.matches(presented), tokens.read.matches(presented)
 	switch {
 	case !ok || !full && !reader:
 		w.Header().Set("WWW-Authenticate", "Bearer")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	stdlog "log"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -142,16 +143,17 @@ func (p program) serve(ctx context.Context, cfg *config.Config, read func() (*co
 	// logger, whatever logger it is given.
 	stdlog.SetFlags(0)
 	stdlog.SetOutput(observability.LibraryLog(log))
+	var hangups <-chan os.Signal
+	if p.hangups != nil { // one that comes while it starts would end the process
+		told, stop := p.hangups()
+		defer stop()
+		hangups = told
+	}
 	g, err := newGateway(ctx, cfg, log, streams{stdout: out, stderr: p.stderr})
 	if err != nil {
 		return err
 	}
-	g.hurry, g.reloads.read = p.hurry, read
-	if p.hangups != nil {
-		told, stop := p.hangups()
-		defer stop()
-		g.reloads.hangups = told
-	}
+	g.hurry, g.reloads.read, g.reloads.hangups = p.hurry, read, hangups
 	a := g.addresses()
 	log.Info("serving", slog.String("version", version), slog.String("server", a.Server), slog.String("tls", cfg.Server.TLS.Mode),
 		slog.String("forward_proxy", a.ForwardProxy), slog.String("admin", a.Admin), slog.String("status", a.Status))

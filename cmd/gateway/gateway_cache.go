@@ -81,7 +81,7 @@ func (g *gateway) cacheAdmin() cacheAdmin {
 	return cacheAdmin{
 		replica: g.replica, now: time.Now,
 		stats: g.stores.cache.Stats, heard: g.stores.cache.Heard, tier: g.tierState, logged: g.stores.redis != nil,
-		limit: func() int64 { return int64(g.current.Load().cfg.Cache.Memory) },
+		limit: func() int64 { return int64(g.cfg.Cache.Memory) },
 		known: func() []purgeService { return purgeServices(g.current.Load().cfg) },
 		purge: g.purge,
 		audit: g.audit,
@@ -112,7 +112,7 @@ func (g *gateway) tierState() cacheTier {
 func (g *gateway) cacheState() observability.CacheState {
 	stats := g.stores.cache.Stats()
 	state := observability.CacheState{
-		Limit: int64(g.current.Load().cfg.Cache.Memory), Objects: int64(stats.Entries), Evicted: count(stats.Evicted),
+		Limit: int64(g.cfg.Cache.Memory), Objects: int64(stats.Entries), Evicted: count(stats.Evicted),
 	}
 	if g.stores.redis != nil {
 		state.Silence = silence(time.Now(), g.stores.cache.Heard())

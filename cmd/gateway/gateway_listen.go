@@ -58,7 +58,11 @@ func (g *gateway) bindAdmin(ctx context.Context) error {
 	if err != nil {
 		return configError{err}
 	}
-	admin := plainServer(observability.Admin(o), g.log)
+	handler := observability.Admin(o)
+	if a := g.cfg.Admin; a.Token.Rotates() || a.ReadToken.Rotates() {
+		g.stores.rotations = append(g.stores.rotations, adminRotation(a, handler.SetTokens, g.log))
+	}
+	admin := plainServer(handler, g.log)
 	admin.TLSConfig = adminTLS
 	if err := g.listen(ctx, "admin", g.cfg.Admin.Address, admin, false); err != nil {
 		return err

@@ -27,9 +27,8 @@ func (g *gateway) checks() []observability.Check {
 		{Name: "reload", Err: g.reloads.trouble},
 		{Name: "tokens", Err: g.tokenTrouble},
 		{Name: "upstream_tls", Err: g.stores.trust.trouble},
-	}
-	if len(g.cfg.Auth.JWT) > 0 {
-		checks = append(checks, observability.Check{Name: "jwt_issuers", Err: g.stores.keySetTrouble})
+		{Name: "secrets", Err: g.stores.secretTrouble},
+		{Name: "jwt_issuers", Err: g.stores.keySetTrouble}, // a reload may bring the first
 	}
 	if g.stores.redis != nil {
 		checks = append(checks, observability.Check{Name: storeName, Err: g.stores.redisTrouble})

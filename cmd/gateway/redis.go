@@ -151,7 +151,15 @@ func (s *stores) redisTrouble() error {
 	if s.redis == nil {
 		return nil
 	}
-	problems := connTrouble(s.redis)
+	if problems := connTrouble(s.redis); len(problems) > 0 {
+		return errors.New(strings.Join(problems, "; "))
+	}
+	return nil
+}
+
+// secretTrouble tells of files of secrets that cannot be used.
+func (s *stores) secretTrouble() error {
+	var problems []string
 	for _, r := range s.rotations {
 		if err := r.trouble(); err != nil {
 			problems = append(problems, err.Error())

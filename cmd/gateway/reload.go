@@ -44,7 +44,7 @@ type reloaded struct {
 	Hash     string   `json:"hash"`
 	Previous string   `json:"previous"`
 	Changed  []string `json:"changed"` // key paths
-	// NeedsRestart are those of Changed that this process keeps as they were
+	// NeedsRestart are those of Changed that this process keeps, all or in part, as they were
 	// when it started.
 	NeedsRestart []string `json:"needs_restart"`
 	Warnings     []string `json:"warnings"`
@@ -115,9 +115,12 @@ func (g *gateway) replace(before *reloadState) (reloaded, error) {
 	next.limits.Apply()
 	last.users.retire()
 	g.reloads.state.Store(&reloadState{hash: hash, at: time.Now()})
+	for _, r := range g.stores.rotations { // who rotates a secret and reloads means now
+		r.look()
+	}
 	done := reloaded{
-		Replica: g.replica, Hash: hash, Previous: before.hash, Changed: append([]string{}, cfg.Changes(last.cfg)...),
-		NeedsRestart: append([]string{}, fixedAmong(cfg.Changes(g.cfg))...), Warnings: []string{},
+		Replica: g.replica, Hash: hash, Previous: before.hash, Changed: append([]string{}, changed(cfg, last.cfg)...),
+		NeedsRestart: append([]string{}, fixedAmong(cfg, g.cfg)...), Warnings: []string{},
 	}
 	for _, w := range warnings {
 		done.Warnings = append(done.Warnings, w.String())

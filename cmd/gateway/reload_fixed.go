@@ -3,6 +3,8 @@ package main
 import (
 	"slices"
 	"strings"
+
+	"iqgateway/config"
 )
 
 // fixedSettings are those that a process takes from the configuration of its
@@ -17,13 +19,30 @@ func fixedSettings() []string {
 	}
 }
 
-// fixedAmong returns those of paths that a reload leaves as they were.
-func fixedAmong(paths []string) []string {
+// changed returns the key paths of what is different than in before: what is
+// written, and what secrets lead to.
+func changed(now, before *config.Config) []string {
+	paths := slices.Concat(now.Changes(before), now.Rotated(before))
+	slices.Sort(paths)
+	return paths
+}
+
+// fixedAmong returns those of the changes since the start that a reload leaves as
+// they were, all or in part.
+func fixedAmong(now, start *config.Config) []string {
+	fixed := fixedSettings()
+	if start.Server.TLS.Mode == tlsSelfSigned { // the certificate has the names of the start
+		fixed = append(fixed, "server.hosts")
+	}
 	var found []string
-	for _, p := range paths {
-		if slices.ContainsFunc(fixedSettings(), func(f string) bool { return p == f || strings.HasPrefix(p, f+".") }) {
+	for _, p := range now.Changes(start) {
+		if slices.ContainsFunc(fixed, func(f string) bool { return p == f || strings.HasPrefix(p, f+".") }) {
 			found = append(found, p)
 		}
+	}
+	const names = "redis.name_key" // other secrets of the process follow their files
+	if slices.Contains(now.Rotated(start), names) {
+		found = append(found, names)
 	}
 	return found
 }

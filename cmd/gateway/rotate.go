@@ -46,17 +46,27 @@ func keyRotation(keys []config.Key, ring *redisconn.Keyring, log *slog.Logger) *
 	}
 }
 
-// passwordRotation has new connections log in with what the file holds.
+// passwordRotation has new connections log in with what the files hold.
 func passwordRotation(r *config.Redis, log *slog.Logger, conns ...*redisconn.Conn) *rotation {
+	return secretRotation("passwords of Redis", log, func(password, sentinels secret.Text) {
+		for _, conn := range conns {
+			conn.SetCredentials(r.Username, password)
+			conn.SetSentinelPassword(sentinels)
+		}
+	}, r.Password, r.SentinelPassword)
+}
+
+// adminRotation has the admin API take the tokens that the files hold.
+func adminRotation(a config.Admin, use func(token, read secret.Text), log *slog.Logger) *rotation {
+	return secretRotation("tokens of the admin API", log, use, a.Token, a.ReadToken)
+}
+
+// secretRotation keeps two secrets in use as their files hold them.
+func secretRotation(what string, log *slog.Logger, use func(one, other secret.Text), one, other config.Secret) *rotation {
 	return &rotation{
-		what: "password of Redis", log: log, now: make(chan struct{}, 1), used: []secret.Text{r.Password.Text},
-		use: func(fresh []secret.Text) error {
-			for _, conn := range conns {
-				conn.SetCredentials(r.Username, fresh[0])
-			}
-			return nil
-		},
-		read: func() ([]secret.Text, error) { return readAll([]config.Secret{r.Password}, rereadText) },
+		what: what, log: log, now: make(chan struct{}, 1), used: []secret.Text{one.Text, other.Text},
+		use:  func(fresh []secret.Text) error { use(fresh[0], fresh[1]); return nil },
+		read: func() ([]secret.Text, error) { return readAll([]config.Secret{one, other}, rereadText) },
 	}
 }
 

@@ -73,6 +73,7 @@ func newStores(cfg *config.Config, log *slog.Logger, replica string) (*stores, e
 		return nil, err
 	}
 	s := &stores{transports: proxy.NewTransports(), trust: newUpstreamTrust(log), metrics: metrics, log: log, recent: observability.NewRecent()}
+	s.trust.told = s.auditRotation
 	s.requests = requestFinder{replica: replica, recent: s.recent, ask: s.askReplica}
 	metrics.OnPanic(s.gaugePanicked)
 	if err := s.openRedis(cfg); err != nil {
@@ -109,7 +110,7 @@ func (s *stores) openRedis(cfg *config.Config) error {
 	if s.cacheRedis, err = newCacheRedis(cfg, ring, s.redisHooks(cacheStoreName)); err != nil {
 		return err
 	}
-	if cfg.Redis.Password.Rotates() {
+	if cfg.Redis.Password.Rotates() || cfg.Redis.SentinelPassword.Rotates() {
 		s.rotations = append(s.rotations, passwordRotation(cfg.Redis, s.log, slices.Collect(maps.Values(s.connections()))...))
 	}
 	return nil

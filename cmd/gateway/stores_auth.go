@@ -38,6 +38,9 @@ func (s *stores) openKeySets() {
 // has changed is no news.
 func (s *stores) keySetFetched(f auth.KeySetFetch) {
 	issuer := slog.String("issuer", f.Issuer)
+	if f.Err != nil || f.Changed {
+		s.auditRotation("keys of JWT issuer "+f.Issuer, f.Err)
+	}
 	switch {
 	case f.Err != nil:
 		s.event(slog.LevelWarn, "the keys of an issuer of JWTs cannot be fetched", issuer, slog.String("error", f.Err.Error()))

@@ -31,7 +31,8 @@ type trustFiles struct {
 // upstreamTrust is what environments trust by files of their own. The files are
 // followed while a generation uses them.
 type upstreamTrust struct {
-	log *slog.Logger
+	log  *slog.Logger
+	told func(what string, err error) // as of a rotation
 
 	mu   sync.Mutex
 	held map[trustFiles]*heldTrust
@@ -88,7 +89,7 @@ func (u *upstreamTrust) hold(name trustFiles) (*heldTrust, error) {
 		return nil, fmt.Errorf("environments.%s: %w%s", name.environment, err, filesOf(name.UpstreamTLS))
 	}
 	return &heldTrust{trust: trust, rotation: &rotation{
-		what: "upstream_tls of environment " + name.environment, log: u.log, used: first,
+		what: "upstream_tls of environment " + name.environment, log: u.log, told: u.told, used: first,
 		read: func() ([]secret.Text, error) { return readTrust(name.UpstreamTLS) },
 		use:  func(fresh []secret.Text) error { return trust.Replace(trustPEM(fresh)) },
 	}}, nil
