@@ -194,7 +194,7 @@ func TestSEC35BodyOfNobody(t *testing.T) {
 }
 
 // dribble sends a byte each second until the connection ends, or stop is called.
-func dribble(conn net.Conn) (stop func()) {
+func dribble(conn io.Writer) (stop func()) {
 	end, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)

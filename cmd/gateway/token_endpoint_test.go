@@ -2,10 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"iqgateway/auth"
 )
@@ -145,4 +148,47 @@ func TestRevokedKeyEndsItsTokens(t *testing.T) {
 	}
 	fresh := r.do(t, http.MethodPost, "/v1/oauth2/token", clientForm("password", "storefront", key), asClient).want(t, http.StatusOK).tokens(t)
 	r.do(t, http.MethodGet, catalogItems, "", bearing(fresh.Access)).want(t, http.StatusOK)
+}
+
+// Nobody holds a connection through a token call: its body is here soon, or the
+// answer comes without it.
+func TestTokenCallBodyOfNobody(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{extra: tokenEndpointConfig})
+	for _, http2 := range []bool{false, true} {
+		for name, c := range map[string]struct {
+			length int64
+			status int
+		}{
+			"without a length": {-1, http.StatusRequestTimeout},
+			"short":            {1000, http.StatusRequestTimeout},
+			"too long":         {17 << 10, http.StatusRequestEntityTooLarge},
+		} {
+			t.Run(fmt.Sprintf("HTTP/2 %t, %s", http2, name), func(t *testing.T) {
+				t.Parallel()
+				client := r.speaking(t, http2).client
+				body, drip := io.Pipe()
+				defer dribble(drip)()
+				defer drip.Close()
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+r.Server+"/v1/oauth2/token", body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				req.ContentLength = c.length
+				req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+				start := time.Now()
+				resp, err := client.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer resp.Body.Close()
+				if resp.StatusCode != c.status || resp.Close == http2 {
+					t.Errorf("%s, close: %t", resp.Status, resp.Close)
+				}
+				if took := time.Since(start); took > 25*time.Second { // body_idle_timeout is 30 s
+					t.Errorf("after %s", took)
+				}
+			})
+		}
+	}
 }
