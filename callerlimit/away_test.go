@@ -107,6 +107,7 @@ func TestStoreThatPanics(t *testing.T) {
 				t.Errorf("status %d", code)
 			}
 			pass(time.Second)
+			synctest.Wait()
 		}
 		if told != 3 {
 			t.Errorf("told %d times", told)

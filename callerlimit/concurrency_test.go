@@ -92,7 +92,7 @@ func TestSlotsOfADeadReplicaComeBack(t *testing.T) {
 		if dead != 30 || inside(two) != 10 {
 			t.Errorf("%d of the dead, %d of the other while it may be alive", dead, inside(two))
 		}
-		f.size = 1
+		f.size.Store(1)
 		for time.Since(died) < callerlimit.Silence+time.Second {
 			held(t, two, 10)
 			pass(50 * time.Millisecond)

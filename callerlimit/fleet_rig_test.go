@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -75,7 +76,7 @@ func pass(d time.Duration) {
 // fleet is replicas that share a store, in a bubble.
 type fleet struct {
 	store *disturbed
-	size  int
+	size  atomic.Int64
 	all   []*replica
 }
 
@@ -95,7 +96,8 @@ type replica struct {
 
 func newFleet(t testing.TB, n int, limit callerlimit.Limit) *fleet {
 	t.Helper()
-	f := &fleet{store: &disturbed{Memory: storetest.NewMemory(nil), latency: time.Millisecond}, size: n}
+	f := &fleet{store: &disturbed{Memory: storetest.NewMemory(nil), latency: time.Millisecond}}
+	f.size.Store(int64(n))
 	for i := range n {
 		f.all = append(f.all, f.start(t, fmt.Sprint("r", i), time.Duration(i)*10*time.Minute, limit))
 	}
@@ -106,7 +108,7 @@ func (f *fleet) start(t testing.TB, name string, off time.Duration, limit caller
 	t.Helper()
 	r := &replica{fleet: f, hold: make(chan struct{})}
 	r.limits = callerlimit.New(callerlimit.Options{
-		Store: f.store, Replica: name, Fleet: func() int { return f.size },
+		Store: f.store, Replica: name, Fleet: func() int { return int(f.size.Load()) },
 		Now: func() time.Time { return time.Now().Add(off) },
 	})
 	r.use(limit)
