@@ -10,12 +10,13 @@ import (
 
 // What a record is about.
 const (
-	AuditRequest  = "request"  // one request of a caller
-	AuditRequests = "requests" // many that were allowed, in sum
-	AuditAdmin    = "admin"    // a change by the admin API, or somebody who may not
-	AuditCommand  = "command"  // of an operator, by another replica
-	AuditReload   = "reload"   // of the configuration
-	AuditRotation = "rotation" // of secrets and certificates in files
+	AuditRequest   = "request"   // one request of a caller
+	AuditRequests  = "requests"  // many that were allowed, in sum
+	AuditHandshake = "handshake" // of TLS, refused for the client's certificate
+	AuditAdmin     = "admin"     // a change by the admin API, or somebody who may not
+	AuditCommand   = "command"   // of an operator, by another replica
+	AuditReload    = "reload"    // of the configuration
+	AuditRotation  = "rotation"  // of secrets and certificates in files
 )
 
 // How a decision went.

@@ -23,6 +23,8 @@ func TestCertificateMetrics(t *testing.T) {
 	}
 	m.CertificateLoaded(t.Context(), "acme", "failed")
 	m.CertificateLoaded(t.Context(), "acme", "failed")
+	m.HandshakeFailed(t.Context(), observability.HandshakeCertificate)
+	(*observability.Metrics)(nil).HandshakeFailed(t.Context(), observability.HandshakeOther)
 	(*observability.Metrics)(nil).CertificateLoaded(t.Context(), "acme", "failed")
 	w := httptest.NewRecorder()
 	m.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
@@ -30,6 +32,7 @@ func TestCertificateMetrics(t *testing.T) {
 		`iqgw_tls_certificate_expiry_timestamp_seconds{certificate="gw.test"} 1.9e+09`,
 		`iqgw_tls_certificate_trouble{certificate="gw.test"} 0`,
 		`iqgw_tls_certificate_trouble{certificate="none.test"} 1`,
+		`iqgw_tls_handshake_errors_total{reason="client_certificate"} 1`,
 		`iqgw_tls_certificate_loads_total{outcome="failed",source="acme"} 2`,
 	} {
 		if !strings.Contains(w.Body.String(), want) {

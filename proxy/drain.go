@@ -64,6 +64,11 @@ func (cutError) Unwrap() error { return errCut }
 // that was silent through the whole lame duck and [lastLook], while its end is
 // on the way. It is never executed.
 type Drainer struct {
+	// HandshakeFailed is told of every TLS handshake that fails, with the other
+	// end; nil = nobody is. It is set before Serve, and must be safe for
+	// concurrent use.
+	HandshakeFailed func(peer net.Addr, err error)
+
 	server   *http.Server
 	lame     atomic.Bool
 	ending   atomic.Bool
@@ -303,6 +308,6 @@ func (l *drainListener) Accept() (net.Conn, error) {
 	if l.tls == nil {
 		return conn, nil
 	}
-	conn.secure = &secureConn{Conn: tls.Server(conn, l.tls), drain: conn, lame: &l.drainer.lame}
+	conn.secure = &secureConn{Conn: tls.Server(conn, l.tls), drain: conn, lame: &l.drainer.lame, failed: l.drainer.HandshakeFailed}
 	return conn.secure, nil
 }

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,8 +18,9 @@ import (
 // admits every stream first, and net/http sends none such.
 type secureConn struct {
 	*tls.Conn
-	drain *drainConn
-	lame  *atomic.Bool
+	drain  *drainConn
+	lame   *atomic.Bool
+	failed func(peer net.Addr, err error) // a handshake; nil = nobody is told
 
 	http2 bool // by the handshake
 
@@ -32,6 +34,9 @@ type secureConn struct {
 // HandshakeContext is how net/http begins.
 func (c *secureConn) HandshakeContext(ctx context.Context) error {
 	if err := c.Conn.HandshakeContext(ctx); err != nil {
+		if c.failed != nil {
+			c.failed(c.RemoteAddr(), err)
+		}
 		return err
 	}
 	c.http2 = c.ConnectionState().NegotiatedProtocol == protoHTTP2

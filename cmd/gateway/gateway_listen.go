@@ -105,6 +105,7 @@ func (g *gateway) listen(ctx context.Context, name string, address config.HostPo
 	}
 	e := endpoint{name: name, listener: l, callers: callers}
 	e.drainer = proxy.NewDrainer(server) //nolint:contextcheck // requests outlive what ctx starts
+	e.drainer.HandshakeFailed = g.stores.handshakeFailed(name)
 	g.endpoints = append(g.endpoints, e)
 	return nil
 }

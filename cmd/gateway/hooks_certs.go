@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"log/slog"
+	"net"
 	"time"
 
 	"iqgateway/certs"
@@ -46,6 +49,22 @@ func (s *stores) certificateDiscarded(field, reason string) { s.valueDiscarded("
 
 func (s *stores) certificatesPanicked(value any, stack []byte) {
 	s.panicked(context.Background(), "panic in the keeping of certificates", value, stack)
+}
+
+// handshakeFailed counts failures at a listener, and has those of a client's
+// certificate audited: no request comes of them that could be.
+func (s *stores) handshakeFailed(listener string) func(net.Addr, error) {
+	return func(peer net.Addr, err error) {
+		if _, is := errors.AsType[*tls.CertificateVerificationError](err); !is {
+			s.metrics.HandshakeFailed(context.Background(), observability.HandshakeOther)
+			return
+		}
+		s.metrics.HandshakeFailed(context.Background(), observability.HandshakeCertificate)
+		s.audit.Note(observability.AuditRecord{
+			Event: observability.AuditHandshake, Result: observability.AuditRefused, Reason: "certificate", Peer: peer.String(),
+			Details: map[string]string{"listener": listener, "error": err.Error()},
+		})
+	}
 }
 
 // observeCertificates has the gauges read what is served, or should be.
