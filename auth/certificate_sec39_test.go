@@ -362,3 +362,28 @@ func TestSEC39WithoutTheHandshakesHelp(t *testing.T) {
 		}
 	}
 }
+
+// A certificate is judged anew with each request of its connection.
+func BenchmarkCertificate(b *testing.B) {
+	roots := make([]*authority, 10)
+	for i := range roots {
+		roots[i] = newAuthority(b, "clients")
+	}
+	last := roots[len(roots)-1]
+	below := last.issue(b, "team")
+	cert, err := x509.ParseCertificate(below.client(leaf{uris: []string{shopID}, dns: []string{"a.corp.example", "b.corp.example", "c.corp.example"}}).Certificate[0])
+	if err != nil {
+		b.Fatal(err)
+	}
+	known := newCertificates(certified(), believed(roots...))
+	p := presented{connection: &tls.ConnectionState{
+		PeerCertificates: []*x509.Certificate{cert, below.cert}, VerifiedChains: [][]*x509.Certificate{{cert, below.cert, last.cert}},
+	}}
+	ctx, now := exchange.With(context.Background(), &exchange.Exchange{}), time.Now()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, reason := known.find(ctx, p, now); reason != "" {
+			b.Fatal(reason)
+		}
+	}
+}

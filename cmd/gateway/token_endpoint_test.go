@@ -169,7 +169,7 @@ func TestTokenCallBodyOfNobody(t *testing.T) {
 				client := r.speaking(t, http2).client
 				body, drip := io.Pipe()
 				defer dribble(drip)()
-				defer drip.Close()
+				defer func() { _ = drip.Close() }()
 				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+r.Server+"/v1/oauth2/token", body)
 				if err != nil {
 					t.Fatal(err)
