@@ -13,6 +13,9 @@ COUNT    ?= 20
 # What reads the bytes of others: fuzzed by CI too, the rest by make fuzz.
 EXPOSED  := ./auth ./cache ./config ./internal/exchange ./internal/pathpattern ./internal/redisconn ./limiter ./observability ./proxy ./retry ./tokencache
 
+# Suites of test/ that measure time: each has the machine for itself.
+ALONE    := chaos|flood|slow|soak
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -30,7 +33,8 @@ build: ## build the gateway and the simulator into bin/
 .PHONY: test
 test: deps ## run all tests with the race detector, in random order
 	$(GO) test -race -shuffle=on -parallel=6 ./... # the parallel ones wait more than they reckon
-	cd test && $(GO) test -race -shuffle=on -p 1 ./...
+	cd test && $(GO) test -race -shuffle=on -p 2 $$($(GO) list ./... | grep -vE '/($(ALONE))$$')
+	cd test && $(GO) test -race -shuffle=on -p 1 $$($(GO) list ./... | grep -E '/($(ALONE))$$')
 
 .PHONY: check
 check: lint test timing ## everything that CI runs

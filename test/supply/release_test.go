@@ -67,6 +67,7 @@ func newKey(t *testing.T) (private, public string) {
 // SEC-64: who has program, bill and public key can tell that they are ours, and
 // that they are no others.
 func TestSEC64Release(t *testing.T) {
+	t.Parallel()
 	private, public := newKey(t)
 	dir := release(t, private)
 	t.Run("the bill of materials", func(t *testing.T) { wantBill(t, dir) })
@@ -159,6 +160,7 @@ func TestSEC64ReleaseForAnotherMachine(t *testing.T) {
 // SEC-64: the same source gives the same bytes, in another folder, whatever is
 // set there, and in the long form without anything that was built before.
 func TestSEC64Reproducible(t *testing.T) {
+	t.Parallel()
 	private, _ := newKey(t)
 	first := release(t, private)
 	second := t.TempDir()
@@ -192,6 +194,7 @@ func (s source) ReadDir(name string) ([]fs.DirEntry, error) {
 
 // SEC-64: what is linked may be given on by everybody.
 func TestSEC64Licences(t *testing.T) {
+	t.Parallel()
 	allowed := []string{"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT"}
 	modules, err := supply.Linked(t.Context(), root, "./cmd/...")
 	rig.Must(t, err)
