@@ -23,7 +23,7 @@ const (
 // selfService answers callers about themselves, and about nobody else.
 type selfService struct {
 	me     func(*exchange.Caller) meDocument
-	find   func(ctx context.Context, id, caller string) ([]byte, bool)
+	find   func(ctx context.Context, id, caller string) ([]byte, error)
 	refuse func(http.ResponseWriter, *http.Request, error)
 }
 
@@ -85,8 +85,14 @@ func (s selfService) serve(w http.ResponseWriter, r *http.Request) {
 // request answers what is not there, what is another's and what is no id with
 // the same words: who asks learns nothing about others.
 func (s selfService) request(w http.ResponseWriter, r *http.Request, id string) {
-	document, found := s.find(r.Context(), id, exchange.From(r.Context()).Caller.Name)
-	if !found {
+	document, err := s.find(r.Context(), id, exchange.From(r.Context()).Caller.Name)
+	switch {
+	case err != nil:
+		p := exchange.Refuse(exchange.ReplicaUnavailable, "The replica that the id names cannot be asked at the moment.").Because(err)
+		p.RetryAfter = askAgain
+		s.refuse(w, r, p)
+		return
+	case len(document) == 0:
 		s.refuse(w, r, exchange.Refuse(exchange.UnknownRequest,
 			"There is no request of yours with this id. Ids stand in X-Request-Id of each answer; a replica remembers its newest few thousand requests, once they have ended."))
 		return
@@ -107,7 +113,7 @@ func (s stack) self() selfService {
 	requests := s.stores.requests
 	return selfService{
 		me: s.generation.selfView.me, refuse: s.errors.Refuse,
-		find: func(ctx context.Context, id, caller string) ([]byte, bool) {
+		find: func(ctx context.Context, id, caller string) ([]byte, error) {
 			return requests.find(ctx, requestQuestion{ID: id, Caller: caller})
 		},
 	}

@@ -3,10 +3,14 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"iqgateway/internal/fleet"
+	"iqgateway/internal/redisconn"
 	"iqgateway/observability"
 )
 
@@ -30,36 +34,45 @@ type requestQuestion struct {
 type requestFinder struct {
 	replica string
 	recent  *observability.Recent
-	// ask has another replica answer the question.
-	ask func(ctx context.Context, replica, kind string, payload []byte) ([]byte, error)
+	// ask has another replica answer the question of a caller, "" for an operator.
+	ask func(ctx context.Context, caller, replica, kind string, payload []byte) ([]byte, error)
 }
 
-// find returns the document of an exchange, encoded. What the asker may not see
-// is not there.
-func (f requestFinder) find(ctx context.Context, q requestQuestion) ([]byte, bool) {
+// askAgain is after how long a replica may be asked again that could not be.
+const askAgain = 2 * time.Second
+
+// find returns the document of an exchange, encoded; empty = there is none. What
+// the asker may not see is not there. An error says that nobody can tell now.
+func (f requestFinder) find(ctx context.Context, q requestQuestion) ([]byte, error) {
 	replica, ok := replicaOf(q.ID)
 	switch {
 	case !ok:
-		return nil, false
+		return nil, nil
 	case replica == f.replica:
-		return f.here(q)
+		return f.here(q), nil
 	}
 	payload, err := json.Marshal(q)
 	if err != nil {
-		return nil, false
+		return nil, err
 	}
-	document, err := f.ask(ctx, replica, questionFindRequest, payload)
-	return document, err == nil && len(document) > 0
+	document, err := f.ask(ctx, q.Caller, replica, questionFindRequest, payload)
+	if errors.Is(err, fleet.ErrNobody) || errors.Is(err, redisconn.ErrNoKeys) { // nor ever will anybody
+		return nil, nil
+	}
+	return document, err
 }
 
 // here looks among what this replica remembers.
-func (f requestFinder) here(q requestQuestion) ([]byte, bool) {
+func (f requestFinder) here(q requestQuestion) []byte {
 	rec, found := f.recent.Find(q.ID)
 	if !found || !q.Operator && (q.Caller == "" || rec.Caller == nil || rec.Caller.Name != q.Caller) {
-		return nil, false
+		return nil
 	}
 	text, err := json.MarshalIndent(describeRequest(rec, f.replica), "", "  ")
-	return append(text, '\n'), err == nil
+	if err != nil { // cannot happen: texts, numbers and times
+		return nil
+	}
+	return append(text, '\n')
 }
 
 // answer answers another replica; an empty answer says that there is none.
@@ -68,8 +81,7 @@ func (f requestFinder) answer(_ context.Context, payload []byte) ([]byte, error)
 	if err := json.Unmarshal(payload, &q); err != nil {
 		return nil, err
 	}
-	document, _ := f.here(q)
-	return document, nil
+	return f.here(q), nil
 }
 
 // replicaOf reads the replica's name from a request id; false = it is none.
@@ -87,8 +99,8 @@ func replicaOf(id string) (string, bool) {
 }
 
 // askReplica asks another replica through the fleet's store.
-func (s *stores) askReplica(ctx context.Context, replica, kind string, payload []byte) ([]byte, error) {
-	return s.fleet.Ask(ctx, replica, kind, payload)
+func (s *stores) askReplica(ctx context.Context, caller, replica, kind string, payload []byte) ([]byte, error) {
+	return s.fleet.AskFor(ctx, caller, replica, kind, payload)
 }
 
 // answers are what this replica answers to others.
@@ -107,8 +119,13 @@ func (a requestAdmin) endpoints() []observability.Endpoint {
 
 func (a requestAdmin) show(w http.ResponseWriter, r *http.Request) {
 	id := strings.TrimPrefix(r.URL.EscapedPath(), pathRequests)
-	document, found := a.finder.find(r.Context(), requestQuestion{ID: id, Operator: true})
-	if !found {
+	document, err := a.finder.find(r.Context(), requestQuestion{ID: id, Operator: true})
+	switch {
+	case err != nil:
+		w.Header().Set("Retry-After", strconv.Itoa(int(askAgain.Seconds())))
+		observability.WriteProblem(w, http.StatusServiceUnavailable, "the replica that served the request cannot be asked now: "+err.Error())
+		return
+	case len(document) == 0:
 		observability.WriteProblem(w, http.StatusNotFound,
 			"no replica that answers remembers a request with this id: each keeps its newest few thousand, and the last 1,000 that failed; older ones are in the access log")
 		return

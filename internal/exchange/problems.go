@@ -27,6 +27,7 @@ const (
 	OwnTokenRejected           ProblemType = "own-token-rejected"
 	UnknownService             ProblemType = "unknown-service"
 	UnknownRequest             ProblemType = "unknown-request"
+	ReplicaUnavailable         ProblemType = "replica-unavailable"
 	EnvironmentAmbiguous       ProblemType = "environment-ambiguous"
 	NotAllowed                 ProblemType = "not-allowed"
 	PathDenied                 ProblemType = "path-denied"
@@ -180,6 +181,11 @@ func callerProblems() []ProblemSpec {
 			UnknownRequest, http.StatusNotFound, "Unknown request", "",
 			"GET /-/requests/{id} was asked for a request that is not there: it has not ended yet, is no longer remembered, was another caller's, or never was.",
 			"Use the id in X-Request-Id of an answer of your own. The access log of the platform team goes further back.",
+		},
+		{
+			ReplicaUnavailable, http.StatusServiceUnavailable, "Replica cannot be asked", "",
+			"GET /-/requests/{id} was asked for a request that another replica has served, which could not be asked: Redis or that replica does not answer, or too many questions are open, of which a caller has two at most.",
+			"Retry after the given time, one question after the other.",
 		},
 		{
 			EnvironmentAmbiguous, http.StatusNotFound, "Environment not named", "destination_not_found",
