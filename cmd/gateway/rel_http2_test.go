@@ -54,14 +54,14 @@ func frames(t *testing.T, react func(n int32, f *http2.Framer, stream uint32)) *
 	return up
 }
 
-// newFramesRig is a gateway in front of up.
-func newFramesRig(t *testing.T, up *httptest.Server) *rig {
+// newFramesRig is a gateway in front of up. extra is that of newRawRig.
+func newFramesRig(t *testing.T, up *httptest.Server, extra map[string]string) *rig {
 	t.Helper()
 	roots := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: up.Certificate().Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return newRawRig(t, up.URL, nil, "IQGW_ENVIRONMENTS__SIM__UPSTREAM_TLS__CA_FILE="+roots)
+	return newRawRig(t, up.URL, extra, "IQGW_ENVIRONMENTS__SIM__UPSTREAM_TLS__CA_FILE="+roots)
 }
 
 // A read whose stream an HTTP/2 upstream resets before an answer is repeated as
@@ -96,7 +96,7 @@ func TestREL05HTTP2ReadsAreRepeated(t *testing.T) {
 				}
 				answerEmpty(f, stream)
 			})
-			g := newFramesRig(t, up)
+			g := newFramesRig(t, up, nil)
 			status := http.StatusOK
 			if c.want.Retry == "" {
 				status = http.StatusBadGateway
@@ -144,7 +144,7 @@ func TestREL05HTTP2Upstream(t *testing.T) {
 					}
 					c.second(f, stream)
 				})
-				g := newFramesRig(t, up)
+				g := newFramesRig(t, up, nil)
 				a := g.do(t, ask.method, "/raw/x", ask.body)
 				if a.StatusCode != c.status || seen.Load() != c.seen {
 					t.Errorf("%s %q: %s after %d requests, want %d after %d", ask.method, ask.body, a.Status, seen.Load(), c.status, c.seen)

@@ -52,7 +52,7 @@ func overTLS(t *testing.T, handle http.HandlerFunc, configure func(*http.Server)
 				up.CloseClientConnections()
 				up.Close()
 			})
-			f(t, newFramesRig(t, up))
+			f(t, newFramesRig(t, up, nil))
 		})
 	}
 }
