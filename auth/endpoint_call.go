@@ -192,7 +192,8 @@ func (e *tokenEndpoint) judge(r *http.Request, c tokenCall, now time.Time) (*gra
 }
 
 // others judges the credentials of a call beside those of its client: they must
-// prove the same caller, as those of any request.
+// prove the same caller, as those of any request. A Bearer text that proves nobody
+// is the token that is being replaced, which clients send along with every request.
 func (e *tokenEndpoint) others(r *http.Request, c tokenCall, g *grant, now time.Time) Reason {
 	all, ok := credentials(nil, r, e.keyHeaders, exchange.From(r.Context()).Form == exchange.FormAbsolute)
 	if !ok {
@@ -202,7 +203,10 @@ func (e *tokenEndpoint) others(r *http.Request, c tokenCall, g *grant, now time.
 		if c.basic && p.place == placeAuthorization {
 			continue
 		}
-		if found, reason := e.known.find(r.Context(), p, now); reason != "" || found.Name != g.id.caller {
+		found, reason := e.known.find(r.Context(), p, now)
+		switch {
+		case reason != "" && p.bearer:
+		case reason != "" || found.Name != g.id.caller:
 			return ReasonDisagree
 		}
 	}
