@@ -146,11 +146,11 @@ func TestQuestionsAreBounded(t *testing.T) {
 				}
 			}
 		}
-		pass(fleet.AskPatience)
+		pass(fleet.AskPatience + time.Second)
 		if err := open("pos"); err != nil {
 			t.Errorf("afterwards: %v", err)
 		}
-		pass(fleet.AskPatience)
+		pass(fleet.AskPatience + time.Second)
 	})
 }
 
