@@ -117,7 +117,8 @@ func TestPlainHTTPStaysOnThisMachine(t *testing.T) {
 		"with leave":         {"http://api.localhost", TransportSettings{AllowPlaintext: true}, []string{here, there}, []string{"169.254.169.254:80"}},
 		"TLS":                {"https://api.localhost", TransportSettings{}, []string{here, there}, nil},
 		"TLS elsewhere":      {"https://crm.example.test", TransportSettings{}, []string{there}, []string{here}},
-		"proxy":              {"http://api.localhost", TransportSettings{ProxyURL: "http://proxy.example.test:3128"}, []string{there}, []string{here}},
+		"proxy":              {"http://api.localhost", TransportSettings{ProxyURL: "http://proxy.example.test:3128"}, nil, []string{here, there}},
+		"proxy, with leave":  {"http://api.localhost", TransportSettings{ProxyURL: "http://proxy.example.test:3128", AllowPlaintext: true}, []string{there}, []string{here}},
 		"proxy that is here": {"http://api.localhost", TransportSettings{ProxyURL: "http://localhost:3128"}, []string{here}, nil},
 	} {
 		origin, err := url.Parse(tt.origin)

@@ -92,7 +92,7 @@ func (t TransportSettings) newCarrier(origin *url.URL) (*carrier, error) {
 	}
 	way.dialer = newDialer(destination, t.Resolver, t.Connect)
 	way.dialer.stall, way.dialer.open = t.WriteIdle, &way.open
-	way.dialer.policy.only = way.proxy == nil && origin.Scheme == "http" && !t.AllowPlaintext
+	way.dialer.policy.only = origin.Scheme == "http" && !t.AllowPlaintext
 	h := &http.Transport{
 		DialContext:            guarded(way.dialPlain),
 		DialTLSContext:         guarded(way.dialTLS),
