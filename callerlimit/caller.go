@@ -81,7 +81,7 @@ func (c *caller) live() {
 	defer c.owner.rested(c)
 	ctx := c.owner.ctx
 	for ctx.Err() == nil {
-		c.trip(ctx, (*local).ask)
+		c.trip(context.WithoutCancel(ctx), (*local).ask) // cut, it would lose what the store grants
 		if !c.pause(ctx) {
 			return
 		}
@@ -108,7 +108,7 @@ func (c *caller) trip(ctx context.Context, begin func(*local, time.Time) Ask) {
 	}
 	c.mu.Unlock()
 	if ctx.Err() != nil {
-		return // the end of the process says nothing about the store
+		return // an end that was short of time says nothing about the store
 	}
 	o.Hooks.asked(c.name, o.Now().Sub(sent), err)
 	if failedBefore != (err != nil) {
