@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"iqgateway/internal/exchange"
@@ -20,31 +19,12 @@ type TokenEndpointOptions struct {
 	// whatever it says. Required.
 	Asks func(*http.Request) bool
 
-	// Calls bounds the calls under way; nil = those of this stage alone.
+	// Calls bounds the bodies that are waited for; nil = those of this stage alone.
 	Calls *TokenCalls
 
 	// BodyTimeout is how long the whole body of a call may take; 0 = 10 s.
 	BodyTimeout time.Duration
 }
-
-// maxTokenCalls is how many token calls are served at once: their bodies are
-// waited for before anybody is known.
-const maxTokenCalls = 256
-
-// TokenCalls counts the token calls under way, over all generations. The zero
-// value is ready to use.
-type TokenCalls struct{ running atomic.Int64 }
-
-// enter reports whether there is room for one more, which leave gives back.
-func (c *TokenCalls) enter() bool {
-	if c.running.Add(1) <= maxTokenCalls {
-		return true
-	}
-	c.leave()
-	return false
-}
-
-func (c *TokenCalls) leave() { c.running.Add(-1) }
 
 // TokenRoute stands for token calls in logs and metrics.
 const TokenRoute = "/v1/oauth2/token"
@@ -99,14 +79,7 @@ func (e *tokenEndpoint) serve(w http.ResponseWriter, r *http.Request) {
 		e.Refuse(w, r, p)
 		return
 	}
-	if !e.Calls.enter() {
-		p := exchange.Refuse(exchange.GatewayOverloaded, "As many token calls are under way as this replica serves at once.")
-		p.RetryAfter = time.Second
-		e.Refuse(w, r, p)
-		return
-	}
-	defer e.Calls.leave()
-	call, refused, err := readTokenCall(w, r, e.BodyTimeout)
+	call, refused, err := e.readTokenCall(w, r)
 	if err != nil {
 		e.Refuse(w, r, err)
 		return

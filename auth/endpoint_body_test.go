@@ -83,41 +83,69 @@ func drip(t *testing.T, address string, length int) *http.Response {
 	return resp
 }
 
-func TestTokenCallsAtOnce(t *testing.T) {
-	rig, calls := newTokenRig(t, testCallers()), &TokenCalls{}
+// Strangers who send no body take nobody's place: the call that has waited for
+// the longest ends when there are too many.
+func TestTokenCallsWhoseBodiesDoNotCome(t *testing.T) {
+	calls := &TokenCalls{}
 	stage := TokenEndpoint(TokenEndpointOptions{
-		Callers: testCallers(), Tokens: rig.tokens, Refuse: rig.failed.refuse, Now: noon,
-		Asks: func(*http.Request) bool { return true }, Calls: calls,
+		Callers: testCallers(), Tokens: newTokens(t, tokenKey(1), testCallers()), Now: noon, Calls: calls, BodyTimeout: time.Minute,
+		Refuse: func(w http.ResponseWriter, _ *http.Request, err error) {
+			p, ok := errors.AsType[*exchange.Problem](err)
+			if !ok || !p.Close || p.RetryAfter <= 0 {
+				t.Errorf("refused with %v", err)
+				return
+			}
+			w.WriteHeader(p.Status())
+		},
+		Asks: func(*http.Request) bool { return true },
 	})
-	for range maxTokenCalls - 1 {
-		calls.enter()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		stage(http.NotFoundHandler()).ServeHTTP(w, r.WithContext(exchange.With(r.Context(), &exchange.Exchange{})))
+	}))
+	server.EnableHTTP2 = true
+	server.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: maxTokenCalls + 10}
+	server.StartTLS()
+	defer server.Close()
+	answers := make(chan int, maxTokenCalls+1)
+	var unsent []io.Closer
+	for range maxTokenCalls + 1 {
+		body, writer := io.Pipe()
+		unsent = append(unsent, writer)
+		go func() { answers <- postToken(t, server, body) }()
 	}
-	ask := func() int {
-		r := tokenPost("", nil)
-		body := strings.NewReader(passwordForm().Encode())
-		r.Body = io.NopCloser(body)
-		_, answer := serve(stage, r, &exchange.Exchange{})
-		if answer.Code == http.StatusServiceUnavailable && body.Len() < len(passwordForm().Encode()) {
-			t.Error("the body was read")
-		}
-		return answer.Code
+	if status := <-answers; status != http.StatusServiceUnavailable { // and all others wait
+		t.Errorf("the oldest was answered %d", status)
 	}
-	for range 3 { // each gives its place back
-		if status := ask(); status != http.StatusOK {
-			t.Fatalf("answered %d while there is room", status)
-		}
-	}
-	calls.enter()
 	for range 3 {
-		if status := ask(); status != http.StatusServiceUnavailable {
-			t.Fatalf("answered %d while there is none", status)
+		if status := postToken(t, server, strings.NewReader(passwordForm().Encode())); status != http.StatusOK {
+			t.Errorf("a whole call was answered %d", status)
 		}
 	}
-	if p := rig.failed.problems[0]; p.Type != exchange.GatewayOverloaded || p.RetryAfter <= 0 {
-		t.Errorf("refused with %v", p)
+	if status := <-answers; status != http.StatusServiceUnavailable { // the first whole call has made room for all three
+		t.Errorf("the oldest was answered %d", status)
 	}
-	calls.leave()
-	if status := ask(); status != http.StatusOK {
-		t.Errorf("answered %d once there is room again", status)
+	for _, w := range unsent {
+		_ = w.Close()
 	}
+	for range maxTokenCalls - 1 {
+		if status := <-answers; status != http.StatusBadRequest { // an empty body at last
+			t.Errorf("one that ended was answered %d", status)
+		}
+	}
+}
+
+func postToken(t *testing.T, server *httptest.Server, body io.Reader) int {
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/token", body)
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	r.Header.Set("Content-Type", formType)
+	resp, err := server.Client().Do(r)
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode
 }

@@ -54,7 +54,7 @@ func noGrant(grant string) *tokenRefusal {
 }
 
 // readTokenCall reads a token call. The error is that of reading its body.
-func readTokenCall(w http.ResponseWriter, r *http.Request, patience time.Duration) (tokenCall, *tokenRefusal, error) {
+func (e *tokenEndpoint) readTokenCall(w http.ResponseWriter, r *http.Request) (tokenCall, *tokenRefusal, error) {
 	if !isForm(r.Header.Get("Content-Type")) || r.Body == nil {
 		refused := noGrant("")
 		refused.unread = true
@@ -63,7 +63,7 @@ func readTokenCall(w http.ResponseWriter, r *http.Request, patience time.Duratio
 	if r.ContentLength > maxTokenCall {
 		return tokenCall{}, tooLong(), nil
 	}
-	body, err := readTokenBody(w, r, patience)
+	body, err := e.readTokenBody(w, r)
 	if err != nil {
 		return tokenCall{}, nil, err
 	}
@@ -85,17 +85,23 @@ func tooLong() *tokenRefusal {
 
 // readTokenBody waits for a body of nobody known, which may come byte by byte:
 // not for long, whatever pauses other bodies may make.
-func readTokenBody(w http.ResponseWriter, r *http.Request, patience time.Duration) (string, error) {
-	control, deadline := http.NewResponseController(w), time.Now().Add(patience)
+func (e *tokenEndpoint) readTokenBody(w http.ResponseWriter, r *http.Request) (string, error) {
+	control, deadline := http.NewResponseController(w), time.Now().Add(e.BodyTimeout)
 	_ = control.SetReadDeadline(deadline) // every server has it
+	call := e.Calls.enter(func() { _ = control.SetReadDeadline(time.Unix(1, 0)) })
 	var body bytes.Buffer
 	_, err := body.ReadFrom(io.LimitReader(r.Body, maxTokenCall+1))
+	ended := e.Calls.leave(call)
 	switch {
 	case err == nil:
 		_ = control.SetReadDeadline(time.Time{})
 		return body.String(), nil
+	case ended:
+		p := exchange.Refuse(exchange.GatewayOverloaded, "Too many token calls are under way whose body is not here yet; this one has waited for the longest.").Because(err)
+		p.RetryAfter, p.Close = time.Second, true
+		return "", p
 	case !time.Now().Before(deadline):
-		p := exchange.Refuse(exchange.RequestTimeout, fmt.Sprintf("The body of a token call must be here within %s.", patience)).Because(err)
+		p := exchange.Refuse(exchange.RequestTimeout, fmt.Sprintf("The body of a token call must be here within %s.", e.BodyTimeout)).Because(err)
 		p.Close = true
 		return "", p
 	}

@@ -209,7 +209,9 @@ func (a *ACME) manage(ctx context.Context, domain string) {
 		torn: func(ctx context.Context) bool { return a.torn(ctx, domain) },
 		order: func(ctx context.Context, anew bool) error {
 			if anew {
-				return a.renew(ctx, domain, true)
+				if err := a.dropTorn(ctx, domain); err != nil {
+					return err
+				}
 			}
 			return a.obtain(ctx, domain)
 		},
@@ -246,6 +248,24 @@ func (a *ACME) torn(ctx context.Context, domain string) bool {
 	return err != nil
 }
 
+// dropTorn takes what does not fit together out of the storage, so that an order
+// finds nothing. It holds the lock of orders meanwhile: another replica may have
+// replaced it by now, or be about to.
+func (a *ACME) dropTorn(ctx context.Context, domain string) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, orderBound)
+	defer cancel()
+	lock := "issue_cert_" + domain // as the library calls it
+	if err := a.options.Storage.Lock(ctx, lock); err != nil {
+		return fmt.Errorf("replacing a certificate and a key that do not fit together: %w", err)
+	}
+	defer func() { err = errors.Join(err, a.options.Storage.Unlock(context.WithoutCancel(ctx), lock)) }()
+	if !a.torn(ctx, domain) {
+		return nil
+	}
+	issuer := a.client.Load().serving.Issuers[0].IssuerKey()
+	return a.options.Storage.Delete(ctx, certmagic.StorageKeys.SiteCert(issuer, domain))
+}
+
 // ourOrder marks orders whose failure whoever made them tells.
 type ourOrder struct{}
 
@@ -256,26 +276,34 @@ func (a *ACME) obtain(ctx context.Context, domain string) error {
 	return a.client.Load().ordering.ObtainCertSync(ctx, domain)
 }
 
-// renew does in place of a stored one, unless that needs none; anew = even then.
-func (a *ACME) renew(ctx context.Context, domain string, anew bool) error {
+// renew does in place of a stored one, unless that needs none.
+func (a *ACME) renew(ctx context.Context, domain string) error {
 	ctx, cancel := context.WithTimeout(context.WithValue(ctx, ourOrder{}, true), orderBound)
 	defer cancel()
-	return a.client.Load().ordering.RenewCertSync(ctx, domain, anew)
+	return a.client.Load().ordering.RenewCertSync(ctx, domain, false)
 }
 
 // watch tells when another certificate is served: after a renewal, whichever
 // replica made it. Where the library waits too long to try again, watch does.
 func (a *ACME) watch(ctx context.Context, domain string) {
 	var told string
+	var due time.Time // since when it has been, at most; zero = it is not
 	for {
-		leaf := a.leaf(domain)
+		leaf, now := a.leaf(domain), time.Now()
 		if leaf != nil && leaf.SerialNumber.String() != told {
 			told = leaf.SerialNumber.String()
 			a.note(domain, nil)
 			a.options.Hooks.changed(Event{Certificate: domain, Source: sourceACME, Outcome: Loaded, Names: namesOf(leaf), NotAfter: leaf.NotAfter})
 		}
-		if leaf != nil && overdue(a.problem(domain), leaf.NotAfter, time.Now()) {
-			err := a.renew(ctx, domain, false)
+		switch {
+		case leaf == nil || now.Before(renewalOf(leaf)):
+			due = time.Time{}
+		case due.IsZero():
+			due = now
+		}
+		if leaf != nil && overdue(a.problem(domain), due, leaf.NotAfter, now) {
+			err := a.renew(ctx, domain)
+			due = time.Now()
 			a.note(domain, err)
 			if err != nil && ctx.Err() == nil {
 				a.tellFailed(domain, err)
@@ -287,14 +315,25 @@ func (a *ACME) watch(ctx context.Context, domain string) {
 	}
 }
 
+// renewalOf is when the library begins to renew a certificate, unless the CA asks
+// for another time: with a third of its life left.
+func renewalOf(leaf *x509.Certificate) time.Time {
+	return leaf.NotAfter.Add(-leaf.NotAfter.Sub(leaf.NotBefore) / 3)
+}
+
 // overdue reports whether to try again to renew what ends at end: the library's
-// pauses grow to six hours, whatever is left.
-func overdue(p problem, end, now time.Time) bool {
+// pauses grow to six hours, whatever is left, and of tries that the storage has
+// stopped it tells nothing. due is since when a renewal is, zero = it is not.
+func overdue(p problem, due, end, now time.Time) bool {
 	pause := renewPause
 	if !now.Before(end) {
 		pause = lastPause
 	}
-	return p.err != nil && now.Sub(p.at) >= pause
+	last := due
+	if p.err != nil {
+		last = p.at
+	}
+	return !last.IsZero() && now.Sub(last) >= pause
 }
 
 func (a *ACME) problem(domain string) problem {

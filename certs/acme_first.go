@@ -66,15 +66,16 @@ func (f *first) run(ctx context.Context) bool {
 		}
 		absent := errors.Is(err, fs.ErrNotExist)
 		hopeless := absent || f.tornFor(ctx, tornAfter)
-		if hopeless && f.isDue() {
-			err = f.try(ctx, !absent)
-			if err == nil {
+		tried := hopeless && f.isDue()
+		switch {
+		case tried:
+			if err = f.try(ctx, !absent); err == nil {
 				continue
 			}
-		} else if hopeless && f.failed != nil {
+		case hopeless && f.failed != nil:
 			err = f.failed
 		}
-		if ctx.Err() == nil && f.show(err) {
+		if ctx.Err() == nil && (f.show(err) || tried) { // each try: it has cost an attempt at the CA
 			f.tell(err)
 		}
 		if !steady.Pause(ctx, storageLook) {

@@ -71,7 +71,7 @@ func TestFirstCertificateIsOrderedAgain(t *testing.T) {
 		if w.within(t, 70*time.Minute) || !errors.Is(w.shown, w.refuses) {
 			t.Errorf("it ended with %v", w.shown)
 		}
-		if n := len(w.orders); n < 7 || n > 9 || w.told != 1 {
+		if n := len(w.orders); n < 7 || n > 9 || w.told != n {
 			t.Errorf("ordered at %v, told %d times", w.orders, w.told)
 		}
 		for i := 1; i < len(w.orders); i++ {
@@ -148,16 +148,21 @@ func TestOverdueRenewals(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		p    problem
+		due  time.Time
 		end  time.Time
 		want bool
 	}{
-		{"no problem", problem{at: now.Add(-24 * time.Hour)}, now.Add(-time.Hour), false},
-		{"valid, failed just now", problem{refused, now.Add(-59 * time.Minute)}, now.Add(time.Hour), false},
-		{"valid, failed long ago", problem{refused, now.Add(-time.Hour)}, now.Add(time.Hour), true},
-		{"expired, failed just now", problem{refused, now.Add(-14 * time.Minute)}, now.Add(-time.Second), false},
-		{"expired, failed long ago", problem{refused, now.Add(-15 * time.Minute)}, now.Add(-time.Second), true},
+		{"no problem", problem{at: now.Add(-24 * time.Hour)}, time.Time{}, now.Add(-time.Hour), false},
+		{"valid, failed just now", problem{refused, now.Add(-59 * time.Minute)}, time.Time{}, now.Add(time.Hour), false},
+		{"valid, failed long ago", problem{refused, now.Add(-time.Hour)}, time.Time{}, now.Add(time.Hour), true},
+		{"expired, failed just now", problem{refused, now.Add(-14 * time.Minute)}, time.Time{}, now.Add(-time.Second), false},
+		{"expired, failed long ago", problem{refused, now.Add(-15 * time.Minute)}, time.Time{}, now.Add(-time.Second), true},
+		{"due, and nothing heard", problem{}, now.Add(-59 * time.Minute), now.Add(time.Hour), false},
+		{"due for long, and nothing heard", problem{}, now.Add(-time.Hour), now.Add(time.Hour), true},
+		{"expired, and nothing heard", problem{}, now.Add(-15 * time.Minute), now.Add(-time.Second), true},
+		{"due for long, failed just now", problem{refused, now.Add(-time.Minute)}, now.Add(-24 * time.Hour), now.Add(time.Hour), false},
 	} {
-		if got := overdue(tt.p, tt.end, now); got != tt.want {
+		if got := overdue(tt.p, tt.due, tt.end, now); got != tt.want {
 			t.Errorf("%s: %t", tt.name, got)
 		}
 	}
