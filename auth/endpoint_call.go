@@ -88,7 +88,7 @@ func tooLong() *tokenRefusal {
 func (e *tokenEndpoint) readTokenBody(w http.ResponseWriter, r *http.Request) (string, error) {
 	control, deadline := http.NewResponseController(w), time.Now().Add(e.BodyTimeout)
 	_ = control.SetReadDeadline(deadline) // every server has it
-	call := e.Calls.enter(func() { _ = control.SetReadDeadline(time.Unix(1, 0)) })
+	call := e.Calls.enter(func() { _ = control.SetReadDeadline(time.Now()) })
 	var body bytes.Buffer
 	_, err := body.ReadFrom(io.LimitReader(r.Body, maxTokenCall+1))
 	ended := e.Calls.leave(call)

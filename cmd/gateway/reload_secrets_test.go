@@ -33,9 +33,6 @@ func TestAdminTokensFollowTheirFiles(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	writeSecret(t, file, adminToken)
 	r := newRig(t, rigOptions{flags: []string{"--set", "admin.token=${file:" + file + "}"}})
-	if done := r.reload(t); len(done.Changed) > 0 {
-		t.Errorf("%+v", done)
-	}
 	writeSecret(t, file, another)
 	if done := r.reload(t); !slices.Equal(done.Changed, []string{"admin.token"}) || len(done.NeedsRestart) > 0 {
 		t.Errorf("%+v", done)
