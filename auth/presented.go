@@ -76,8 +76,10 @@ func parseAuthorization(field string) (presented, bool) {
 	}
 	rest = strings.Trim(rest, " ")
 	switch {
+	case rest == "":
+		return presented{}, false
 	case strings.EqualFold(scheme, "Bearer"):
-		return presented{key: rest, bearer: true}, rest != ""
+		return presented{key: rest, bearer: true}, true
 	case strings.EqualFold(scheme, "Basic"):
 		return parseBasic(rest)
 	}
