@@ -100,7 +100,7 @@ func replicaOf(id string) (string, bool) {
 
 // askReplica asks another replica through the fleet's store.
 func (s *stores) askReplica(ctx context.Context, caller, replica, kind string, payload []byte) ([]byte, error) {
-	return s.fleet.AskFor(ctx, caller, replica, kind, payload)
+	return s.fleet.Ask(ctx, caller, replica, kind, payload)
 }
 
 // answers are what this replica answers to others.

@@ -67,17 +67,12 @@ type Mail interface {
 	Answer(ctx context.Context, q Question) (answer []byte, there bool, err error)
 }
 
-// Ask asks one replica for an operator; see [Fleet.AskFor].
-func (f *Fleet) Ask(ctx context.Context, to, kind string, payload []byte) ([]byte, error) {
-	return f.AskFor(ctx, "", to, kind, payload)
-}
-
-// AskFor asks one replica, which answers with its [Answerer] of the kind; this one
+// Ask asks one replica, which answers with its [Answerer] of the kind; this one
 // answers itself. It waits for at most [AskPatience]. Unlike a command, a
 // question takes no place in the order of commands, so that whoever may cause
 // one cannot displace what operators have sent. Callers have two
 // questions open at most, each, and leave operators (asker "") some.
-func (f *Fleet) AskFor(ctx context.Context, asker, to, kind string, payload []byte) ([]byte, error) {
+func (f *Fleet) Ask(ctx context.Context, asker, to, kind string, payload []byte) ([]byte, error) {
 	if len(payload) > MaxPayload {
 		return nil, fmt.Errorf("question %q: a payload of %d bytes, at most %d go", kind, len(payload), MaxPayload)
 	}

@@ -36,7 +36,7 @@ func TestOneReplicaAnswers(t *testing.T) {
 		pass(1500 * time.Millisecond)
 		for to, asker := range map[string]*fleet.Fleet{"c": a, "a": b, "b": b} {
 			begin := time.Now()
-			answer, err := asker.Ask(t.Context(), to, "name", []byte("x"))
+			answer, err := asker.Ask(t.Context(), "", to, "name", []byte("x"))
 			if err != nil || string(answer) != to+" x" {
 				t.Errorf("%s: %q, %v", to, answer, err)
 			}
@@ -47,7 +47,7 @@ func TestOneReplicaAnswers(t *testing.T) {
 		var all sync.WaitGroup
 		for range 5 { // together
 			all.Go(func() {
-				if answer, err := a.Ask(t.Context(), "b", "name", []byte("y")); err != nil || string(answer) != "b y" {
+				if answer, err := a.Ask(t.Context(), "", "b", "name", []byte("y")); err != nil || string(answer) != "b y" {
 					t.Errorf("%q, %v", answer, err)
 				}
 			})
@@ -69,12 +69,12 @@ func TestQuestionsThatNobodyAnswers(t *testing.T) {
 		pass(1500 * time.Millisecond)
 		for _, kind := range []string{"fails", "panics", "much", "slow", "unknown"} {
 			begin := time.Now()
-			if answer, err := a.Ask(t.Context(), "b", kind, nil); !errors.Is(err, fleet.ErrNoAnswer) || time.Since(begin) != fleet.AskPatience {
+			if answer, err := a.Ask(t.Context(), "", "b", kind, nil); !errors.Is(err, fleet.ErrNoAnswer) || time.Since(begin) != fleet.AskPatience {
 				t.Errorf("%s: %q, %v after %v", kind, answer, err, time.Since(begin))
 			}
 		}
 		pass(3 * time.Second)
-		if answer, err := a.Ask(t.Context(), "b", "name", []byte("z")); err != nil || string(answer) != "b z" {
+		if answer, err := a.Ask(t.Context(), "", "b", "name", []byte("z")); err != nil || string(answer) != "b z" {
 			t.Errorf("afterwards: %q, %v", answer, err)
 		}
 	})
@@ -90,9 +90,9 @@ func TestReplicasThatCannotBeAsked(t *testing.T) {
 		pass(1500 * time.Millisecond)
 		begin := time.Now()
 		for name, err := range map[string]error{
-			"no mail":      second(a.Ask(t.Context(), "b", "name", nil)),
-			"no store":     second(alone.Ask(t.Context(), "b", "name", nil)),
-			"not a member": second(other.Ask(t.Context(), "z", "name", nil)),
+			"no mail":      second(a.Ask(t.Context(), "", "b", "name", nil)),
+			"no store":     second(alone.Ask(t.Context(), "", "b", "name", nil)),
+			"not a member": second(other.Ask(t.Context(), "", "z", "name", nil)),
 		} {
 			if !errors.Is(err, fleet.ErrNobody) {
 				t.Errorf("%s: %v", name, err)
@@ -101,13 +101,13 @@ func TestReplicasThatCannotBeAsked(t *testing.T) {
 		if time.Since(begin) != 0 {
 			t.Errorf("it took %v", time.Since(begin))
 		}
-		if err := second(other.Ask(t.Context(), "b", "name", make([]byte, fleet.MaxPayload+1))); err == nil {
+		if err := second(other.Ask(t.Context(), "", "b", "name", make([]byte, fleet.MaxPayload+1))); err == nil {
 			t.Error("a payload without bounds is sent")
 		}
-		if err := second(other.Ask(t.Context(), "other", "unknown", nil)); !errors.Is(err, fleet.ErrKind) {
+		if err := second(other.Ask(t.Context(), "", "other", "unknown", nil)); !errors.Is(err, fleet.ErrKind) {
 			t.Errorf("of itself: %v", err)
 		}
-		if answer, err := alone.Ask(t.Context(), "alone", "name", nil); err != nil || !bytes.HasPrefix(answer, []byte("alone")) {
+		if answer, err := alone.Ask(t.Context(), "", "alone", "name", nil); err != nil || !bytes.HasPrefix(answer, []byte("alone")) {
 			t.Errorf("%q, %v", answer, err)
 		}
 	})
@@ -127,7 +127,7 @@ func TestQuestionsAreBounded(t *testing.T) {
 		// open tries to ask, and returns what came of it at once; nil = it waits.
 		open := func(asker string) error {
 			result := make(chan error, 1)
-			go func() { result <- second(a.AskFor(t.Context(), asker, "mute", "name", nil)) }()
+			go func() { result <- second(a.Ask(t.Context(), asker, "mute", "name", nil)) }()
 			synctest.Wait()
 			select {
 			case err := <-result:
@@ -167,10 +167,10 @@ func TestAReplicaThatIsAskedTooMuch(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := second(a.Ask(t.Context(), "mute", "name", nil)); !errors.Is(err, fleet.ErrAsking) {
+		if err := second(a.Ask(t.Context(), "", "mute", "name", nil)); !errors.Is(err, fleet.ErrAsking) {
 			t.Errorf("%v", err)
 		}
-		if err := second(a.Ask(t.Context(), "gone", "name", nil)); !errors.Is(err, fleet.ErrNobody) {
+		if err := second(a.Ask(t.Context(), "", "gone", "name", nil)); !errors.Is(err, fleet.ErrNobody) {
 			t.Errorf("%v", err)
 		}
 	})
