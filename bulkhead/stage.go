@@ -89,6 +89,7 @@ func (q *asked) attempt(r *http.Request) (*http.Response, error) {
 // spent.
 func (q *asked) wait(ctx context.Context) error {
 	if q.exchange.NoWait {
+		q.note(q.stage.set.owner.options.Now(), 0, false)
 		q.stage.set.owner.options.Hooks.refused(q.key, ReasonNoWait, 0)
 		return refuse(q.key, "it must not wait for one of them to end")
 	}
@@ -115,6 +116,7 @@ func (q *asked) turn(ctx context.Context, back *waiter) (*waiter, error) {
 	since := o.Now()
 	w := q.slots.queue(q.caller, classOf(q.exchange.Class), back)
 	if w == nil {
+		q.note(since, 0, false)
 		o.Hooks.refused(q.key, ReasonFull, 0)
 		return nil, refuse(q.key, "as many wait already")
 	}
@@ -123,6 +125,7 @@ func (q *asked) turn(ctx context.Context, back *waiter) (*waiter, error) {
 		q.held = w.line.caller
 	}
 	waited := o.Now().Sub(since)
+	q.note(since, waited, err == nil)
 	switch {
 	case err == nil:
 		o.Hooks.waited(q.key, waited)
@@ -137,6 +140,15 @@ func (q *asked) turn(ctx context.Context, back *waiter) (*waiter, error) {
 		o.Hooks.refused(q.key, ReasonLeft, waited)
 		return nil, fmt.Errorf("waiting for a slot of %s: %w", q.key, err)
 	}
+}
+
+// note tells of a slot that was not there at once.
+func (q *asked) note(since time.Time, waited time.Duration, got bool) {
+	w := exchange.Wait{Kind: exchange.WaitSlot, Took: waited, Result: exchange.WaitWaited, Failed: !got}
+	if !got {
+		w.Result = exchange.WaitFailed
+	}
+	q.exchange.Waited(since, w)
 }
 
 func refuse(key Key, why string) *exchange.Problem {

@@ -35,10 +35,12 @@ func (l *lookup) startRefresh(r *http.Request, ex *exchange.Exchange, q *questio
 	ctx, cancel := c.detach(r.Context(), q.service)
 	own := &exchange.Exchange{
 		ID: ex.ID, Start: c.now(), Form: ex.Form, Caller: ex.Caller, Target: ex.Target, Credential: ex.Credential,
-		Class: "background",
+		Class: "background", Trace: exchange.NewTrace(), Link: ex.Trace.Link(),
 	}
+	own.Trace.Sampled, own.Trace.Told = ex.Trace.Sampled, ex.Trace.Told
 	asked := *q
 	asked.refresh, asked.want = true, want{}
+	asked.missed(own)
 	in := refreshRequest(withQuestion(exchange.With(ctx, own), &asked), r, &asked)
 	c.work.Go(func() {
 		defer func() {
@@ -47,7 +49,8 @@ func (l *lookup) startRefresh(r *http.Request, ex *exchange.Exchange, q *questio
 			c.fresh.Delete(key)
 		}()
 		steady.Try(func() { // what it calls, too: the process is everybody's
-			c.o.Hooks.refreshed(q.route.Service, l.runRefresh(q.route.Service, in, own))
+			err := l.runRefresh(q.route.Service, in, own)
+			c.o.Hooks.refreshed(WorkInfo{Service: q.route.Service, Method: asked.method, Exchange: own, Took: c.now().Sub(own.Start), Err: err})
 		}, c.panicked)
 		if c.memory.get(q.key, q.selection.text) == q.stored { // it brought nothing
 			c.failing.set(key, c.now().Add(restAfterFailed))
@@ -60,7 +63,7 @@ func (l *lookup) startRefresh(r *http.Request, ex *exchange.Exchange, q *questio
 func refreshRequest(ctx context.Context, r *http.Request, q *question) *http.Request {
 	in := r.Clone(ctx)
 	for _, name := range []string{
-		"Cache-Control", "Pragma", "If-None-Match", "If-Modified-Since", "If-Range", "Range",
+		"Cache-Control", "Pragma", "If-None-Match", "If-Modified-Since", "If-Range", "Range", "Baggage",
 	} {
 		delete(in.Header, name)
 	}

@@ -31,8 +31,12 @@ type flight struct {
 	route Route
 	tags  []string
 	born  Position
-	class int  // how urgent its leader is; 0 is most
-	apart bool // another flight of the key is under way, and must not be waited for
+	class int // how urgent its leader is; 0 is most
+	// leader is where its leader stands among traces, and caller who sent it; set
+	// before it is under way.
+	leader exchange.Trace
+	caller *exchange.Caller
+	apart  bool // another flight of the key is under way, and must not be waited for
 
 	answered atomic.Bool     // the upstream has begun to answer
 	lead     chan leadAnswer // for the leader; one
@@ -61,7 +65,7 @@ type leadAnswer struct {
 	from     flightResult
 	stored   bool // response is going to be stored
 	err      error
-	spent    *exchange.Exchange // what it took
+	spent    *exchange.Exchange // what it took: the leader's to keep
 }
 
 // urgency orders classes.

@@ -52,7 +52,9 @@ func (s *store) start(fl *flight, req *http.Request, ex *exchange.Exchange, q *q
 	own := &exchange.Exchange{
 		ID: ex.ID, CallerRequestID: ex.CallerRequestID, Start: ex.Start, Form: ex.Form,
 		Caller: ex.Caller, Target: ex.Target, Credential: ex.Credential, Class: ex.Class, NoWait: ex.NoWait,
+		Trace: ex.Trace, // what it waits for and tries is the leader's
 	}
+	fl.leader, fl.caller = ex.Trace, ex.Caller
 	if !q.refresh && mayServeOnError(q.stored, q.want, s.cache.now()) {
 		own.NoWait = true // there is something to answer with: quota is not waited for
 	}
@@ -380,14 +382,6 @@ func (r *run) settle(o *Object, from flightResult, err error) {
 	fl.object, fl.result, fl.err = o, from, err
 	r.cache.flights.leave(fl)
 	close(fl.done)
-}
-
-// abandon takes the answer of a leader that has left, so that a body which
-// nobody reads is closed.
-func (fl *flight) abandon() {
-	if a := <-fl.lead; a.response != nil {
-		_ = a.response.Body.Close()
-	}
 }
 
 // intact reports whether an encoded body can be decoded: one that was cut

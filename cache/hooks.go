@@ -19,9 +19,11 @@ type Hooks struct {
 	Suggested func(s ServiceName, hit bool)
 	// Invalidated is told of what was dropped, by kind.
 	Invalidated func(kind EventKind, count int)
-	// Refreshed is told of each background refresh; err is nil if it brought an
-	// answer.
-	Refreshed func(s ServiceName, err error)
+	// Refreshed is told of each background refresh.
+	Refreshed func(WorkInfo)
+	// Fetched is told of each shared fetch that has ended after the request which
+	// had begun it, its leader, had left: it is in nobody's exchange.
+	Fetched func(WorkInfo)
 	// LogFailed and TierFailed are told why a shared store did not help.
 	LogFailed  func(operation string, err error)
 	TierFailed func(operation string, err error)
@@ -38,6 +40,18 @@ type LookInfo struct {
 	// Tokens of quota that were not spent because of it.
 	Tokens int
 	Took   time.Duration
+}
+
+// WorkInfo is work that has ended and for which nobody waits alone.
+type WorkInfo struct {
+	Service ServiceName
+	Method  string // of its attempts
+	// Exchange is its own: its Trace, the Link to the exchange that had it done where
+	// that is of another trace, what it waited for and tried. It changes no more.
+	Exchange *exchange.Exchange
+	// Took counts from the Exchange's Start; of a shared fetch that is its leader's.
+	Took time.Duration
+	Err  error // nil if it brought an answer
 }
 
 func (h *Hooks) looked(i LookInfo) {
@@ -70,9 +84,15 @@ func (h *Hooks) invalidated(kind EventKind, count int) {
 	}
 }
 
-func (h *Hooks) refreshed(s ServiceName, err error) {
+func (h *Hooks) refreshed(i WorkInfo) {
 	if h.Refreshed != nil {
-		h.Refreshed(s, err)
+		h.Refreshed(i)
+	}
+}
+
+func (h *Hooks) fetched(i WorkInfo) {
+	if h.Fetched != nil {
+		h.Fetched(i)
 	}
 }
 

@@ -23,6 +23,7 @@ func (l *lookup) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer l.end(ex)
 	begin := l.cache.now()
+	ex.Cache.At = ex.Since(begin)
 	q, why, err := l.ask(ex, r)
 	switch {
 	case err != nil:
@@ -41,9 +42,9 @@ func (l *lookup) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // bypass notes that the cache has nothing to do with an exchange.
 func bypass(ex *exchange.Exchange, why string) {
-	ex.Cache = exchange.CacheView{
+	ex.CacheDecided(exchange.CacheView{
 		Result: exchange.CacheBypass, Reason: why, Status: cacheStatus{fwd: fwdBypass, detail: why}.String(),
-	}
+	})
 }
 
 // suggest counts what a rule would have done.
@@ -85,10 +86,17 @@ func (l *lookup) answer(w http.ResponseWriter, r *http.Request, ex *exchange.Exc
 	case verdictUnavailable:
 		l.unavailable(w, r, ex, begin)
 	default:
-		took := l.cache.now().Sub(begin)
+		q.missed(ex)
+		ex.Cache.Time = l.cache.now().Sub(begin)
 		l.next.ServeHTTP(w, r.WithContext(withQuestion(r.Context(), q)))
-		ex.Cache.Time += took
 	}
+}
+
+// missed notes that the upstream is to be asked, for as long as there is no answer.
+func (q *question) missed(ex *exchange.Exchange) {
+	ex.CacheDecided(exchange.CacheView{
+		Result: exchange.CacheMiss, Reason: q.reason, Status: cacheStatus{fwd: q.reason}.String(),
+	})
 }
 
 const reasonOnlyIfCached = "only-if-cached"
@@ -96,10 +104,10 @@ const reasonOnlyIfCached = "only-if-cached"
 // unavailable refuses what was to be answered from the store or not at all (RFC
 // 9111, section 5.2.1.7).
 func (l *lookup) unavailable(w http.ResponseWriter, r *http.Request, ex *exchange.Exchange, begin time.Time) {
-	ex.Cache = exchange.CacheView{
+	ex.CacheDecided(exchange.CacheView{
 		Result: exchange.CacheMiss, Reason: reasonOnlyIfCached, Time: l.cache.now().Sub(begin),
 		Status: cacheStatus{detail: reasonOnlyIfCached}.String(),
-	}
+	})
 	l.o.Refuse(w, r, exchange.Refuse(exchange.NotCached,
 		"only-if-cached was asked for, and no stored answer may be used for this request"))
 }
@@ -122,9 +130,9 @@ func (l *lookup) write(w http.ResponseWriter, r *http.Request, ex *exchange.Exch
 	age := currentAge(o, now)
 	reply := evaluate(r.Header, o, q.method).fill(h, o)
 	line := cacheStatus{hit: true, hasTTL: true, ttl: o.Lifetime - age, detail: q.reason}
-	ex.Cache = exchange.CacheView{
+	ex.CacheDecided(exchange.CacheView{
 		Result: as, Reason: q.reason, Saved: 1, Time: now.Sub(begin), Status: q.stamp(h, reply, line, age),
-	}
+	})
 	if _, ok := h["Content-Type"]; !ok {
 		h["Content-Type"] = nil // an answer without one gets none made up by net/http
 	}

@@ -30,7 +30,7 @@ func TestAPanicInARefreshIsTold(t *testing.T) {
 				options: func(int) cache.Options {
 					return cache.Options{Hooks: cache.Hooks{
 						Panicked:  func(cache.ServiceName, any, []byte) { told.Add(1) },
-						Refreshed: func(_ cache.ServiceName, err error) { refreshed <- err },
+						Refreshed: func(i cache.WorkInfo) { refreshed <- i.Err },
 					}}
 				},
 				between: func(r *http.Request) {

@@ -56,7 +56,7 @@ func TestARefreshIsNoAnswer(t *testing.T) {
 	s := newStack(t, stackOptions{
 		rule: rule, origin: counting(),
 		options: func(int) cache.Options {
-			return cache.Options{Hooks: cache.Hooks{Refreshed: func(_ cache.ServiceName, err error) { refreshed <- err }}}
+			return cache.Options{Hooks: cache.Hooks{Refreshed: func(i cache.WorkInfo) { refreshed <- i.Err }}}
 		},
 		wrap: func(next http.RoundTripper) http.RoundTripper {
 			return tripper(func(r *http.Request) (*http.Response, error) {

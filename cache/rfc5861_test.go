@@ -145,7 +145,7 @@ func TestRFC5861_3_ARefreshThatFails(t *testing.T) {
 				sc := newScript(t, mode, stackOptions{
 					service: staleRules(mode, time.Hour, 0),
 					options: func(int) cache.Options {
-						return cache.Options{Hooks: cache.Hooks{Refreshed: func(_ cache.ServiceName, err error) { refreshed <- err }}}
+						return cache.Options{Hooks: cache.Hooks{Refreshed: func(i cache.WorkInfo) { refreshed <- i.Err }}}
 					},
 					wrap: func(next http.RoundTripper) http.RoundTripper {
 						return tripper(func(r *http.Request) (*http.Response, error) {

@@ -65,7 +65,7 @@ func isUsualField(name string) bool {
 }
 
 // neverSelects names fields that must not reach a shared fetch even where a
-// rule names them: credentials, framing, and what the cache itself answers.
+// rule names them: credentials, framing, tracing, and what the cache itself answers.
 func neverSelects(name string) bool {
 	switch name {
 	case "Authorization", "Proxy-Authorization", "Cookie", "X-Api-Key", "Host", "Forwarded",
@@ -73,6 +73,7 @@ func neverSelects(name string) bool {
 		"X-Http-Method-Override", "X-Method-Override", "X-Original-Url", "X-Rewrite-Url",
 		"Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
 		"Content-Length", "Expect", "Via", "Cache-Control", "Pragma", "Range", "If-Range",
+		"Traceparent", "Tracestate", "Baggage",
 		"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since",
 		"Accept-Encoding": // always there, in one of two forms
 		return true

@@ -56,6 +56,7 @@ type stackOptions struct {
 	wrap    func(next http.RoundTripper) http.RoundTripper // between store and upstream
 	stage   func(*cache.StageOptions)
 	between func(*http.Request) // after the lookup, before all that follows
+	after   func(*http.Request) // when all that has ended
 }
 
 var crm = cache.ServiceName{"sim", "crm"}
@@ -138,7 +139,7 @@ func (s *stack) add(o stackOptions, i int) {
 		o.stage(&so)
 	}
 	stages := n.cache.Stages(so)
-	n.server = httptest.NewServer(n.route(stages.Lookup(preceded(o.between, s.forward(stages.Store(n))))))
+	n.server = httptest.NewServer(n.route(stages.Lookup(framed(o.between, o.after, s.forward(stages.Store(n))))))
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { n.cache.Run(ctx) })
@@ -152,12 +153,14 @@ func (s *stack) add(o stackOptions, i int) {
 	s.nodes = append(s.nodes, n)
 }
 
-func preceded(first func(*http.Request), next http.Handler) http.Handler {
-	if first == nil {
-		return next
-	}
+func framed(first, last func(*http.Request), next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		first(r)
+		if first != nil {
+			first(r)
+		}
+		if last != nil {
+			defer last(r)
+		}
 		next.ServeHTTP(w, r)
 	})
 }

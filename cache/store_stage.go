@@ -53,10 +53,11 @@ func (s *store) fetch(req *http.Request, ex *exchange.Exchange, q *question) (*h
 	exchange.CloseBody(req)
 	select {
 	case <-fl.done:
+		ex.Cache.Time += c.now().Sub(begin)
 	case <-req.Context().Done():
+		ex.Cache.Time += c.now().Sub(begin)
 		return nil, context.Cause(req.Context())
 	}
-	ex.Cache.Time += c.now().Sub(begin)
 	return s.follow(req, ex, q, fl)
 }
 
@@ -67,13 +68,13 @@ func (s *store) lead(req *http.Request, ex *exchange.Exchange, q *question, fl *
 	select {
 	case a = <-fl.lead:
 	case <-req.Context().Done():
-		go steady.Try(fl.abandon, s.cache.panicked)
+		go steady.Try(func() { s.abandon(fl, q) }, s.cache.panicked)
 		return nil, context.Cause(req.Context())
 	}
+	takeOver(ex, a.spent)
 	if err := a.complete(req, fl); err != nil {
 		return nil, err
 	}
-	takeOver(ex, a.spent)
 	switch {
 	case a.object != nil:
 		return s.found(req, ex, q, a.object, a.from), nil
@@ -82,10 +83,10 @@ func (s *store) lead(req *http.Request, ex *exchange.Exchange, q *question, fl *
 	case a.err != nil:
 		return nil, a.err
 	}
-	ex.Cache = exchange.CacheView{
+	ex.CacheDecided(exchange.CacheView{
 		Result: exchange.CacheMiss, Reason: q.reason, Time: ex.Cache.Time,
 		Status: cacheStatus{fwd: q.reason, fwdStatus: a.response.StatusCode, stored: a.stored}.String(),
-	}
+	})
 	a.response.Request = req
 	a.response.Body = led(req.Context(), a.response.Body)
 	return s.conditional(req, q, a.response), nil
@@ -142,9 +143,12 @@ func (s *store) conditional(req *http.Request, q *question, resp *http.Response)
 func (s *store) follow(req *http.Request, ex *exchange.Exchange, q *question, fl *flight) (*http.Response, error) {
 	switch {
 	case fl.object != nil && isForAll(fl.object) && (fl.result != shared || s.suits(fl.object, q)):
-		ex.Cache = exchange.CacheView{
+		ex.CacheDecided(exchange.CacheView{
 			Result: exchange.CacheCoalesced, Reason: q.reason, Saved: 1, Time: ex.Cache.Time,
 			Status: cacheStatus{fwd: q.reason, fwdStatus: fl.object.Status, collapsed: true}.String(),
+		})
+		if !q.refresh { // else it names who had it done
+			ex.Link = fl.link(ex.Caller)
 		}
 		return s.respond(req, q, fl.object), nil
 	case q.refresh && fl.err != nil: // nobody waits for it
@@ -211,10 +215,10 @@ func (s *store) pass(req *http.Request, ex *exchange.Exchange, q *question) (*ht
 	if err != nil {
 		return nil, err
 	}
-	ex.Cache = exchange.CacheView{
+	ex.CacheDecided(exchange.CacheView{
 		Result: exchange.CacheMiss, Reason: q.reason, Time: ex.Cache.Time,
 		Status: cacheStatus{fwd: q.reason, fwdStatus: resp.StatusCode}.String(),
-	}
+	})
 	return resp, nil
 }
 
@@ -249,7 +253,7 @@ func (s *store) stale(req *http.Request, ex *exchange.Exchange, q *question, why
 		line = cacheStatus{hit: true, hasTTL: true, ttl: o.Lifetime - currentAge(o, s.cache.now()), detail: why}
 	}
 	view.Status = line.String()
-	ex.Cache = view
+	ex.CacheDecided(view)
 	return s.respond(req, q, o)
 }
 
@@ -266,7 +270,7 @@ func (s *store) found(req *http.Request, ex *exchange.Exchange, q *question, o *
 		line = cacheStatus{hit: true, hasTTL: true, ttl: o.Lifetime - currentAge(o, s.cache.now()), detail: "shared"}
 	}
 	view.Status = line.String()
-	ex.Cache = view
+	ex.CacheDecided(view)
 	return s.respond(req, q, o)
 }
 
@@ -308,6 +312,7 @@ func takeOver(ex, spent *exchange.Exchange) {
 	ex.QuotaSource, ex.QuotaView = spent.QuotaSource, spent.QuotaView
 	ex.Retries, ex.RetryResult, ex.Breaker = spent.Retries, spent.RetryResult, spent.Breaker
 	ex.Tries = append(ex.Tries, spent.Tries...)
+	ex.Waits = append(ex.Waits, spent.Waits...)
 }
 
 // isFailed reports the statuses for which a stale answer may stand in (RFC 5861,

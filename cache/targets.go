@@ -1,11 +1,13 @@
 package cache
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 
+	"iqgateway/internal/exchange"
 	"iqgateway/internal/pathpattern"
 )
 
@@ -122,10 +124,8 @@ func unescapedPath(raw string) (string, bool) {
 // originOf is the scheme, host and port of u in one spelling (RFC 9110, section
 // 4.2.3 and 4.3.1).
 func originOf(u *url.URL) string {
-	scheme, port := strings.ToLower(u.Scheme), u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[scheme]
-	}
+	scheme := strings.ToLower(u.Scheme)
+	port := cmp.Or(u.Port(), exchange.DefaultPort(scheme))
 	return scheme + "://" + strings.TrimSuffix(strings.ToLower(u.Hostname()), ".") + ":" + port
 }
 

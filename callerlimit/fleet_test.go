@@ -12,7 +12,7 @@ import (
 var hundred = callerlimit.Limit{Tokens: 100, Per: time.Second, Burst: 100}
 
 // However requests come, the fleet admits its rate.
-func TestFleetAdmitsTheRate(t *testing.T) {
+func TestReplicasAdmitTheRate(t *testing.T) {
 	for name, tt := range map[string]struct {
 		limit    callerlimit.Limit
 		replicas int

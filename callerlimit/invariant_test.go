@@ -150,11 +150,11 @@ func check(t *testing.T, faults []string, times float64) {
 // While the store answers, the fleet admits no more than burst + rate × t in any
 // time t, and has no more under way than the concurrency, whatever comes where.
 // Nobody waits: callAs sees to that.
-func TestFleetNeverExceedsTheLimit(t *testing.T) { check(t, []string{""}, 1) }
+func TestReplicasNeverExceedTheLimit(t *testing.T) { check(t, []string{""}, 1) }
 
 // Where it loses everything, no slot is lent twice that a replica has told of, and
 // each loss costs one burst at most; [TestStoreThatLosesEverything] is exact.
-func TestFleetWhoseStoreForgets(t *testing.T) { check(t, []string{"", "lost"}, 1) }
+func TestReplicasWhoseStoreForgets(t *testing.T) { check(t, []string{"", "lost"}, 1) }
 
 // While it does not, or loses answers, it is never more than twice that.
-func TestFleetWithoutTheStoreStaysNearTheLimit(t *testing.T) { check(t, faults, 2) }
+func TestReplicasWithoutTheStoreStayNearTheLimit(t *testing.T) { check(t, faults, 2) }

@@ -135,7 +135,7 @@ func (a *ACME) Certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error)
 	if slices.Contains(hello.SupportedProtos, ALPNChallenge) && !a.ours(hello.ServerName) {
 		return nil, fmt.Errorf("%s asked for a name that is not ours", ALPNChallenge)
 	}
-	return client.serving.GetCertificate(hello)
+	return client.config.GetCertificate(hello)
 }
 
 func (a *ACME) ours(name string) bool { return slices.Contains(a.domains, strings.ToLower(name)) }
@@ -228,8 +228,8 @@ func (a *ACME) manage(ctx context.Context, domain string) {
 // renewed now, and not only at the next look.
 func (a *ACME) load(ctx context.Context, domain string) error {
 	client := a.client.Load()
-	cert, err := client.serving.CacheManagedCertificate(ctx, domain)
-	if err == nil && cert.NeedsRenewal(client.serving) {
+	cert, err := client.config.CacheManagedCertificate(ctx, domain)
+	if err == nil && cert.NeedsRenewal(client.config) {
 		_ = a.cache.RenewManagedCertificates(ctx) // it begins that; how it ends is an event
 	}
 	return err
@@ -238,7 +238,7 @@ func (a *ACME) load(ctx context.Context, domain string) error {
 // torn reports whether the stored certificate and key do not fit together: they
 // are stored one after the other, and somebody was killed in between.
 func (a *ACME) torn(ctx context.Context, domain string) bool {
-	issuer := a.client.Load().serving.Issuers[0].IssuerKey()
+	issuer := a.client.Load().config.Issuers[0].IssuerKey()
 	cert, certErr := a.options.Storage.Load(ctx, certmagic.StorageKeys.SiteCert(issuer, domain))
 	key, keyErr := a.options.Storage.Load(ctx, certmagic.StorageKeys.SitePrivateKey(issuer, domain))
 	if certErr != nil || keyErr != nil {
@@ -262,7 +262,7 @@ func (a *ACME) dropTorn(ctx context.Context, domain string) (err error) {
 	if !a.torn(ctx, domain) {
 		return nil
 	}
-	issuer := a.client.Load().serving.Issuers[0].IssuerKey()
+	issuer := a.client.Load().config.Issuers[0].IssuerKey()
 	return a.options.Storage.Delete(ctx, certmagic.StorageKeys.SiteCert(issuer, domain))
 }
 
@@ -273,14 +273,14 @@ type ourOrder struct{}
 func (a *ACME) obtain(ctx context.Context, domain string) error {
 	ctx, cancel := context.WithTimeout(context.WithValue(ctx, ourOrder{}, true), orderBound)
 	defer cancel()
-	return a.client.Load().ordering.ObtainCertSync(ctx, domain)
+	return a.client.Load().config.ObtainCertSync(ctx, domain)
 }
 
 // renew does in place of a stored one, unless that needs none.
 func (a *ACME) renew(ctx context.Context, domain string) error {
 	ctx, cancel := context.WithTimeout(context.WithValue(ctx, ourOrder{}, true), orderBound)
 	defer cancel()
-	return a.client.Load().ordering.RenewCertSync(ctx, domain, false)
+	return a.client.Load().config.RenewCertSync(ctx, domain, false)
 }
 
 // watch tells when another certificate is served: after a renewal, whichever

@@ -1,7 +1,7 @@
 package certs
 
 import (
-	"context"
+	"cmp"
 	"net"
 	"net/http"
 	"net/url"
@@ -14,27 +14,19 @@ import (
 // acmeClient are the library's parts that hang on what may change: the roots that
 // the CA is verified with.
 type acmeClient struct {
-	// serving chooses certificates, and renews them in the background.
-	serving *certmagic.Config
-	// ordering is for orders that are tried once.
-	ordering *certmagic.Config
-	http     *certmagic.ACMEIssuer // nil = no HTTP-01
+	config *certmagic.Config
+	http   *certmagic.ACMEIssuer // nil = no HTTP-01
 }
 
-// unattended has the library not ask on the terminal for what is missing, as it
-// does when it tries only once.
-type unattended struct{ *certmagic.ACMEIssuer }
-
-// PreCheck implements certmagic.PreChecker.
-func (u unattended) PreCheck(ctx context.Context, names []string, _ bool) error {
-	return u.ACMEIssuer.PreCheck(ctx, names, false)
-}
+// noEmail is an account without a contact. Where an order is tried once, the
+// library asks the terminal for an address that is missing; it cuts spaces later.
+const noEmail = " "
 
 // start makes the library's parts: they have goroutines of their own from the
 // beginning.
 func (a *ACME) start() {
 	a.cache = certmagic.NewCache(certmagic.CacheOptions{
-		GetConfigForCert:   func(certmagic.Certificate) (*certmagic.Config, error) { return a.client.Load().serving, nil },
+		GetConfigForCert:   func(certmagic.Certificate) (*certmagic.Config, error) { return a.client.Load().config, nil },
 		RenewCheckInterval: renewLook,
 		OCSPCheckInterval:  24 * time.Hour, // there is nothing to do: see DisableStapling
 		Logger:             newZap(a.options.Log),
@@ -60,9 +52,9 @@ func (a *ACME) newClient() *acmeClient {
 		// CAs end OCSP, and an internal one has no responder that clients ask.
 		OCSP: certmagic.OCSPConfig{DisableStapling: true},
 	}
-	c := &acmeClient{serving: certmagic.New(a.cache, config), ordering: certmagic.New(a.cache, config)}
+	c := &acmeClient{config: certmagic.New(a.cache, config)}
 	template := certmagic.ACMEIssuer{
-		CA: a.options.CA, Email: a.options.Email, Agreed: true, Logger: log,
+		CA: a.options.CA, Email: cmp.Or(a.options.Email, noEmail), Agreed: true, Logger: log,
 		HTTPProxy: func(*http.Request) (*url.URL, error) { return nil, nil }, //nolint:nilnil // no proxy, whatever the environment says
 	}
 	if template.CA == "" {
@@ -76,18 +68,14 @@ func (a *ACME) newClient() *acmeClient {
 	alpn.ListenHost, alpn.AltTLSALPNPort = hostPort(a.listeners.server)
 	// Two issuers of one CA: each challenge has a listener of its own, and the
 	// library knows one host for both.
-	issuers := []*certmagic.ACMEIssuer{certmagic.NewACMEIssuer(c.serving, alpn)}
+	issuers := []certmagic.Issuer{certmagic.NewACMEIssuer(c.config, alpn)}
 	if a.options.HTTP {
 		template.DisableTLSALPNChallenge = true
 		template.ListenHost, template.AltHTTPPort = hostPort(a.listeners.http)
-		c.http = certmagic.NewACMEIssuer(c.serving, template)
-		issuers = []*certmagic.ACMEIssuer{c.http, issuers[0]}
+		c.http = certmagic.NewACMEIssuer(c.config, template)
+		issuers = []certmagic.Issuer{c.http, issuers[0]}
 	}
-	c.serving.Issuers, c.ordering.Issuers = nil, nil
-	for _, issuer := range issuers {
-		c.serving.Issuers = append(c.serving.Issuers, issuer)
-		c.ordering.Issuers = append(c.ordering.Issuers, unattended{issuer})
-	}
+	c.config.Issuers = issuers
 	return c
 }
 

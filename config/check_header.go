@@ -29,6 +29,8 @@ func (c *checker) neverForwarded(name string) string {
 		return "tells where callers stand"
 	case slices.Contains([]string{"X-Http-Method-Override", "X-Method-Override", "X-Original-Url", "X-Rewrite-Url"}, name):
 		return "can replace the method or path that was allowed"
+	case slices.Contains([]string{"Traceparent", "Tracestate", "Baggage"}, name):
+		return "goes to upstreams with trusted_tracing, as the gateway writes it,"
 	default:
 		return ""
 	}

@@ -134,8 +134,21 @@ func (c *checker) telemetry() {
 	if out := c.Telemetry.Audit.Output; !slices.Contains([]string{"stdout", "stderr", none}, out) && !strings.ContainsAny(out, `/\`) {
 		c.errorf("telemetry.audit.output", "%q is none of stdout, stderr, none, nor the path of a file: write ./%s", out, out)
 	}
-	if t.TraceURL != "" && !strings.Contains(t.TraceURL, "{trace_id}") {
-		c.errorf("telemetry.traces.trace_url", "%q has no {trace_id} in it", t.TraceURL)
+	c.traceURL(t.TraceURL)
+}
+
+// traceURL is shown to callers, who are to follow it.
+func (c *checker) traceURL(text string) {
+	const key = "telemetry.traces.trace_url"
+	if text == "" {
+		return
+	}
+	if !strings.Contains(text, "{trace_id}") {
+		c.errorf(key, "%q has no {trace_id} in it", text)
+	}
+	u, err := url.Parse(strings.ReplaceAll(text, "{trace_id}", "0"))
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		c.errorf(key, "%q is no http or https URL, as http://jaeger:16686/trace/{trace_id}", text)
 	}
 }
 

@@ -1,12 +1,14 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
 	"strings"
 
+	"iqgateway/internal/exchange"
 	"iqgateway/internal/pathpattern"
 )
 
@@ -52,10 +54,7 @@ func placeOf(u *url.URL) string {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		host = addr.Unmap().String()
 	}
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
+	port := cmp.Or(u.Port(), exchange.DefaultPort(u.Scheme))
 	return u.Scheme + "://" + net.JoinHostPort(host, port) + u.Path
 }
 

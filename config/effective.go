@@ -94,6 +94,10 @@ func (c *Config) APIs() []API { return slices.Clone(c.catalogue.APIs) }
 // [EffectiveService.Source] does.
 func (c *Config) Source(key string) string { return lookup(c.tree, key).String() }
 
+// Written reports whether the setting at a key path is set by anybody: in a file,
+// in the environment or by a flag.
+func (c *Config) Written(key string) bool { return lookup(c.tree, key).written() }
+
 // effective merges the settings of services.
 type effective struct {
 	builtIn *builtInLayer

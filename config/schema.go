@@ -105,7 +105,9 @@ type Traces struct {
 	Endpoint URL `yaml:"endpoint"`
 	// Sample is the part of new traces that is kept.
 	Sample Ratio `yaml:"sample" default:"1%"`
-	// Always keeps traces that the sample would drop.
+	// Always keeps traces that the sample would drop, 50 a second of each kind.
+	// Error is also background work that failed. Token fetches are exported
+	// whatever stands here, also at a sample of 0%.
 	Always []string `yaml:"always" default:"[error, refused, slow]" enum:"error|refused|slow"`
 	// SlowAfter is the duration above which a request counts as slow.
 	SlowAfter Duration `yaml:"slow_after" default:"2s" range:"1ms..1h"`
@@ -115,7 +117,7 @@ type Traces struct {
 
 // Logs are written to standard output.
 type Logs struct {
-	// Level is the least that is written.
+	// Level is the least that is written. Access lines are of level info.
 	Level string `yaml:"level" default:"info" enum:"debug|info|warn|error"`
 	// Format is json or text.
 	Format string `yaml:"format" default:"json" enum:"json|text"`

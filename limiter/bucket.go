@@ -98,31 +98,59 @@ func (b *bucket) locked(change func(now time.Time)) []news {
 // acquire takes a token for w or queues it, and waits until it has left the
 // queue. It returns neither ticket nor refusal if ctx ended first.
 func (b *bucket) acquire(ctx context.Context, w *waiter) (*Ticket, *Refusal) {
-	parked := false
-	b.do(func(now time.Time) {
-		if b.leaves {
-			w.Refused(&Refusal{Reason: ReasonStore, View: b.local.View(now, w.Caller)})
-		} else {
-			b.local.Arrive(now, &w.Request)
-		}
-		w.parked = w.ticket == nil && w.refusal == nil
-		parked = w.parked
-	})
+	parked, all := b.arrive(w)
+	b.publish(all)
 	if !parked {
 		return w.ticket, w.refusal
 	}
 	select {
 	case <-w.done:
-		return w.ticket, w.refusal
 	case <-ctx.Done():
+		left := false
+		b.do(func(now time.Time) { left = b.local.Leave(now, &w.Request) })
+		if left {
+			return nil, nil
+		}
+		<-w.done // it was served in this very moment
 	}
-	left := false
-	b.do(func(now time.Time) { left = b.local.Leave(now, &w.Request) })
-	if left {
-		return nil, nil
-	}
-	<-w.done // it was served in this very moment
+	b.standAfter(w)
 	return w.ticket, w.refusal
+}
+
+// arrive takes a token for w or queues it, and does what has become due: w is
+// parked if it waits, or was served by that.
+func (b *bucket) arrive(w *waiter) (parked bool, all []news) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	if b.leaves {
+		w.Refused(&Refusal{Reason: ReasonStore, View: b.local.View(now, w.Caller)})
+	} else {
+		b.local.Arrive(now, &w.Request)
+	}
+	w.parked = w.ticket == nil && w.refusal == nil
+	parked = w.parked
+	all = b.attend(now)
+	b.stand(now, w)
+	return parked, all
+}
+
+// stand notes how the bucket stands once w has its ticket; b.mu is held.
+func (b *bucket) stand(now time.Time, w *waiter) {
+	if w.ticket != nil {
+		w.left = b.local.standing(now, w.Caller)
+	}
+}
+
+// standAfter is for who was served later, and has the time to take the lock once
+// more.
+func (b *bucket) standAfter(w *waiter) {
+	if w.left != (standing{}) {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stand(b.now(), w)
 }
 
 // attend carries the asks that are due and sets the timer; b.mu is held.

@@ -10,6 +10,7 @@ type waiter struct {
 	Request
 	ticket  *Ticket
 	refusal *Refusal
+	left    standing      // after a ticket
 	parked  bool          // its owner waits at done
 	done    chan struct{} // holds one element once a parked one has been served
 }
@@ -42,6 +43,6 @@ func (p *waiters) get(caller string, class Class, deadline time.Time) *waiter {
 
 // put takes w back; it is out of the queue, and done is empty.
 func (p *waiters) put(w *waiter) {
-	w.ticket, w.refusal, w.parked, w.Caller = nil, nil, false, ""
+	w.ticket, w.refusal, w.left, w.parked, w.Caller = nil, nil, standing{}, false, ""
 	p.pool.Put(w)
 }

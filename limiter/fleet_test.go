@@ -55,7 +55,7 @@ func offer(all []*rig, lasting time.Duration) int64 {
 	return answered.Load()
 }
 
-func TestFleetFillsItsWindowsAndNoMore(t *testing.T) {
+func TestReplicasFillTheirWindowsAndNoMore(t *testing.T) {
 	o := &origin{limit: 500, window: 10 * time.Second, delay: 40 * time.Millisecond}
 	inBubble(t, patient(), o, func(r *rig, f *far) {
 		f.delay = time.Millisecond
@@ -75,7 +75,7 @@ func TestFleetFillsItsWindowsAndNoMore(t *testing.T) {
 	})
 }
 
-func TestFleetWithoutItsStore(t *testing.T) {
+func TestReplicasWithoutTheirStore(t *testing.T) {
 	o := &origin{limit: 500, window: 10 * time.Second, delay: 40 * time.Millisecond}
 	inBubble(t, patient(), o, func(r *rig, f *far) {
 		f.delay = time.Millisecond

@@ -13,7 +13,7 @@ func (l *Local) View(now time.Time, caller string) View {
 
 func (l *Local) view(m moment, caller string) View {
 	v := View{Mode: l.mode(), Limit: l.limit(), Window: l.span(), External: l.last.External, Top: l.last.Top}
-	v.Known = v.Limit > 0 && (v.Mode == ModeSlots || v.Mode == ModeKnown || v.Mode == ModeLimitOnly || v.Mode == ModeSliding)
+	v.Known = isKnown(v.Mode, v.Limit)
 	fresh := l.passed(m)
 	if l.window.hi > 0 {
 		v.Opens = max(0, l.window.hi-m)
@@ -30,6 +30,19 @@ func (l *Local) view(m moment, caller string) View {
 	v.Remaining = l.remaining(m, c, fresh)
 	l.viewShare(&v, c, fresh)
 	return v
+}
+
+func isKnown(mode Mode, limit int64) bool {
+	return limit > 0 && (mode == ModeSlots || mode == ModeKnown || mode == ModeLimitOnly || mode == ModeSliding)
+}
+
+// standing is the part of the view that each attempt is told with.
+func (l *Local) standing(now time.Time, caller string) standing {
+	m, limit := l.advance(now), l.limit()
+	if c := l.queue.callers[caller]; c != nil && isKnown(l.mode(), limit) {
+		return standing{limit, l.remaining(m, c, l.passed(m))}
+	}
+	return standing{}
 }
 
 // viewBlock puts the end of a block that outlasts the window in place of the

@@ -126,11 +126,13 @@ func (c *call) run(ctx context.Context) (*http.Response, error) {
 // acquire waits for a token. There is neither ticket nor refusal if the caller
 // has left.
 func (c *call) acquire(ctx context.Context, again bool) (ticket *Ticket, refusal *Refusal) {
-	since := c.bucket.now()
+	since, left := c.bucket.now(), standing{}
+	defer func() { c.note(since, ticket, refusal, left) }()
 	if ctx.Err() == nil {
 		w := c.stage.waiters.get(c.caller, c.class, c.deadline)
 		w.Again = again
 		ticket, refusal = c.bucket.acquire(ctx, w)
+		left = w.left
 		c.stage.waiters.put(w)
 	}
 	if ticket == nil && refusal == nil {

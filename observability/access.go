@@ -6,44 +6,49 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"time"
 
 	"iqgateway/internal/exchange"
 )
 
 // usualFields is how many fields the access line of an answered request has at
 // most; those that tell of failures come on top.
-const usualFields = 22
+const usualFields = 24
+
+// accessMessage is what an access line says.
+const accessMessage = "request"
 
 // accessLog writes the access lines.
 type accessLog struct {
 	handler slog.Handler
+	lines   *lineHandler // the handler, if it is our own
 	// kept are the slices of lines that were written. A handler may keep what it
 	// is given; only of our own is it known that it does not.
 	kept *sync.Pool // of *[]slog.Attr; nil = none is used again
 }
 
 func newAccessLog(log *slog.Logger) *accessLog {
-	l := &accessLog{handler: log.Handler()}
-	if _, ours := l.handler.(*lineHandler); ours {
-		l.kept = new(sync.Pool)
+	l := &accessLog{handler: unbounded(log.Handler())} // an access line is no event that repeats
+	if ours, ok := l.handler.(*lineHandler); ok {
+		l.lines, l.kept = ours, new(sync.Pool)
 	}
 	return l
 }
 
-// write leaves the access line of an exchange that ended at end. The line has
+// write leaves the access line of an exchange that ended. The line has
 // no place in the code, which a Logger would look for, and is one group without
 // a name, which the record need not copy.
-func (l *accessLog) write(s *observation, r *http.Request, end time.Time, duration time.Duration) {
+func (l *accessLog) write(s *observation, r *http.Request, e ending) {
 	ctx := r.Context()
 	if !l.handler.Enabled(ctx, slog.LevelInfo) {
 		return
 	}
 	attrs := l.begin()
-	*attrs = s.accessLine((*attrs)[:0], r, duration)
-	record := slog.NewRecord(end, slog.LevelInfo, "request", 0)
-	record.AddAttrs(slog.Attr{Value: slog.GroupValue(*attrs...)})
-	_ = l.handler.Handle(ctx, record) // there is no other place to say that the log fails
+	*attrs = s.accessLine((*attrs)[:0], r, e)
+	if l.lines == nil || !l.lines.write(e.at, slog.LevelInfo, accessMessage, *attrs) {
+		record := slog.NewRecord(e.at, slog.LevelInfo, accessMessage, 0)
+		record.AddAttrs(slog.Attr{Value: slog.GroupValue(*attrs...)})
+		_ = l.handler.Handle(ctx, record) // there is no other place to say that the log fails
+	}
 	if l.kept != nil {
 		clear(*attrs)
 		l.kept.Put(attrs)
@@ -62,9 +67,10 @@ func (l *accessLog) begin() *[]slog.Attr {
 
 // accessLine appends the fields of the one access line of an exchange. The
 // path is not among them: the route pattern stands for it.
-func (s *observation) accessLine(attrs []slog.Attr, r *http.Request, duration time.Duration) []slog.Attr {
+func (s *observation) accessLine(attrs []slog.Attr, r *http.Request, e ending) []slog.Attr {
 	ex := s.ex
-	attrs = append(attrs, slog.String("request_id", ex.ID))
+	attrs = append(attrs, slog.String("request_id", ex.ID),
+		slog.String("trace_id", s.names.trace), slog.String("span_id", s.names.span))
 	attrs = appendText(attrs, "caller_request_id", ex.CallerRequestID)
 	if ex.Caller != nil {
 		attrs = append(attrs, slog.String("caller", ex.Caller.Name))
@@ -80,8 +86,8 @@ func (s *observation) accessLine(attrs []slog.Attr, r *http.Request, duration ti
 	attrs = appendText(attrs, "credential", ex.Credential)
 	attrs = append(attrs,
 		slog.String("method", knownMethod(r.Method)),
-		slog.Int("status", s.status(r)),
-		slog.Float64("duration_ms", float64(duration.Microseconds())/1000),
+		slog.Int("status", e.status),
+		slog.Float64("duration_ms", float64(e.duration.Microseconds())/1000),
 		slog.Int("attempts", ex.Attempts))
 	if ex.UpstreamStatus != 0 {
 		attrs = append(attrs, slog.Int("upstream_status", ex.UpstreamStatus),
@@ -102,7 +108,7 @@ func (s *observation) accessLine(attrs []slog.Attr, r *http.Request, duration ti
 	}
 	attrs = append(attrs, slog.Int64("bytes_out", s.out.bytes), slog.String("peer", ex.Peer))
 	attrs = appendText(attrs, "query", s.query.keep(r.URL))
-	return append(attrs, s.errorFields(r)...)
+	return append(attrs, s.errorFields(e)...)
 }
 
 // appendResilience tells of breakers and retries where they had something to do.
@@ -116,9 +122,9 @@ func appendResilience(attrs []slog.Attr, ex *exchange.Exchange) []slog.Attr {
 	return appendText(attrs, "retry", ex.RetryResult)
 }
 
-func (s *observation) errorFields(r *http.Request) []slog.Attr {
+func (s *observation) errorFields(e ending) []slog.Attr {
 	var attrs []slog.Attr
-	attrs = appendText(attrs, "error", s.outcome(r))
+	attrs = appendText(attrs, "error", e.outcome)
 	if p := s.ex.Problem; p != nil {
 		attrs = appendText(attrs, "detail", p.Detail)
 		attrs = appendText(attrs, "outcome", string(p.Outcome))
@@ -139,6 +145,9 @@ func appendText(attrs []slog.Attr, key, value string) []slog.Attr {
 	return append(attrs, slog.String(key, value))
 }
 
+// otherMethod stands for all methods that are not known.
+const otherMethod = "_OTHER"
+
 // knownMethod keeps a caller from choosing a label: RFC 9110's methods and
 // PATCH stand for themselves, all others are "_OTHER" as in OpenTelemetry's
 // conventions.
@@ -148,7 +157,7 @@ func knownMethod(method string) string {
 		http.MethodDelete, http.MethodOptions, http.MethodConnect, http.MethodTrace:
 		return method
 	}
-	return "_OTHER"
+	return otherMethod
 }
 
 // queryFilter keeps the parameters that may be logged.

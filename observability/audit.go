@@ -77,10 +77,14 @@ func NewAudit(o AuditOptions) (*Audit, error) {
 	default:
 		return nil, errors.New("audit: allowed is none of summary, each, none")
 	}
-	return &Audit{
+	a := &Audit{
 		options: o, told: o.Now(), limits: map[auditKind]*auditLimit{},
 		wake: make(chan struct{}, 1), reopen: make(chan struct{}, 1),
-	}, nil
+	}
+	if shared, ok := o.Sink.(auditLines); ok {
+		shared.lines.onAuditLost(a.dropped)
+	}
+	return a, nil
 }
 
 // Note adds a record. Its number, time and replica are set here. Refusals and

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"strings"
 	"time"
-	"unicode"
 )
 
 // What a record is about.
@@ -78,27 +77,16 @@ func (r *AuditRecord) appendLine(b []byte) []byte {
 		&r.Reason, &r.Caller, &r.Proof, &r.KeyID, &r.Claimed, &r.Method, &r.Environment, &r.Service, &r.Route,
 		&r.Credential, &r.What, &r.RequestID, &r.TraceID, &r.Peer,
 	} {
-		*text = auditText(*text)
+		*text = capString(*text, maxLogField)
 	}
 	for key, value := range r.Details {
-		r.Details[key] = auditText(value)
+		r.Details[key] = capString(value, maxLogField)
 	}
 	line, err := json.Marshal(r)
 	if err != nil { // cannot happen: texts, numbers and times of this age
 		return b
 	}
 	return append(append(b, line...), '\n')
-}
-
-// auditText caps a text and keeps it from steering a terminal: JSON escapes no
-// control characters beyond ASCII's first.
-func auditText(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= ' ' && unicode.IsControl(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, capString(s, maxLogField))
 }
 
 // details are attributes of a log line as texts.

@@ -12,7 +12,12 @@ import (
 const auditWriteTimeout = time.Second
 
 // AuditTo returns the sink of a stream that others write to as well.
-func AuditTo(w io.Writer) AuditSink { return auditStream{w} }
+func AuditTo(w io.Writer) AuditSink {
+	if lines, ok := w.(*Lines); ok {
+		return auditLines{lines}
+	}
+	return auditStream{w}
+}
 
 type auditStream struct{ io.Writer }
 

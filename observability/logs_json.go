@@ -3,6 +3,7 @@ package observability
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"io"
 	"log/slog"
 	"math"
@@ -19,32 +20,21 @@ const maxPooledLine = 16 << 10
 // a name) without reflection and in one buffer: every request leaves one. The
 // others, and loggers with attributes of their own, are the JSONHandler's.
 type lineHandler struct {
-	*slog.JSONHandler
+	byClass
 
-	lines *lineWriter
-}
-
-func newLineHandler(w io.Writer, o *slog.HandlerOptions) *lineHandler {
-	lines := &lineWriter{w: w}
-	return &lineHandler{slog.NewJSONHandler(lines, o), lines}
-}
-
-// lineWriter is written to by both ways, one line at a time.
-type lineWriter struct {
-	mu      sync.Mutex
-	w       io.Writer
+	to      lineTaker
 	buffers sync.Pool // of *[]byte
 }
 
-// Write implements [io.Writer].
-func (l *lineWriter) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(line)
+func newLineHandler(w io.Writer, o *slog.HandlerOptions) *lineHandler {
+	to := takerOf(w)
+	return &lineHandler{
+		byClass: byClass{slog.NewJSONHandler(classWriter{to, ordinaryLine}, o), slog.NewJSONHandler(classWriter{to, errorLine}, o)}, to: to,
+	}
 }
 
-func (l *lineWriter) buffer() *[]byte {
-	if b, ok := l.buffers.Get().(*[]byte); ok {
+func (h *lineHandler) buffer() *[]byte {
+	if b, ok := h.buffers.Get().(*[]byte); ok {
 		return b
 	}
 	b := make([]byte, 0, 1<<10)
@@ -53,41 +43,56 @@ func (l *lineWriter) buffer() *[]byte {
 
 // Handle implements [slog.Handler].
 func (h *lineHandler) Handle(ctx context.Context, r slog.Record) error {
-	b := h.lines.buffer()
-	line, plain := appendRecord((*b)[:0], &r)
-	var err error
+	b := h.buffer()
+	line, plain := appendHead((*b)[:0], r.Time, r.Level, r.Message)
+	r.Attrs(func(a slog.Attr) bool {
+		if plain {
+			line, plain = appendPlain(line, a)
+		}
+		return plain
+	})
+	if h.end(b, r.Level, line, plain) {
+		return nil
+	}
+	return h.byClass.Handle(ctx, r)
+}
+
+// write is Handle for a record that nobody else needs. False = it is not plain,
+// and nothing was written.
+func (h *lineHandler) write(at time.Time, level slog.Level, message string, attrs []slog.Attr) bool {
+	b := h.buffer()
+	line, plain := appendHead((*b)[:0], at, level, message)
+	for i := 0; plain && i < len(attrs); i++ {
+		line, plain = appendPlain(line, attrs[i])
+	}
+	return h.end(b, level, line, plain)
+}
+
+// end writes a line if it is plain, and keeps its buffer.
+func (h *lineHandler) end(b *[]byte, level slog.Level, line []byte, plain bool) bool {
+	line = append(line, '}', '\n')
 	if plain {
-		_, err = h.lines.Write(line)
-	} else {
-		err = h.JSONHandler.Handle(ctx, r)
+		h.to.put(classOf(level), line)
 	}
 	if cap(line) <= maxPooledLine {
 		*b = line
-		h.lines.buffers.Put(b)
+		h.buffers.Put(b)
 	}
-	return err
+	return plain
 }
 
-// appendRecord appends a record as a line; false = it is not plain.
-func appendRecord(b []byte, r *slog.Record) (line []byte, plain bool) {
+// appendHead appends what each line begins with; false = it is not plain.
+func appendHead(b []byte, at time.Time, level slog.Level, message string) (_ []byte, plain bool) {
 	b = append(b, '{')
-	if !r.Time.IsZero() {
+	if !at.IsZero() {
 		b = append(b, `"time":`...)
-		if b, plain = appendPlainTime(b, r.Time); !plain {
+		if b, plain = appendPlainTime(b, at); !plain {
 			return b, false
 		}
 		b = append(b, ',')
 	}
 	b = append(b, `"level":"`...)
-	b = append(append(b, r.Level.String()...), `","msg":`...)
-	b, plain = appendPlainText(b, r.Message)
-	r.Attrs(func(a slog.Attr) bool {
-		if plain {
-			b, plain = appendPlain(b, a)
-		}
-		return plain
-	})
-	return append(b, '}', '\n'), plain
+	return appendPlainText(append(append(b, level.String()...), `","msg":`...), message)
 }
 
 // appendPlain appends an attribute, with the comma before it.
@@ -136,15 +141,34 @@ func appendPlainGroup(b []byte, group slog.Attr) (_ []byte, plain bool) {
 // appendPlainText appends a text that is the same in JSON, and short enough
 // not to be cut.
 func appendPlainText(b []byte, s string) (_ []byte, plain bool) {
-	if len(s) > maxLogField {
+	if len(s) > maxLogField || !plainText(s) {
 		return b, false
+	}
+	return append(append(append(b, '"'), s...), '"'), true
+}
+
+// plainText reports whether all of a text is printable ASCII but for quotes and
+// backslashes. It looks at eight bytes at once: they are most of what a line costs.
+func plainText(s string) bool {
+	for ; len(s) >= 8; s = s[8:] {
+		if !plainEight(binary.LittleEndian.Uint64([]byte(s[:8]))) {
+			return false
+		}
 	}
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
-			return b, false
+			return false
 		}
 	}
-	return append(append(append(b, '"'), s...), '"'), true
+	return true
+}
+
+// plainEight is plainText for eight bytes in a word. A byte leaves its highest bit
+// in one of the terms if it is not plain.
+func plainEight(w uint64) bool {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	quote, backslash := w^('"'*ones), w^('\\'*ones) // 0 where it is one
+	return (w|(w-' '*ones)|(w+ones)|(quote-ones)|(backslash-ones))&high == 0
 }
 
 // appendPlainFloat appends a number that encoding/json writes without exponent.

@@ -23,7 +23,13 @@ func sameLine(t *testing.T, r slog.Record) bool {
 	if got.String() != want.String() || (errGot == nil) != (errWant == nil) {
 		t.Errorf("%s (%v)\nand not\n%s (%v)", got.String(), errGot, want.String(), errWant)
 	}
-	_, plain := appendRecord(nil, &r)
+	var attrs []slog.Attr
+	r.Attrs(func(a slog.Attr) bool { attrs = append(attrs, a); return true })
+	got.Reset()
+	plain := newLineHandler(&got, o).write(r.Time, r.Level, r.Message, attrs)
+	if plain && got.String() != want.String() || !plain && got.Len() > 0 {
+		t.Errorf("written as %s\nand not\n%s", got.String(), want.String())
+	}
 	return plain
 }
 
@@ -74,6 +80,21 @@ func TestLineIsThatOfSlog(t *testing.T) {
 	}
 	sameLine(t, slog.NewRecord(time.Time{}, slog.LevelWarn+1, "no time", 0))
 	sameLine(t, slog.NewRecord(now, slog.LevelDebug, "a \"message\"", 0))
+}
+
+// A byte is plain or not wherever it stands, and whatever stands beside it.
+func TestPlainTextAnywhere(t *testing.T) {
+	for c := range 256 {
+		want := c >= ' ' && c <= '~' && c != '"' && c != '\\'
+		for _, beside := range []string{" ", "~", "a", "!", "#", "[", "]"} {
+			for at := range 17 {
+				text := strings.Repeat(beside, at) + string([]byte{byte(c)}) + strings.Repeat(beside, 16-at)
+				if plainText(text) != want {
+					t.Errorf("%q: plain is %t", text, !want)
+				}
+			}
+		}
+	}
 }
 
 type valuer struct{}

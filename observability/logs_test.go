@@ -50,3 +50,31 @@ func TestLogFormat(t *testing.T) {
 		t.Errorf("%d bytes: %.80s", text.Len(), text.String())
 	}
 }
+
+// The texts of a list are bounded as others are, and all of them together.
+func TestLogOfLists(t *testing.T) {
+	many := make([]string, 100_000)
+	for i := range many {
+		many[i] = strings.Repeat("x", 100)
+	}
+	for _, format := range []string{"json", "text"} {
+		for want, list := range map[string][]string{
+			"\uFFFD31m":        {"a", "\u009b31m"},
+			"next":             {strings.Repeat("é", 20_000), "next"},
+			"… and 99919 more": many,
+		} {
+			var text strings.Builder
+			logger, err := observability.NewLogger(&text, observability.LogOptions{Format: format})
+			if err != nil {
+				t.Fatal(err)
+			}
+			logger.Info("reloaded", slog.Any("changed", list))
+			if got := text.String(); len(got) > 10_000 || strings.Contains(got, "\u009b") || !strings.Contains(got, want) {
+				t.Errorf("%s: %d bytes without %q: %.200q", format, len(got), want, got)
+			}
+		}
+	}
+	if want := strings.Repeat("x", 100); many[99_999] != want {
+		t.Error("the list itself was changed")
+	}
+}

@@ -4,13 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"go.opentelemetry.io/otel/attribute"
 	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -22,27 +19,27 @@ import (
 type Metrics struct {
 	registry *prometheus.Registry
 	provider *sdkmetric.MeterProvider
+	meter    metric.Meter
+	onPanic  steady.Panicked
 
-	server metric.Float64Histogram
-	client metric.Float64Histogram
-	panics metric.Int64Counter
+	declared    []Instrument
+	observables []metric.Observable // all that is read at scrapes
 
 	exchanges    exchangeInstruments
-	tokens       tokenInstruments
-	stores       storeInstruments
-	audit        auditInstruments
-	quotas       quotaInstruments
-	cache        cacheInstruments
-	load         loadInstruments
+	attempts     attemptInstruments
+	auth         authInstruments
 	callers      callerInstruments
+	cache        cacheInstruments
+	quotas       quotaInstruments
+	tokens       tokenInstruments
+	breakers     breakerInstruments
+	retries      retryInstruments
+	load         loadInstruments
+	stores       storeInstruments
 	certificates certificateInstruments
-	resilience   resilienceInstruments
-	meter        metric.Meter // for what is observed at each scrape
-	onPanic      steady.Panicked
-
-	// Attribute sets are made once per combination: their values come from the
-	// configuration, so there are few.
-	sets sync.Map // of setKey, serverKey, quotaKey, cacheKey or resilienceKey to options
+	config       configInstruments
+	audit        auditInstruments
+	telemetry    telemetryInstruments
 }
 
 // BuildInfo names the running program in iqgw_build_info.
@@ -66,132 +63,66 @@ func NewMetrics(build BuildInfo) (*Metrics, error) {
 	if err != nil {
 		return nil, fmt.Errorf("metrics exporter: %w", err)
 	}
-	info := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name:        "iqgw_build_info",
-		Help:        "Constant 1, labelled with what runs.",
-		ConstLabels: prometheus.Labels{"version": build.Version, "revision": build.Revision, "goversion": build.GoVersion},
-	})
-	info.Set(1)
-	registry.MustRegister(info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-
-	m := &Metrics{registry: registry, provider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter))}
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m := &Metrics{
+		registry: registry,
+		// Ours are lower: the SDK's limit counts the set for the rest, too, and should never be met.
+		provider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter), sdkmetric.WithCardinalityLimit(maxSets+2)),
+	}
 	m.meter = m.provider.Meter("iqgateway")
-	if err := m.instruments(m.meter); err != nil {
+	if err := m.declare(); err != nil {
 		return nil, err
 	}
-	if err := m.exchanges.open(m.meter); err != nil {
+	if err := m.register("exchanges", m.observeExchanges); err != nil {
 		return nil, err
 	}
-	if m.tokens, err = newTokenInstruments(m.meter); err != nil {
-		return nil, err
-	}
-	if m.stores, err = newStoreInstruments(m.meter); err != nil {
-		return nil, err
-	}
-	if m.audit, err = newAuditInstruments(m.meter); err != nil {
-		return nil, err
-	}
-	if m.quotas, err = newQuotaInstruments(m.meter); err != nil {
-		return nil, err
-	}
-	if m.load, err = newLoadInstruments(m.meter); err != nil {
-		return nil, err
-	}
-	if m.callers, err = newCallerInstruments(m.meter); err != nil {
-		return nil, err
-	}
-	if m.certificates, err = newCertificateInstruments(m.meter); err != nil {
-		return nil, err
-	}
-	if m.resilience, err = newResilienceInstruments(m.meter); err != nil {
-		return nil, err
-	}
-	m.cache, err = newCacheInstruments(m.meter)
-	return m, err
+	return m, m.register("the build", func(o metric.Observer) {
+		m.config.build.is(o, 1, build.Version, build.Revision, build.GoVersion)
+	})
 }
 
-func (m *Metrics) instruments(meter metric.Meter) error {
-	var errs [3]error
-	seconds, buckets := metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(durationBuckets()...)
-	m.server, errs[0] = meter.Float64Histogram("http.server.request.duration", seconds, buckets,
-		metric.WithDescription("Duration of caller requests, from the first byte read to the last byte written."))
-	m.client, errs[1] = meter.Float64Histogram("http.client.request.duration", seconds, buckets,
-		metric.WithDescription("Duration of upstream attempts until the end of the response body."))
-	m.panics, errs[2] = meter.Int64Counter("iqgw.panics", metric.WithUnit("{panic}"),
-		metric.WithDescription("Panics that were recovered: each cost one request, or one piece of work in the background."))
-	for _, err := range errs {
-		if err != nil {
-			return fmt.Errorf("metrics instrument: %w", err)
+// declare makes all instruments, in the order of the reference.
+func (m *Metrics) declare() error {
+	for _, stage := range []struct {
+		name    string
+		declare func(*declarer)
+	}{
+		{"Requests of callers", m.exchanges.declare},
+		{"Who calls", m.auth.declare},
+		{"Limits of callers", m.callers.declare},
+		{"Cache", m.cache.declare},
+		{"Quota", m.quotas.declare},
+		{"Upstream tokens", m.tokens.declare},
+		{"Attempts upstream", m.attempts.declare},
+		{"Repetitions", m.retries.declare},
+		{"Circuit breakers", m.breakers.declare},
+		{"Slots and memory", m.load.declare},
+		{"Redis and the fleet", m.stores.declare},
+		{"Certificates", m.certificates.declare},
+		{"The process and its configuration", m.config.declare},
+		{"Audit log", m.audit.declare},
+		{"Traces and logs", m.telemetry.declare},
+	} {
+		d := &declarer{metrics: m, stage: stage.name}
+		stage.declare(d)
+		if err := d.err(); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// Instruments returns what there is to measure, by stage, whether or not anything
+// has been measured yet.
+func (m *Metrics) Instruments() []Instrument { return m.declared }
+
+// maxScrapes at once: the status listener serves them to anyone.
+const maxScrapes = 8
+
 // Handler answers /metrics, with OpenMetrics when the scraper asks for it.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true, MaxRequestsInFlight: maxScrapes})
 }
 
 // Shutdown ends the collection.
 func (m *Metrics) Shutdown(ctx context.Context) error { return m.provider.Shutdown(ctx) }
-
-// setKey is one combination of label values, of the instrument kind.
-type setKey struct {
-	kind                             byte
-	method, errorType                string
-	status                           int
-	environment, service, credential string
-	server                           string
-	port                             int
-}
-
-func (m *Metrics) set(k setKey, build func(setKey) []attribute.KeyValue) metric.MeasurementOption {
-	return setOf(m, k, build)
-}
-
-func withError(errorType string, attrs []attribute.KeyValue) []attribute.KeyValue {
-	if errorType != "" {
-		attrs = append(attrs, attribute.String("error.type", errorType))
-	}
-	return attrs
-}
-
-// Attempt is one request sent upstream, as it ended.
-type Attempt struct {
-	Method      string
-	Environment string
-	Service     string
-	Credential  string
-	Host        string // of the configured upstream, without port
-	Port        int
-	Status      int    // 0 when there was no answer
-	ErrorType   string // bounded; "" = none
-	Duration    time.Duration
-}
-
-// Attempted records the end of an attempt.
-func (m *Metrics) Attempted(ctx context.Context, a Attempt) {
-	if m == nil {
-		return
-	}
-	k := setKey{
-		kind: 'c', method: knownMethod(a.Method), status: a.Status, errorType: a.ErrorType,
-		environment: a.Environment, service: a.Service, credential: a.Credential, server: a.Host, port: a.Port,
-	}
-	m.client.Record(ctx, a.Duration.Seconds(), m.set(k, clientAttributes))
-}
-
-func clientAttributes(k setKey) []attribute.KeyValue {
-	attrs := []attribute.KeyValue{
-		attribute.String("http.request.method", k.method),
-		attribute.String("server.address", k.server),
-		attribute.Int("server.port", k.port),
-		attribute.String("environment", k.environment),
-		attribute.String("service", k.service),
-		attribute.String("credential", k.credential),
-	}
-	if k.status != 0 {
-		attrs = append(attrs, attribute.Int("http.response.status_code", k.status))
-	}
-	return withError(k.errorType, attrs)
-}

@@ -2,101 +2,74 @@ package observability
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 )
 
-// cacheInstruments measure what the cache did beside exchanges, which are in
-// exchangeInstruments. What it holds is in cacheGauges.
+// cacheInstruments measure what the cache did and what it holds.
 type cacheInstruments struct {
-	invalidations metric.Int64Counter
-	refreshes     metric.Int64Counter
-	stores        metric.Int64Counter
+	requests, savedCalls, savedTokens observed // from the tallies of exchanges
 
-	gauges cacheGauges
+	invalidations, refreshes, stores counter
+
+	bytes, limit, objects, heard, evicted, suggested observed
 }
 
-func newCacheInstruments(meter metric.Meter) (cacheInstruments, error) {
-	var c cacheInstruments
-	var errs [4]error
-	counter := counters(meter, "iqgw.cache.")
-	counter(&c.invalidations, &errs[0], "invalidations", "{event}", "Invalidations by writes and purges that this replica has seen, by what they drop.")
-	counter(&c.refreshes, &errs[1], "refreshes", "{request}", "Refreshes in the background, while a stale answer was served, by how they ended.")
-	counter(&c.stores, &errs[2], "stores", "{answer}", "Answers that were stored.")
-	c.gauges, errs[3] = newCacheGauges(meter)
-	if err := errors.Join(errs[:]...); err != nil {
-		return c, fmt.Errorf("cache instruments: %w", err)
-	}
-	return c, nil
-}
-
-// cacheKey is one combination of label values.
-type cacheKey struct {
-	environment, service, caller, result, reason, kind, outcome string
-}
-
-func (m *Metrics) cacheSet(k cacheKey) metric.MeasurementOption {
-	return setOf(m, k, cacheAttributes)
-}
-
-func cacheAttributes(k cacheKey) []attribute.KeyValue {
-	return withLabels(nil,
-		label{"environment", k.environment},
-		label{"service", k.service},
-		label{"caller", k.caller},
-		label{"result", k.result},
-		label{"reason", k.reason},
-		label{"kind", k.kind},
-		label{"outcome", k.outcome},
-	)
+func (c *cacheInstruments) declare(d *declarer) {
+	c.requests = d.tally("iqgw.cache.requests", "{request}",
+		"Requests that the cache was asked about, by what it did and why it was no fresh hit. A result of stale is an upstream that does not answer, or a quota that is spent.",
+		"caller", "environment", "service", "result", "reason")
+	c.savedCalls = d.tally("iqgw.cache.saved_calls", "{request}",
+		"Upstream requests that were not made because an answer was there, or on its way to another caller.",
+		"caller", "environment", "service")
+	c.savedTokens = d.tally("iqgw.cache.saved_tokens", "{token}",
+		"Quota tokens that these requests would have cost.",
+		"caller", "environment", "service")
+	c.stores = d.counter("iqgw.cache.stores", "{answer}",
+		"Answers that were stored. Far more of them than hits means that what is kept is not asked for again.",
+		"environment", "service")
+	c.refreshes = d.counter("iqgw.cache.refreshes", "{request}",
+		"Refreshes in the background, while a stale answer was served, by how they ended. Failures that go on end in answers that are too old to serve.",
+		"environment", "service", "outcome")
+	c.invalidations = d.counter("iqgw.cache.invalidations", "{event}",
+		"Invalidations by writes and purges that this replica has seen, by what they drop.",
+		"kind")
+	c.bytes = d.gauge("iqgw.cache.stored", "By",
+		"Memory that stored answers of the service take in this process, bookkeeping included.",
+		"environment", "service")
+	c.limit = d.gauge("iqgw.cache.limit", "By",
+		"What cache.memory allows all of them together.")
+	c.objects = d.gauge("iqgw.cache.objects", "{answer}",
+		"Stored answers in this process; those to the same URL that differ by request fields count as one.")
+	c.evicted = d.tally("iqgw.cache.evicted", "By",
+		"What was dropped from memory for want of room. A steady rate while the hit ratio falls: cache.memory is too small.")
+	c.heard = d.gauge("iqgw.cache.log.age", "s",
+		"Time since the fleet's invalidations were last heard. Above 5 s no copy is used of what callers can write.")
+	c.suggested = d.tally("iqgw.cache.suggested", "{request}",
+		"Requests to what the catalogue only suggests to keep, by what would have come of it. Many hits: adopt the suggestion.",
+		"environment", "service", "result")
 }
 
 // CacheInvalidated records invalidations; kind is bounded.
 func (m *Metrics) CacheInvalidated(ctx context.Context, kind string, count int) {
 	if m != nil {
-		m.cache.invalidations.Add(ctx, int64(count), m.cacheSet(cacheKey{kind: kind}))
+		m.cache.invalidations.add(ctx, int64(count), kind)
 	}
 }
 
 // CacheRefreshed records a refresh in the background; outcome is bounded.
 func (m *Metrics) CacheRefreshed(ctx context.Context, environment, service, outcome string) {
 	if m != nil {
-		m.cache.refreshes.Add(ctx, 1, m.cacheSet(cacheKey{environment: environment, service: service, outcome: outcome}))
+		m.cache.refreshes.add(ctx, 1, environment, service, outcome)
 	}
 }
 
 // CacheStored records an answer that was stored.
 func (m *Metrics) CacheStored(ctx context.Context, environment, service string) {
 	if m != nil {
-		m.cache.stores.Add(ctx, 1, m.cacheSet(cacheKey{environment: environment, service: service}))
+		m.cache.stores.add(ctx, 1, environment, service)
 	}
-}
-
-// cacheGauges show what the cache holds at each scrape.
-type cacheGauges struct {
-	bytes, maximum, objects metric.Int64ObservableGauge
-	heard                   metric.Float64ObservableGauge
-	evicted, suggested      metric.Int64ObservableCounter
-}
-
-func newCacheGauges(meter metric.Meter) (cacheGauges, error) {
-	var g cacheGauges
-	var errs [6]error
-	gauge := gauges(meter, "iqgw.cache.")
-	gauge(&g.bytes, &errs[0], "stored", "By", "Memory that stored answers of the service take in this process, bookkeeping included.")
-	gauge(&g.maximum, &errs[1], "limit", "By", "What cache.memory allows all of them together.")
-	gauge(&g.objects, &errs[2], "objects", "{answer}", "Stored answers in this process; those to the same URL that differ by request fields count as one.")
-	g.heard, errs[3] = meter.Float64ObservableGauge("iqgw.cache.log.age", metric.WithUnit("s"),
-		metric.WithDescription("Time since the fleet's invalidations were last heard. Above 5 s no copy is used of what callers can write."))
-	g.evicted, errs[4] = meter.Int64ObservableCounter("iqgw.cache.evicted", metric.WithUnit("By"),
-		metric.WithDescription("What was dropped from memory for want of room."))
-	g.suggested, errs[5] = meter.Int64ObservableCounter("iqgw.cache.suggested", metric.WithUnit("{request}"),
-		metric.WithDescription("Requests to what the catalogue only suggests to keep, by what would have come of it."))
-	return g, errors.Join(errs[:]...)
 }
 
 // CacheState is what the cache of this process holds at a moment.
@@ -120,30 +93,19 @@ type CacheServiceState struct {
 // ObserveCache has the gauges of the cache read from state, which is called at
 // each scrape and must not block.
 func (m *Metrics) ObserveCache(state func() CacheState) error {
-	g := m.cache.gauges
-	err := m.register(func(o metric.Observer) {
-		m.observeCache(o, state())
-	}, g.bytes, g.maximum, g.objects, g.heard, g.evicted, g.suggested)
-	if err != nil {
-		return fmt.Errorf("observing the cache: %w", err)
-	}
-	return nil
+	return m.register("the cache", func(o metric.Observer) { m.cache.observe(o, state()) })
 }
 
-func (m *Metrics) observeCache(o metric.Observer, s CacheState) {
-	g := m.cache.gauges
-	o.ObserveInt64(g.maximum, s.Limit)
-	o.ObserveInt64(g.objects, s.Objects)
-	o.ObserveInt64(g.evicted, s.Evicted)
-	o.ObserveFloat64(g.heard, s.Silence.Seconds())
+func (c *cacheInstruments) observe(o metric.Observer, s CacheState) {
+	c.limit.is(o, float64(s.Limit))
+	c.objects.is(o, float64(s.Objects))
+	c.evicted.is(o, float64(s.Evicted))
+	c.heard.is(o, s.Silence.Seconds())
 	for _, of := range s.Services {
-		k := cacheKey{environment: of.Environment, service: of.Service}
-		o.ObserveInt64(g.bytes, of.Bytes, m.cacheSet(k))
-		for result, count := range map[string]int64{"hit": of.SuggestedHits, "miss": of.SuggestedMisses} {
-			if of.SuggestedHits+of.SuggestedMisses > 0 {
-				k.result = result
-				o.ObserveInt64(g.suggested, count, m.cacheSet(k))
-			}
+		c.bytes.is(o, float64(of.Bytes), of.Environment, of.Service)
+		if of.SuggestedHits+of.SuggestedMisses > 0 {
+			c.suggested.is(o, float64(of.SuggestedHits), of.Environment, of.Service, "hit")
+			c.suggested.is(o, float64(of.SuggestedMisses), of.Environment, of.Service, "miss")
 		}
 	}
 }

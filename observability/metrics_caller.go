@@ -2,60 +2,48 @@ package observability
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 )
 
 // callerInstruments measure the limits of callers.
 type callerInstruments struct {
-	refused  metric.Int64Counter
-	trips    metric.Float64Histogram
-	inFlight metric.Int64ObservableGauge
+	refused                     counter
+	trips                       histogram
+	inFlight, rate, concurrency observed
 }
 
-func newCallerInstruments(meter metric.Meter) (callerInstruments, error) {
-	var c callerInstruments
-	var errs [3]error
-	counter, gauge := counters(meter, "iqgw.caller."), gauges(meter, "iqgw.caller.")
-	counter(&c.refused, &errs[0], "limit.refused", "{request}", "Requests that met their caller's own limit: rate or concurrency.")
-	c.trips, errs[1] = meter.Float64Histogram("iqgw.caller.limit.trip.duration", metric.WithUnit("s"),
-		metric.WithExplicitBucketBoundaries(durationBuckets()...),
-		metric.WithDescription("Trips to Redis for the limits of callers, in the background: no request waits for one."))
-	gauge(&c.inFlight, &errs[2], "in_flight", "{request}", "Requests under way on this replica of callers that have a limit.")
-	if err := errors.Join(errs[:]...); err != nil {
-		return c, fmt.Errorf("caller instruments: %w", err)
-	}
-	return c, nil
-}
-
-func (m *Metrics) callerSet(caller, reason string) metric.MeasurementOption {
-	return m.set(setKey{kind: 'a', service: caller, errorType: reason}, func(k setKey) []attribute.KeyValue {
-		attrs := []attribute.KeyValue{attribute.String("caller", k.service)}
-		if k.errorType != "" {
-			attrs = append(attrs, attribute.String("reason", k.errorType))
-		}
-		return attrs
-	})
+func (c *callerInstruments) declare(d *declarer) {
+	c.refused = d.counter("iqgw.caller.limit.refused", "{request}",
+		"Requests that met their caller's own limit: rate or concurrency. The caller sends more than it was given; others are not touched.",
+		"caller", "reason")
+	c.inFlight = d.gauge("iqgw.caller.in_flight", "{request}",
+		"Requests under way on this replica of callers that have a limit.",
+		"caller")
+	c.rate = d.gauge("iqgw.caller.limit.rate", "",
+		"Requests per second that the caller may send to the whole fleet; absent = no bound.",
+		"caller")
+	c.concurrency = d.gauge("iqgw.caller.limit.concurrency", "{request}",
+		"Requests that the caller may have under way in the whole fleet; absent = no bound.",
+		"caller")
+	c.trips = d.histogram("iqgw.caller.limit.trip.duration", "s",
+		"Trips to Redis for the limits of callers, in the background: no request waits for one. While they fail each replica goes by its own part of the limit.",
+		storeBuckets(), "outcome")
 }
 
 // CallerRefused records a request that met its caller's own limit; reason is
 // bounded.
 func (m *Metrics) CallerRefused(ctx context.Context, caller, reason string) {
 	if m != nil {
-		m.callers.refused.Add(ctx, 1, m.callerSet(caller, reason))
+		m.callers.refused.add(ctx, 1, caller, reason)
 	}
 }
 
 // CallerLimitAsked records a trip to the store of limits; outcome is bounded.
 func (m *Metrics) CallerLimitAsked(ctx context.Context, outcome string, took time.Duration) {
 	if m != nil {
-		m.callers.trips.Record(ctx, took.Seconds(), m.set(setKey{kind: 'A', errorType: outcome}, func(k setKey) []attribute.KeyValue {
-			return []attribute.KeyValue{attribute.String("outcome", k.errorType)}
-		}))
+		m.callers.trips.record(ctx, took.Seconds(), outcome)
 	}
 }
 
@@ -63,18 +51,24 @@ func (m *Metrics) CallerLimitAsked(ctx context.Context, outcome string, took tim
 type CallerLoad struct {
 	Caller   string
 	InFlight int
+	// What the whole fleet allows it: requests per second, and under way; 0 = no
+	// bound.
+	Rate        float64
+	Concurrency int
 }
 
 // ObserveCallers has the gauges read from a func, which is called at each scrape
 // and must not block.
 func (m *Metrics) ObserveCallers(callers func() []CallerLoad) error {
-	err := m.register(func(o metric.Observer) {
+	return m.register("callers", func(o metric.Observer) {
 		for _, c := range callers() {
-			o.ObserveInt64(m.callers.inFlight, int64(c.InFlight), m.callerSet(c.Caller, ""))
+			m.callers.inFlight.is(o, float64(c.InFlight), c.Caller)
+			if c.Rate > 0 {
+				m.callers.rate.is(o, c.Rate, c.Caller)
+			}
+			if c.Concurrency > 0 {
+				m.callers.concurrency.is(o, float64(c.Concurrency), c.Caller)
+			}
 		}
-	}, m.callers.inFlight)
-	if err != nil {
-		return fmt.Errorf("observing callers: %w", err)
-	}
-	return nil
+	})
 }

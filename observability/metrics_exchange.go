@@ -3,72 +3,81 @@ package observability
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
-
-	"iqgateway/internal/exchange"
 )
 
 // exchangeInstruments count caller requests. What they count is kept in tallies
 // and summed up at each scrape: a request is one look-up and a few additions,
 // however many metrics it is part of.
 type exchangeInstruments struct {
-	active                            metric.Int64ObservableUpDownCounter
-	byWhom                            metric.Int64ObservableCounter
-	requests, savedCalls, savedTokens metric.Int64ObservableCounter
-	refused                           metric.Int64ObservableCounter
+	duration       histogram
+	active         observed
+	byWhom, took   observed
+	received, sent observed
 
-	running atomic.Int64
-	tallies sync.Map // exchangeKey -> *exchangeTally
+	statuses statusTexts
+	running  map[runningKey]*running // all that there can be
+	tallies  sync.Map                // exchangeKey -> *exchangeTally
+	refused  sync.Map                // reason -> *atomic.Int64: whose caller is not known; a closed set
+	size     atomic.Int64
+}
+
+// maxTallies bounds what a configuration of very many callers and services can
+// take in memory; what comes after is counted together.
+const maxTallies = 20_000
+
+func (i *exchangeInstruments) declare(d *declarer) {
+	i.duration = d.histogram("http.server.request.duration", "s",
+		"Duration of caller requests, from their header read to the last byte written. http_route is that of requests that were allowed. error_type is the problem's type, client_gone, aborted, or a status from 500 on.",
+		durationBuckets(), "http.route", "http.request.method", "http.response.status_code", "error.type", "url.scheme")
+	i.active = d.level("http.server.active_requests", "{request}",
+		"Caller requests being served. Rising without more requests: something upstream is slow.",
+		"http.request.method", "url.scheme")
+	i.byWhom = d.tally("iqgw.exchanges", "{exchange}",
+		"Caller requests by caller, service and how they ended: ok, or the type of the problem that the caller got.",
+		"caller", "environment", "service", "outcome")
+	i.took = d.tally("iqgw.exchange.duration", "s",
+		"Time that these requests took, added up. Divided by iqgw_exchanges_total: what a caller waits on average.",
+		"caller", "environment", "service")
+	i.received = d.tally("iqgw.exchange.received", "By",
+		"Bytes of request bodies that callers have sent.",
+		"caller", "environment", "service")
+	i.sent = d.tally("iqgw.exchange.sent", "By",
+		"Bytes of answers' bodies that callers got, from the cache or not.",
+		"caller", "environment", "service")
+	i.statuses, i.running = newStatusTexts(), newRunning()
 }
 
 // exchangeKey is one combination of label values. All of them come from the
 // configuration or from closed sets, so there are few.
 type exchangeKey struct {
-	environment, service, caller, outcome, result, reason, refused string
+	environment, service, caller, outcome, result, reason string
+
+	rest bool // all that have found no room
 }
 
-type exchangeTally struct{ exchanges, savedCalls, savedTokens atomic.Int64 }
-
-func (i *exchangeInstruments) open(meter metric.Meter) error {
-	var errs [7]error
-	counter := func(into *metric.Int64ObservableCounter, err *error, name, unit, description string) {
-		*into, *err = meter.Int64ObservableCounter("iqgw."+name, metric.WithUnit(unit), metric.WithDescription(description))
-	}
-	i.active, errs[0] = meter.Int64ObservableUpDownCounter("http.server.active_requests", metric.WithUnit("{request}"),
-		metric.WithDescription("Caller requests being served."))
-	counter(&i.byWhom, &errs[1], "exchanges", "{exchange}", "Caller requests by caller, service and how they ended.")
-	counter(&i.requests, &errs[2], "cache.requests", "{request}", "Requests that the cache was asked about, by what it did and why it was no fresh hit.")
-	counter(&i.savedCalls, &errs[3], "cache.saved_calls", "{request}", "Upstream requests that were not made because an answer was there, or on its way to another caller.")
-	counter(&i.savedTokens, &errs[4], "cache.saved_tokens", "{token}", "Quota tokens that these requests would have cost.")
-	counter(&i.refused, &errs[5], "auth.refused", "{request}", "Requests whose caller is not known, by reason.")
-	if errs[6] = errors.Join(errs[:6]...); errs[6] == nil {
-		_, errs[6] = meter.RegisterCallback(i.observe, i.active, i.byWhom, i.requests, i.savedCalls, i.savedTokens, i.refused)
-	}
-	if errs[6] != nil {
-		return fmt.Errorf("exchange instruments: %w", errs[6])
-	}
-	return nil
-}
+type exchangeTally struct{ exchanges, nanoseconds, received, sent, savedCalls, savedTokens atomic.Int64 }
 
 func (i *exchangeInstruments) tally(k exchangeKey) *exchangeTally {
 	known, ok := i.tallies.Load(k)
 	if !ok {
-		known, _ = i.tallies.LoadOrStore(k, &exchangeTally{})
+		if i.size.Load() >= maxTallies {
+			k = exchangeKey{rest: true, result: k.result}
+		}
+		if known, ok = i.tallies.LoadOrStore(k, &exchangeTally{}); !ok {
+			i.size.Add(1)
+		}
 	}
 	return known.(*exchangeTally)
 }
 
 // count books an exchange that has ended.
-func (i *exchangeInstruments) count(ex *exchange.Exchange, outcome string) {
-	k := exchangeKey{outcome: outcome, refused: ex.Refused}
+func (i *exchangeInstruments) count(s *observation, outcome string, d time.Duration) {
+	ex := s.ex
+	k := exchangeKey{outcome: cmp.Or(outcome, "ok")}
 	if ex.Target != nil {
 		k.environment, k.service = ex.Target.Environment, ex.Target.Service
 		k.result, k.reason = string(ex.Cache.Result), ex.Cache.Reason
@@ -76,8 +85,17 @@ func (i *exchangeInstruments) count(ex *exchange.Exchange, outcome string) {
 	if ex.Caller != nil {
 		k.caller = ex.Caller.Name
 	}
+	if ex.Refused != "" {
+		reasons, _ := i.refused.LoadOrStore(ex.Refused, new(atomic.Int64))
+		reasons.(*atomic.Int64).Add(1)
+	}
 	t := i.tally(k)
 	t.exchanges.Add(1)
+	t.nanoseconds.Add(int64(d))
+	t.sent.Add(s.out.bytes)
+	if s.in != nil {
+		t.received.Add(s.in.bytes)
+	}
 	if saved := int64(ex.Cache.Saved); saved > 0 {
 		t.savedCalls.Add(saved)
 		if ex.QuotaView != nil { // a bucket counts the service
@@ -86,104 +104,57 @@ func (i *exchangeInstruments) count(ex *exchange.Exchange, outcome string) {
 	}
 }
 
-// exchangeSums are tallies by the labels that a metric has.
-type exchangeSums map[cacheKey]int64
+// runningKey is what requests under way are counted by.
+type runningKey struct{ method, scheme string }
 
-// observe is called at each scrape.
-func (i *exchangeInstruments) observe(_ context.Context, o metric.Observer) error {
-	o.ObserveInt64(i.active, i.running.Load())
-	byWhom, requests, calls, tokens, refused := exchangeSums{}, exchangeSums{}, exchangeSums{}, exchangeSums{}, exchangeSums{}
-	i.tallies.Range(func(key, value any) bool {
-		k, t := key.(exchangeKey), value.(*exchangeTally)
-		labels := cacheKey{environment: k.environment, service: k.service, caller: k.caller}
-		calls[labels] += t.savedCalls.Load()
-		tokens[labels] += t.savedTokens.Load()
-		exchanges := t.exchanges.Load()
-		if k.result != string(exchange.CacheNone) {
-			labels.result, labels.reason = k.result, k.reason
-			requests[labels] += exchanges
-		}
-		if k.refused != "" {
-			refused[cacheKey{reason: k.refused}] += exchanges
-		}
-		byWhom[cacheKey{environment: k.environment, service: k.service, caller: k.caller, outcome: k.outcome}] += exchanges
-		return true
-	})
-	byWhom.observe(o, i.byWhom, exchangeAttributes)
-	refused.observe(o, i.refused, refusedAttributes)
-	requests.observe(o, i.requests, cacheAttributes)
-	calls.observe(o, i.savedCalls, cacheAttributes)
-	tokens.observe(o, i.savedTokens, cacheAttributes)
-	return nil
-}
-
-// observe leaves out what has not happened.
-func (s exchangeSums) observe(o metric.Observer, counter metric.Int64ObservableCounter, attributes func(cacheKey) []attribute.KeyValue) {
-	for k, n := range s {
-		if n > 0 {
-			o.ObserveInt64(counter, n, metric.WithAttributes(attributes(k)...))
-		}
+func runningOf(r *http.Request) runningKey {
+	if r.TLS != nil {
+		return runningKey{knownMethod(r.Method), "https"}
 	}
+	return runningKey{knownMethod(r.Method), "http"}
 }
 
-func exchangeAttributes(k cacheKey) []attribute.KeyValue {
-	return []attribute.KeyValue{
-		attribute.String("caller", k.caller),
-		attribute.String("environment", k.environment),
-		attribute.String("service", k.service),
-		attribute.String("outcome", cmp.Or(k.outcome, "ok")),
+// running are the requests of a kind that are under way.
+type running struct {
+	now  atomic.Int64
+	seen atomic.Bool
+}
+
+func newRunning() map[runningKey]*running {
+	all := map[runningKey]*running{}
+	for _, method := range []string{
+		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodOptions, http.MethodConnect, http.MethodTrace, otherMethod,
+	} { // knownMethod gives no other
+		all[runningKey{method, "http"}], all[runningKey{method, "https"}] = &running{}, &running{}
 	}
+	return all
 }
 
-func refusedAttributes(k cacheKey) []attribute.KeyValue {
-	return []attribute.KeyValue{attribute.String("reason", k.reason)}
-}
-
-func (m *Metrics) exchangeBegins() {
-	if m != nil {
-		m.exchanges.running.Add(1)
+// exchangeBegins returns what is to be counted down by one when the exchange ends.
+func (m *Metrics) exchangeBegins(r *http.Request) *running {
+	if m == nil {
+		return nil
 	}
+	like := m.exchanges.running[runningOf(r)]
+	like.now.Add(1)
+	if !like.seen.Load() {
+		like.seen.Store(true)
+	}
+	return like
 }
 
-func (m *Metrics) exchangeEnds(r *http.Request, ex *exchange.Exchange, status int, outcome string, d time.Duration) {
+// exchangeEnds measures an exchange. ctx carries the trace of its exemplar, if any.
+func (m *Metrics) exchangeEnds(ctx context.Context, s *observation, r *http.Request, e ending) {
 	if m == nil {
 		return
 	}
-	k := serverKey{method: knownMethod(r.Method), status: status, errorType: outcome, encrypted: r.TLS != nil}
-	if ex.Target != nil {
-		k.route = ex.Target.Route
+	s.running.now.Add(-1)
+	route, status := "", m.exchanges.statuses.of(e.status)
+	if t := s.ex.Target; t != nil && (s.ex.Credential != "" || t.Service == "") { // who may not ask makes no series of what there is
+		route = t.Route
 	}
-	m.exchanges.running.Add(-1)
-	m.server.Record(r.Context(), d.Seconds(), m.serverSet(k)...)
-	m.exchanges.count(ex, outcome)
-}
-
-// serverKey is one combination of label values of the server's durations.
-type serverKey struct {
-	method, route, errorType string
-	status                   int
-	encrypted                bool
-}
-
-// serverSet returns a slice, as a call that makes one from arguments allocates.
-func (m *Metrics) serverSet(k serverKey) []metric.RecordOption {
-	if known, ok := m.sets.Load(k); ok {
-		return known.([]metric.RecordOption)
-	}
-	made := []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(serverAttributes(k)...))}
-	m.sets.Store(k, made)
-	return made
-}
-
-func serverAttributes(k serverKey) []attribute.KeyValue {
-	scheme := "http"
-	if k.encrypted {
-		scheme = "https"
-	}
-	return withError(k.errorType, []attribute.KeyValue{
-		attribute.String("http.request.method", k.method),
-		attribute.String("http.route", k.route),
-		attribute.Int("http.response.status_code", k.status),
-		attribute.String("url.scheme", scheme),
-	})
+	k := runningOf(r)
+	m.exchanges.duration.record(ctx, e.duration.Seconds(), route, k.method, status, errorType(e.outcome, status, "5"), k.scheme)
+	m.exchanges.count(s, e.outcome, e.duration)
 }

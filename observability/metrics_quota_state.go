@@ -1,8 +1,6 @@
 package observability
 
 import (
-	"errors"
-	"fmt"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
@@ -12,31 +10,30 @@ import (
 // the fleet's is the same on every replica that uses the bucket: aggregate with
 // max, not with sum.
 type quotaGauges struct {
-	limit, remaining, upstream   metric.Int64ObservableGauge
-	granted, external, margin    metric.Int64ObservableGauge
-	depth, replicas, mode, block metric.Int64ObservableGauge
-	guarantee                    metric.Int64ObservableGauge
-	uncertainty                  metric.Float64ObservableGauge
+	limit, remaining, upstream   observed
+	granted, external, margin    observed
+	depth, replicas, mode, block observed
+	guarantee                    observed
+	end, uncertainty             observed
 }
 
-func newQuotaGauges(meter metric.Meter) (quotaGauges, error) {
-	var g quotaGauges
-	var errs [12]error
-	gauge := gauges(meter, "iqgw.quota.")
-	gauge(&g.limit, &errs[0], "limit", "{token}", "What the fleet may use of each window, or at once.")
-	gauge(&g.remaining, &errs[1], "remaining_estimate", "{token}", "What is left of the window by the fleet's own count, margin and others' use taken off.")
-	gauge(&g.upstream, &errs[2], "remaining_upstream", "{token}", "What was left of the limit by the upstream's own count, as last seen; absent while it has shown none.")
-	gauge(&g.granted, &errs[3], "granted", "{token}", "What the fleet has taken of the window, leases and what was carried in included.")
-	gauge(&g.external, &errs[4], "external", "{token}", "What others than this fleet have used of the window, at least.")
-	gauge(&g.margin, &errs[5], "margin", "{token}", "What is left alone because others use the same quota.")
-	gauge(&g.depth, &errs[6], "queue_depth", "{request}", "Requests of the whole fleet that wait for a token.")
-	gauge(&g.replicas, &errs[7], "replicas", "{replica}", "Replicas that use the bucket.")
-	gauge(&g.mode, &errs[8], "mode", "", "1 for how the bucket is counted now; local_share while the store is away.")
-	gauge(&g.block, &errs[9], "blocked", "", "1 while nothing is granted: the window is spent, the upstream asked to wait, or an operator has blocked the bucket.")
-	gauge(&g.guarantee, &errs[10], "caller_share", "{token}", "Tokens of each window that a caller is guaranteed; callers without a guarantee are absent.")
-	g.uncertainty, errs[11] = meter.Float64ObservableGauge("iqgw.quota.boundary_uncertainty", metric.WithUnit("s"),
-		metric.WithDescription("How exactly the end of the window is known; absent while it is not known at all."))
-	return g, errors.Join(errs[:]...)
+func (g *quotaGauges) declare(d *declarer) {
+	gauge := func(name, unit, help string, more ...string) observed {
+		return d.gauge("iqgw.quota."+name, unit, help, bucketLabels(more...)...)
+	}
+	g.limit = gauge("limit", "{token}", "What the fleet may use of each window, or at once.")
+	g.remaining = gauge("remaining_estimate", "{token}", "What is left of the window by the fleet's own count, margin and others' use taken off. With what it loses per second: when the window is spent.")
+	g.end = gauge("window_end_timestamp", "s", "When the window ends at the latest, in seconds since 1970; absent while that is not known. Spent much earlier, callers wait.")
+	g.upstream = gauge("remaining_upstream", "{token}", "What was left of the limit by the upstream's own count, as last seen; absent while it has shown none.")
+	g.granted = gauge("granted", "{token}", "What the fleet has taken of the window, leases and what was carried in included.")
+	g.external = gauge("external", "{token}", "What others than this fleet have used of the window, at least. Above a tenth of the limit: find out who.")
+	g.margin = gauge("margin", "{token}", "What is left alone because others use the same quota.")
+	g.guarantee = gauge("caller_share", "{token}", "Tokens of each window that a caller is guaranteed; callers without a guarantee are absent.", "caller")
+	g.depth = gauge("queue_depth", "{request}", "Requests of the whole fleet that wait for a token.")
+	g.block = gauge("blocked", "", "1 while nothing is granted: the window is spent, the upstream asked to wait, or an operator has blocked the bucket.")
+	g.mode = gauge("mode", "", "1 for how the bucket is counted now; local_share while the store is away.", "mode")
+	g.replicas = gauge("replicas", "{replica}", "Replicas that use the bucket.")
+	g.uncertainty = gauge("boundary_uncertainty", "s", "How exactly the end of the window is known; absent while it is not known at all. Tokens of that time are left alone.")
 }
 
 // QuotaState is what a replica knows of one bucket at a moment.
@@ -48,6 +45,8 @@ type QuotaState struct {
 	Remaining, Upstream, Granted, External, Margin int64
 	Waiting, Replicas                              int64
 	Blocked                                        bool
+	// Ends is when the window ends at the latest; zero = not known.
+	Ends time.Time
 	// Uncertainty is how exactly the end of the window is known, below 0 = not
 	// at all.
 	Uncertainty time.Duration
@@ -57,40 +56,36 @@ type QuotaState struct {
 // ObserveQuotas has the quota gauges read from states, which is called at each
 // scrape and must not block.
 func (m *Metrics) ObserveQuotas(states func() []QuotaState) error {
-	g := m.quotas.gauges
-	err := m.register(func(o metric.Observer) {
+	return m.register("quotas", func(o metric.Observer) {
 		for _, s := range states() {
-			m.observeQuota(o, s)
+			m.quotas.observe(o, s)
 		}
-	}, g.limit, g.remaining, g.upstream, g.granted, g.external, g.margin, g.depth, g.replicas, g.mode, g.block, g.guarantee, g.uncertainty)
-	if err != nil {
-		return fmt.Errorf("observing quotas: %w", err)
-	}
-	return nil
+	})
 }
 
-func (m *Metrics) observeQuota(o metric.Observer, s QuotaState) {
-	g := m.quotas.gauges
-	set := m.quotaSet(quotaKey{bucket: s.Bucket})
-	o.ObserveInt64(g.mode, 1, m.quotaSet(quotaKey{bucket: s.Bucket, mode: s.Mode}))
-	o.ObserveInt64(g.depth, s.Waiting, set)
-	o.ObserveInt64(g.replicas, s.Replicas, set)
-	o.ObserveInt64(g.block, oneIf(s.Blocked), set)
+func (g *quotaGauges) observe(o metric.Observer, s QuotaState) {
+	b := s.Bucket
+	is := func(gauge observed, value float64) { gauge.is(o, value, b.Environment, b.Service, b.Policy, b.Of) }
+	g.mode.is(o, 1, b.Environment, b.Service, b.Policy, b.Of, s.Mode)
+	is(g.depth, float64(s.Waiting))
+	is(g.replicas, float64(s.Replicas))
+	is(g.block, oneIf(s.Blocked))
+	g.end.at(o, s.Ends, b.Environment, b.Service, b.Policy, b.Of)
 	if s.Uncertainty >= 0 {
-		o.ObserveFloat64(g.uncertainty, s.Uncertainty.Seconds(), set)
+		is(g.uncertainty, s.Uncertainty.Seconds())
 	}
 	if s.Limit == 0 {
 		return
 	}
-	o.ObserveInt64(g.limit, s.Limit, set)
-	o.ObserveInt64(g.remaining, s.Remaining, set)
+	is(g.limit, float64(s.Limit))
+	is(g.remaining, float64(s.Remaining))
 	if s.Upstream >= 0 {
-		o.ObserveInt64(g.upstream, s.Upstream, set)
+		is(g.upstream, float64(s.Upstream))
 	}
-	o.ObserveInt64(g.granted, s.Granted, set)
-	o.ObserveInt64(g.external, s.External, set)
-	o.ObserveInt64(g.margin, s.Margin, set)
+	is(g.granted, float64(s.Granted))
+	is(g.external, float64(s.External))
+	is(g.margin, float64(s.Margin))
 	for caller, tokens := range s.Guarantees {
-		o.ObserveInt64(g.guarantee, tokens, m.quotaSet(quotaKey{bucket: s.Bucket, caller: caller}))
+		g.guarantee.is(o, float64(tokens), b.Environment, b.Service, b.Policy, b.Of, caller)
 	}
 }

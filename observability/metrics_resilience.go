@@ -2,10 +2,7 @@ package observability
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 )
 
@@ -16,68 +13,50 @@ type BreakerName struct {
 	Bucket               string // of a throttle breaker; "" = the upstream's breaker for failures
 }
 
-// resilienceInstruments measure breakers and repetitions.
-type resilienceInstruments struct {
-	transitions metric.Int64Counter
-	refused     metric.Int64Counter
-	results     metric.Int64Counter
-	attempts    metric.Int64Counter
-	stopped     metric.Int64Counter
-	state       metric.Int64ObservableGauge
+// breakerInstruments measure circuit breakers.
+type breakerInstruments struct {
+	state                         observed
+	transitions, refused, results counter
 }
 
-func newResilienceInstruments(meter metric.Meter) (resilienceInstruments, error) {
-	var r resilienceInstruments
-	var errs [6]error
-	counter, gauge := counters(meter, "iqgw.breaker."), gauges(meter, "iqgw.breaker.")
-	counter(&r.transitions, &errs[0], "transitions", "{transition}", "Changes of state that this replica has made or followed, by why.")
-	counter(&r.refused, &errs[1], "refused", "{request}", "Requests that a breaker refused, by why: an upstream that fails (failures, throttled, probe), an operator (forced), probes under way (probing), or load that comes back in steps (recovering).")
-	counter(&r.results, &errs[2], "results", "{attempt}", "Attempts as breakers booked them: success, failure with its cause, or excluded, which counts as nothing.")
-	gauge(&r.state, &errs[3], "state", "", "1 for the state that a breaker is in, 0 for the others; absent while it was never open and is idle. The state is the fleet's: aggregate with max.")
-	counter = counters(meter, "iqgw.retry.")
-	counter(&r.attempts, &errs[4], "attempts", "{attempt}", "Attempts that were repeated, by why.")
-	counter(&r.stopped, &errs[5], "stopped", "{request}", "Requests of which an attempt was, or might have been, repeated, by what ended it: an answer, or why there was no more (budget, attempts, deadline, unsafe, …).")
-	if err := errors.Join(errs[:]...); err != nil {
-		return r, fmt.Errorf("resilience instruments: %w", err)
-	}
-	return r, nil
+func (b *breakerInstruments) declare(d *declarer) {
+	b.state = d.gauge("iqgw.breaker.state", "",
+		"1 for the state that a breaker is in, 0 for the others; absent while it was never open and is idle. The state is the fleet's: aggregate with max.",
+		"environment", "service", "bucket", "state")
+	b.transitions = d.counter("iqgw.breaker.transitions", "{transition}",
+		"Changes of state that this replica has made or followed, by why. One that keeps changing between open and half-open: the upstream recovers for probes alone.",
+		"environment", "service", "bucket", "from", "to", "reason")
+	b.refused = d.counter("iqgw.breaker.refused", "{request}",
+		"Requests that a breaker refused, by why: an upstream that fails (failures, throttled, probe), an operator (forced), probes under way (probing), or load that comes back in steps (recovering).",
+		"environment", "service", "bucket", "reason")
+	b.results = d.counter("iqgw.breaker.results", "{attempt}",
+		"Attempts as breakers booked them: success, failure with its cause, or excluded, which counts as nothing.",
+		"environment", "service", "bucket", "result", "cause")
 }
 
-// resilienceKey is one combination of label values; what is "" is no label.
-type resilienceKey struct {
-	breaker                                BreakerName
-	state, from, to, reason, result, cause string
-}
+// retryInstruments measure repetitions.
+type retryInstruments struct{ attempts, stopped counter }
 
-func (m *Metrics) resilienceSet(k resilienceKey) metric.MeasurementOption {
-	return setOf(m, k, func(k resilienceKey) []attribute.KeyValue {
-		attrs := []attribute.KeyValue{
-			attribute.String("environment", k.breaker.Environment),
-			attribute.String("service", k.breaker.Service),
-		}
-		return withLabels(attrs,
-			label{"bucket", k.breaker.Bucket},
-			label{"state", k.state},
-			label{"from", k.from},
-			label{"to", k.to},
-			label{"reason", k.reason},
-			label{"result", k.result},
-			label{"cause", k.cause},
-		)
-	})
+func (r *retryInstruments) declare(d *declarer) {
+	r.attempts = d.counter("iqgw.retry.attempts", "{attempt}",
+		"Attempts that were repeated, by why. Each costs a quota token.",
+		"environment", "service", "reason")
+	r.stopped = d.counter("iqgw.retry.stopped", "{request}",
+		"Requests of which an attempt was, or might have been, repeated, by what ended it: an answer, or why there was no more (budget, attempts, deadline, unsafe, …). Much budget: the upstream is ill, not one request.",
+		"environment", "service", "result")
 }
 
 // BreakerChanged records a change of state; all texts are bounded.
 func (m *Metrics) BreakerChanged(ctx context.Context, b BreakerName, from, to, reason string) {
 	if m != nil {
-		m.resilience.transitions.Add(ctx, 1, m.resilienceSet(resilienceKey{breaker: b, from: from, to: to, reason: reason}))
+		m.breakers.transitions.add(ctx, 1, b.Environment, b.Service, b.Bucket, from, to, reason)
 	}
 }
 
 // BreakerRefused records a request that a breaker refused; reason is bounded.
 func (m *Metrics) BreakerRefused(ctx context.Context, b BreakerName, reason string) {
 	if m != nil {
-		m.resilience.refused.Add(ctx, 1, m.resilienceSet(resilienceKey{breaker: b, reason: reason}))
+		m.breakers.refused.add(ctx, 1, b.Environment, b.Service, b.Bucket, reason)
 	}
 }
 
@@ -85,14 +64,14 @@ func (m *Metrics) BreakerRefused(ctx context.Context, b BreakerName, reason stri
 // bounded.
 func (m *Metrics) BreakerCounted(ctx context.Context, b BreakerName, result, cause string) {
 	if m != nil {
-		m.resilience.results.Add(ctx, 1, m.resilienceSet(resilienceKey{breaker: b, result: result, cause: cause}))
+		m.breakers.results.add(ctx, 1, b.Environment, b.Service, b.Bucket, result, cause)
 	}
 }
 
 // Retried records an attempt that is repeated; reason is bounded.
 func (m *Metrics) Retried(ctx context.Context, environment, service, reason string) {
 	if m != nil {
-		m.resilience.attempts.Add(ctx, 1, m.resilienceSet(resilienceKey{breaker: BreakerName{Environment: environment, Service: service}, reason: reason}))
+		m.retries.attempts.add(ctx, 1, environment, service, reason)
 	}
 }
 
@@ -100,7 +79,7 @@ func (m *Metrics) Retried(ctx context.Context, environment, service, reason stri
 // repeated; result is bounded.
 func (m *Metrics) RetryStopped(ctx context.Context, environment, service, result string) {
 	if m != nil {
-		m.resilience.stopped.Add(ctx, 1, m.resilienceSet(resilienceKey{breaker: BreakerName{Environment: environment, Service: service}, result: result}))
+		m.retries.stopped.add(ctx, 1, environment, service, result)
 	}
 }
 
@@ -113,15 +92,11 @@ type BreakerState struct {
 // ObserveBreakers has the gauge read from list, which is called at each scrape
 // and must not block. states are all that there are.
 func (m *Metrics) ObserveBreakers(states []string, list func() []BreakerState) error {
-	err := m.register(func(o metric.Observer) {
+	return m.register("breakers", func(o metric.Observer) {
 		for _, b := range list() {
 			for _, state := range states {
-				o.ObserveInt64(m.resilience.state, oneIf(b.State == state), m.resilienceSet(resilienceKey{breaker: b.Breaker, state: state}))
+				m.breakers.state.is(o, oneIf(b.State == state), b.Breaker.Environment, b.Breaker.Service, b.Breaker.Bucket, state)
 			}
 		}
-	}, m.resilience.state)
-	if err != nil {
-		return fmt.Errorf("observing breakers: %w", err)
-	}
-	return nil
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +36,7 @@ func TestMetricsNameWhatHappened(t *testing.T) {
 		ex := exchange.From(r.Context())
 		ex.Caller = &exchange.Caller{Name: "storefront"}
 		ex.Target = &exchange.Target{Environment: "sandbox", Service: "crm", Route: "/sandbox/crm/**"}
+		ex.Credential = "retail"
 		w.WriteHeader(http.StatusTeapot)
 	})
 	if _, _, err := get(t, server.URL); err != nil {
@@ -48,10 +50,10 @@ func TestMetricsNameWhatHappened(t *testing.T) {
 	text := scrape(t, metrics)
 	for _, want := range []string{
 		`http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="418",http_route="/sandbox/crm/**",url_scheme="http"} 1`,
-		`http_client_request_duration_seconds_bucket{credential="retail",environment="sandbox",http_request_method="GET",http_response_status_code="418",server_address="crmdemo.iqmetrix.net",server_port="443",service="crm",le="0.05"} 1`,
+		`http_client_request_duration_seconds_bucket{credential="retail",environment="sandbox",error_type="418",http_request_method="GET",http_response_status_code="418",server_address="crmdemo.iqmetrix.net",server_port="443",service="crm",le="0.05"} 1`,
 		`iqgw_exchanges_total{caller="storefront",environment="sandbox",outcome="ok",service="crm"} 1`,
-		`http_server_active_requests 0`,
-		`iqgw_build_info{goversion="",revision="",version="test"} 1`,
+		`http_server_active_requests{http_request_method="GET",url_scheme="http"} 0`,
+		`iqgw_build_info{version="test"} 1`,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s", want)
@@ -80,6 +82,24 @@ func TestRefusedCallersAreCounted(t *testing.T) {
 	}
 	if n := strings.Count(text, "\niqgw_auth_refused_total{"); n != 2 {
 		t.Errorf("%d series", n)
+	}
+}
+
+// Who may not ask makes no series of the routes that there are.
+func TestRoutesOfWhatWasNotAllowed(t *testing.T) {
+	server, _, metrics := observed(t, func(w http.ResponseWriter, r *http.Request) {
+		exchange.From(r.Context()).Target = &exchange.Target{Environment: "sandbox", Service: "crm", Route: "/sandbox/crm" + r.URL.Path}
+		w.WriteHeader(http.StatusForbidden)
+	})
+	for i := range 20 {
+		if _, _, err := get(t, server.URL+"/"+strconv.Itoa(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server.Close()
+	want := `http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="403",url_scheme="http"} 20`
+	if text := scrape(t, metrics); !strings.Contains(text, want) {
+		t.Errorf("no %s", want)
 	}
 }
 

@@ -15,6 +15,12 @@ import (
 // statusClientGone is logged, never sent: the caller left before an answer.
 const statusClientGone = 499
 
+// Outcomes of exchanges that were answered with no problem, and yet not well.
+const (
+	outcomeAborted    = "aborted"     // the answer was cut
+	outcomeClientGone = "client_gone" // the caller left before its end
+)
+
 var errPanic = errors.New("panic")
 
 // ObserveOptions configures the observe stage.
@@ -24,6 +30,7 @@ type ObserveOptions struct {
 	Metrics *Metrics         // nil = none
 	Audit   *Audit           // nil = none
 	Recent  *Recent          // remembers exchanges; nil = none
+	Tracing *Tracing         // decides which exchanges become traces; nil = none does
 	Now     func() time.Time // nil = time.Now
 	// QueryParameters names the only parts of a query that are logged.
 	QueryParameters []string
@@ -50,16 +57,18 @@ func Observe(o ObserveOptions) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			ctx, ex := exchange.Begin(r.Context())
-			ex.ID, ex.CallerRequestID, ex.Start = newRequestID(o.Replica), callerRequestID(r.Header), o.Now()
+			ex.Trace, ex.CallerRequestID, ex.Start = o.Tracing.begin(r.Header), callerRequestID(r.Header), o.Now()
+			ids := newNames(o.Replica, ex.Trace)
+			ex.ID = ids.request
 			ex.Peer = peerOf(r, o.TrustedProxies)
-			s := &observation{options: &o, log: lines, ex: ex, out: recorder{ResponseWriter: w}, query: logged, id: [1]string{ex.ID}}
+			s := &observation{options: &o, log: lines, ex: ex, out: recorder{ResponseWriter: w}, query: logged, id: [1]string{ex.ID}, names: ids}
 			w.Header()["X-Request-Id"] = s.id[:]
 			in := r.WithContext(ctx)
 			if r.Body != nil && r.Body != http.NoBody {
 				s.in = &meter{ReadCloser: r.Body}
 				in.Body = s.in
 			}
-			o.Metrics.exchangeBegins()
+			s.running = o.Metrics.exchangeBegins(in)
 			s.serve(next, in)
 		})
 	}
@@ -74,6 +83,8 @@ type observation struct {
 	in      *meter // nil when there is no body
 	query   queryFilter
 	id      [1]string // the value of X-Request-Id
+	names   names
+	running *running // with requests like this one; nil = nobody counts
 }
 
 func (s *observation) serve(next http.Handler, r *http.Request) {
@@ -116,8 +127,7 @@ func (s *observation) handlePanic(r *http.Request, thrown any) {
 		return
 	}
 	s.options.Metrics.Panicked(r.Context())
-	s.options.Logger.LogAttrs(r.Context(), slog.LevelError, "panic in a stage",
-		append([]slog.Attr{slog.String("request_id", s.ex.ID)}, PanicAttrs(thrown, debug.Stack())...)...)
+	s.options.Logger.LogAttrs(r.Context(), slog.LevelError, "panic in a stage", PanicAttrs(thrown, debug.Stack())...)
 	if s.out.status != 0 || s.options.Refuse == nil {
 		s.ex.Aborted = errPanic
 		return
@@ -145,26 +155,53 @@ func (s *observation) outcome(r *http.Request) string {
 	case s.ex.Problem != nil:
 		return string(s.ex.Problem.Type)
 	case s.ex.Aborted != nil && !errors.Is(s.ex.Aborted, context.Canceled) && !errors.Is(s.ex.Aborted, http.ErrAbortHandler):
-		return "aborted" // not by the caller: the upstream broke off, or this gateway ended
+		return outcomeAborted // not by the caller: the upstream broke off, or this gateway ended
 	case s.status(r) == statusClientGone:
-		return "client_gone"
+		return outcomeClientGone
 	case errors.Is(s.ex.Aborted, context.Canceled):
-		return "client_gone" // in the middle of an answer: no fault of the upstream
+		return outcomeClientGone // in the middle of an answer: no fault of the upstream
 	case s.ex.Aborted != nil:
-		return "aborted"
+		return outcomeAborted
 	default:
 		return ""
 	}
 }
 
+// ending is how an exchange ended.
+type ending struct {
+	at       time.Time
+	duration time.Duration
+	status   int
+	outcome  string // "" = no error
+	kept     bool   // it becomes a trace
+}
+
 func (s *observation) finish(r *http.Request) {
-	end := s.options.Now()
-	duration := end.Sub(s.ex.Start)
-	s.options.Metrics.exchangeEnds(r, s.ex, s.status(r), s.outcome(r), duration)
-	s.log.write(s, r, end, duration)
-	s.options.Audit.exchanged(r, s.ex, s.status(r))
-	if s.options.Recent != nil && !s.ex.Self { // an answer is not to displace what it is about
-		rec := s.record(r, duration)
+	o := s.options
+	e := ending{at: o.Now(), status: s.status(r), outcome: s.outcome(r)}
+	e.duration = e.at.Sub(s.ex.Start)
+	e.kept = o.Tracing.keeps(s.ex, &e)
+	measured := r.Context()
+	if e.kept {
+		measured = o.Tracing.exemplar(measured, s.ex.Trace)
+	}
+	o.Metrics.exchangeEnds(measured, s, r, e)
+	s.log.write(s, r, e)
+	o.Audit.exchanged(r, s.ex, e.status)
+	s.remember(r, e)
+}
+
+// remember keeps the facts of the exchange for those who will ask about it.
+func (s *observation) remember(r *http.Request, e ending) {
+	recent := s.options.Recent != nil && !s.ex.Self // an answer is not to displace what it is about
+	if !recent && !e.kept {
+		return
+	}
+	rec := s.record(r, e)
+	if recent {
 		s.options.Recent.add(&rec)
+	}
+	if e.kept {
+		s.options.Tracing.ended(r, s.ex, &rec)
 	}
 }

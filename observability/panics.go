@@ -14,7 +14,7 @@ import (
 // Panicked counts a panic that was recovered.
 func (m *Metrics) Panicked(ctx context.Context) {
 	if m != nil {
-		m.panics.Add(ctx, 1)
+		m.config.panics.add(ctx, 1)
 	}
 }
 
@@ -23,14 +23,17 @@ func (m *Metrics) Panicked(ctx context.Context) {
 func (m *Metrics) OnPanic(f steady.Panicked) { m.onPanic = f }
 
 // register has read called at each scrape. That happens in goroutines of the
-// Prometheus client, where a panic would end the process: here it costs the
-// gauges of this one read.
-func (m *Metrics) register(read func(metric.Observer), gauges ...metric.Observable) error {
+// Prometheus client, where a panic would end the process: here it costs what
+// this one read would have told.
+func (m *Metrics) register(what string, read func(metric.Observer)) error {
 	_, err := m.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		steady.Try(func() { read(o) }, m.onPanic)
 		return nil
-	}, gauges...)
-	return err
+	}, m.observables...)
+	if err != nil {
+		return fmt.Errorf("observing %s: %w", what, err)
+	}
+	return nil
 }
 
 // PanicAttrs are what a log line says of a panic. Of a value that is no text
@@ -41,7 +44,7 @@ func PanicAttrs(value any, stack []byte) []slog.Attr {
 	if carried, ok := value.(interface{ Thrown() (any, []byte) }); ok {
 		value, stack = carried.Thrown()
 	}
-	return []slog.Attr{slog.String("panic", panicText(value)), slog.String(stackKey, string(stack))}
+	return []slog.Attr{slog.String(panicKey, panicText(value)), slog.String(stackKey, string(stack))}
 }
 
 func panicText(value any) string {

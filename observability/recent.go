@@ -5,26 +5,29 @@ import "sync"
 // How many exchanges a replica remembers: the newest ones, and of those that
 // they displace the last that failed, were refused or slow, of each caller some.
 // What nobody is known to have sent has a place of its own, so that a flood of it
-// displaces nothing.
+// displaces nothing; so has background work, and in it that for no caller, such as
+// the fetch of a token.
 const (
 	recentShards    = 16
 	recentNewest    = 4096 / recentShards
 	recentKept      = 1024 / recentShards
 	recentStrangers = 128 / recentShards
+	recentWork      = 32 // of each kind
 )
 
-// How much text each of them may have in the mean, in bytes. Where they have
-// more there are fewer: all of a [Recent] together stays below 4 MiB.
+// How much text, attempts and waits each of them may have in the mean, in bytes.
+// One attempt with its quota and its token takes about 456. Where they have more
+// there are fewer: all of a [Recent] together stays below 6 MiB.
 const (
-	newestText   = 160
-	keptText     = 320
+	newestText   = 456
+	keptText     = 512
 	strangerText = 320
 )
 
 // Recent remembers the newest exchanges of this replica, in bounded memory that
 // is taken at once. It is safe for concurrent use.
 type Recent struct {
-	shards [recentShards]recentShard
+	shards [recentShards + 1]recentShard // the last one has background work
 }
 
 // recentShard has the exchanges of some ids.
@@ -38,13 +41,17 @@ type recentShard struct {
 // NewRecent returns an empty one.
 func NewRecent() *Recent {
 	r := &Recent{}
-	for i := range r.shards {
-		s := &r.shards[i]
-		s.newest = newRecentRing(recentNewest, newestText)
-		s.kept = newRecentRing(recentKept, keptText)
-		s.strangers = newRecentRing(recentStrangers, strangerText)
+	for i := range recentShards {
+		r.shards[i] = newRecentShard(recentNewest, recentKept, recentStrangers)
 	}
+	r.shards[recentShards] = newRecentShard(recentWork, recentWork/2, recentWork)
 	return r
+}
+
+func newRecentShard(newest, kept, strangers int) recentShard {
+	return recentShard{
+		newest: newRecentRing(newest, newestText), kept: newRecentRing(kept, keptText), strangers: newRecentRing(strangers, strangerText),
+	}
 }
 
 // Find returns the record of the exchange with the id, if it is remembered.
@@ -66,6 +73,9 @@ func (r *Recent) Find(id string) (Record, bool) {
 // add remembers rec, of which it keeps a copy.
 func (r *Recent) add(rec *Record) {
 	s := r.shard(rec.ID)
+	if rec.Work {
+		s = &r.shards[recentShards]
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if rec.Caller == nil {
@@ -130,7 +140,9 @@ func (r *recentRing) full(size int) bool {
 }
 
 func (r *recentRing) add(rec *Record, size int) {
-	*r.at(r.n) = *rec
+	slot := r.at(r.n)
+	*slot = *rec
+	slot.Trace.State = "" // long, and nobody asks for it
 	r.n++
 	r.held += size
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unsafe"
 
 	"iqgateway/internal/exchange"
 )
@@ -14,7 +15,11 @@ const (
 	maxRecordedNames  = 256
 	// slowExchange is from when an exchange is worth keeping for that alone.
 	slowExchange = 5 * time.Second
-	trySize      = 48
+	trySize      = int(unsafe.Sizeof(exchange.Try{}))
+	waitSize     = int(unsafe.Sizeof(exchange.Wait{}))
+	bodyEndSize  = int(unsafe.Sizeof(exchange.BodyEnd{}))
+	// idTexts are those of the trace's ids, which lie beside the request id.
+	idTexts = 2 * (len(exchange.TraceID{}) + len(exchange.SpanID{}))
 )
 
 // Record is an exchange that has ended, as it can be explained afterwards. It
@@ -23,6 +28,10 @@ const (
 type Record struct {
 	ID              string
 	CallerRequestID string
+	Trace           exchange.Trace
+	Kept            bool // the trace is exported
+	Work            bool // it is no exchange but background work, named by Method
+	Link            exchange.Link
 	Caller          *exchange.Caller // nil = it was not known; shared, not to be changed
 	Form            exchange.Form
 	Start           time.Time
@@ -41,7 +50,8 @@ type Record struct {
 
 	Upstream    string // host of the last attempt
 	Attempts    int
-	Tries       []exchange.Try // at most eight of them; not to be changed
+	Waits       []exchange.Wait // bounded by exchange, as are Tries; not to be changed
+	Tries       []exchange.Try
 	TokenWait   time.Duration
 	Replays     int
 	Retries     int
@@ -61,19 +71,25 @@ type Record struct {
 }
 
 // record makes the record of an exchange that ended.
-func (s *observation) record(r *http.Request, duration time.Duration) Record {
-	ex := s.ex
+func (s *observation) record(r *http.Request, e ending) Record {
+	rec := recordOf(s.ex)
+	rec.Method, rec.Status, rec.Outcome, rec.Duration, rec.Kept = knownMethod(r.Method), e.status, e.outcome, e.duration, e.kept
+	rec.BytesOut = s.out.bytes
+	if s.in != nil {
+		rec.BytesIn = s.in.bytes
+	}
+	return rec
+}
+
+// recordOf notes what stages have left in ex.
+func recordOf(ex *exchange.Exchange) Record {
 	rec := Record{
-		ID: ex.ID, CallerRequestID: ex.CallerRequestID, Caller: ex.Caller, Form: ex.Form, Start: ex.Start, Duration: duration,
-		Method: knownMethod(r.Method), Status: s.status(r), Outcome: s.outcome(r), BytesOut: s.out.bytes,
+		ID: ex.ID, CallerRequestID: ex.CallerRequestID, Trace: ex.Trace, Link: ex.Link, Caller: ex.Caller, Form: ex.Form, Start: ex.Start,
 		Credential: ex.Credential, Class: ex.Class, Account: ex.Account != "",
-		Cache: ex.Cache, Attempts: ex.Attempts, Tries: ex.Tries, TokenWait: ex.TokenWait,
+		Cache: ex.Cache, Attempts: ex.Attempts, Waits: ex.Waits, Tries: ex.Tries, TokenWait: ex.TokenWait,
 		Replays: ex.Replays, Retries: ex.Retries, RetryResult: ex.RetryResult, Breaker: ex.Breaker,
 		QuotaBucket: ex.QuotaBucket, QuotaResult: ex.QuotaResult, QuotaSource: ex.QuotaSource, QuotaWait: ex.QuotaWait,
 		Dropped: joinBounded(ex.Dropped, maxRecordedNames),
-	}
-	if s.in != nil {
-		rec.BytesIn = s.in.bytes
 	}
 	if t := ex.Target; t != nil {
 		rec.Environment, rec.Service, rec.Route = t.Environment, t.Service, t.Route
@@ -119,8 +135,14 @@ func (r *Record) noteworthy() bool {
 // textSize is how many bytes the record holds beside itself that are its own;
 // names that the configuration has are not.
 func (r *Record) textSize() int {
-	return len(r.ID) + len(r.CallerRequestID) + len(r.Cache.Status) + len(r.QuotaBucket) + len(r.Upstream) +
-		len(r.Dropped) + len(r.Detail) + cap(r.Tries)*trySize
+	bodies := 0
+	for i := range r.Tries {
+		if r.Tries[i].Body != nil {
+			bodies++
+		}
+	}
+	return bodies*bodyEndSize + idTexts + len(r.ID) + len(r.CallerRequestID) + len(r.Cache.Status) + len(r.QuotaBucket) + len(r.Upstream) +
+		len(r.Dropped) + len(r.Detail) + cap(r.Tries)*trySize + cap(r.Waits)*waitSize
 }
 
 // joinBounded joins what fits.

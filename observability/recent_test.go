@@ -46,8 +46,8 @@ func TestRecordSaysWhatHappened(t *testing.T) {
 		ex.Caller, ex.Credential, ex.Class = caller, "retail", "batch"
 		ex.SetTarget(exchange.Target{Environment: "sim", Service: "crm", Route: "/sim/crm/v1/**", Path: "/v1/secret-path", RawQuery: "secret=query"})
 		ex.Attempts, ex.Retries, ex.RetryResult, ex.Breaker = 2, 1, "answered", exchange.BreakerClosed
-		ex.Tried(ex.Start, 503, "", time.Millisecond)
-		ex.Tried(ex.Start, 200, "", 2*time.Millisecond)
+		ex.Tried(ex.Start, exchange.Try{Status: 503, Took: time.Millisecond})
+		ex.Tried(ex.Start, exchange.Try{Status: 200, Took: 2 * time.Millisecond})
 		ex.Dropped = []string{"X-Odd", "Referer"}
 		ex.QuotaBucket, ex.QuotaResult, ex.QuotaWait = "sim/crm/authenticated", exchange.QuotaWaited, time.Second
 		ex.QuotaView = func() exchange.QuotaView {
@@ -113,8 +113,9 @@ func refusing() http.HandlerFunc {
 			w.WriteHeader(http.StatusOK)
 			return
 		}
-		for range 20 {
-			ex.Tried(ex.Start, 503, "", time.Millisecond)
+		for range 50 {
+			ex.Tried(ex.Start, exchange.Try{Status: 503, Took: time.Millisecond, Body: &exchange.BodyEnd{}})
+			ex.Waited(ex.Start, exchange.Wait{Kind: exchange.WaitQuota, Result: "granted"})
 		}
 		ex.Dropped, ex.Problem = dropped, problem
 		w.WriteHeader(problem.Status())
@@ -125,6 +126,8 @@ func failing(more string) *http.Request {
 	r := plainGet()
 	r.Header.Set("X-Fail", "1")
 	r.Header.Set("X-Request-Id", strings.Repeat("i", 128))
+	r.Header.Set("Traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+	r.Header["Tracestate"] = []string{"a=" + strings.Repeat("v", 250) + ",b=" + strings.Repeat("v", 250)}
 	if more != "" {
 		r.Header.Set(more, "1")
 	}
@@ -155,7 +158,7 @@ func TestFailuresAreRememberedLonger(t *testing.T) {
 
 // 100 000 exchanges of the kinds that need most leave what the first have left.
 func TestMemoryOfRecentIsBounded(t *testing.T) {
-	const bound = 4 << 20
+	const bound = 6 << 20
 	before := heap()
 	recent, h := remembered(refusing())
 	requests := []*http.Request{failing("X-Nobody"), failing(""), plainGet()}

@@ -83,6 +83,8 @@ type run struct {
 	upload    uploadWatch
 	start     time.Time
 	info      AttemptInfo
+	span      exchange.SpanID
+	body      *exchange.BodyEnd // of the answer; nil = none has come
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -117,7 +119,7 @@ func (a *attempts) begin(r *http.Request) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &run{hooks: a.options.Hooks, now: a.options.Now, exchange: ex, request: r, service: service}
+	n := &run{hooks: a.options.Hooks, now: a.options.Now, exchange: ex, request: r, service: service, span: exchange.NewSpanID()}
 	n.info = AttemptInfo{
 		Environment: ex.Target.Environment, Service: ex.Target.Service, Route: ex.Target.Route, Method: r.Method,
 	}
@@ -149,6 +151,9 @@ func (n *run) end(kind FailureKind) {
 	n.info.Kind = kind
 	n.info.Resends = n.trace.resends()
 	n.info.Duration = n.now().Sub(n.start)
+	if n.body != nil {
+		n.body.Set(n.info.Duration, string(kind))
+	}
 	if n.hooks.Done != nil {
 		n.hooks.Done(n.request.Context(), n.info)
 	}

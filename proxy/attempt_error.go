@@ -49,6 +49,9 @@ type failure struct {
 // Error implements error. Its text is the gateway's own: see describe.
 func (f *failure) Error() string { return string(f.kind) + ": " + describe(f.err) }
 
+// Failure returns its kind to packages that do not know this one.
+func (f *failure) Failure() string { return string(f.kind) }
+
 // Unwrap returns the cause.
 func (f *failure) Unwrap() error { return f.err }
 

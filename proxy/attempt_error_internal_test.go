@@ -138,7 +138,7 @@ func TestProblemsHideTheirCause(t *testing.T) {
 			t.Fatalf("%v is no problem", err)
 		}
 		renderer := NewErrors(ErrorsOptions{})
-		document := string(renderer.document(p, &exchange.Exchange{}, ""))
+		document := string(renderer.document(p, &exchange.Exchange{}))
 		for _, shown := range []string{document, renderer.proxyStatus(p)} {
 			if strings.Contains(shown, "CAN_AT") {
 				t.Errorf("%v shows its cause: %s", e, shown)

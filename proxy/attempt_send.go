@@ -14,6 +14,7 @@ func (n *run) outgoing(ctx context.Context, r *http.Request, authorizer exchange
 	out.Header = r.Header.Clone()
 	hideIdempotencyKeys(out.Header)
 	delete(out.Header, "Authorization")
+	n.traced(out.Header)
 	if authorizer != nil {
 		authorizer.Authorize(out.Header)
 	}
@@ -112,7 +113,7 @@ func (n *run) fail(err error) error {
 	kind := classify(e)
 	n.broken(kind)
 	n.end(kind)
-	n.exchange.Tried(n.start, 0, string(kind), n.info.Duration)
+	n.tried(exchange.Try{Failure: string(kind), Took: n.info.Duration})
 	n.exchange.Attempts += n.info.Resends
 	if body != nil {
 		body.rethrow()
@@ -132,11 +133,16 @@ func (n *run) answer(res *http.Response) *http.Response {
 	n.exchange.Attempts += n.trace.resends()
 	n.exchange.UpstreamStatus = res.StatusCode
 	n.exchange.UpstreamTime = n.info.HeaderTime
-	n.exchange.Tried(n.start, res.StatusCode, "", n.info.HeaderTime)
+	n.body = new(exchange.BodyEnd) // by itself: what it is told with outlives the attempt
+	n.tried(exchange.Try{Status: res.StatusCode, Took: n.info.HeaderTime, Body: n.body})
 
 	passed := *res
 	passed.Request = n.request
 	passed.Trailer = nil
-	passed.Body = newAnswerBody(res.Body, n, n.service.options.BodyIdle)
+	body := newAnswerBody(res.Body, n, n.service.options.BodyIdle)
+	if res.Body == http.NoBody { // whoever closes it unread gives nothing up
+		body.end(FailedNot)
+	}
+	passed.Body = body
 	return &passed
 }

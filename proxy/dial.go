@@ -100,20 +100,5 @@ func isLoopbackHost(host string) bool {
 
 // hostPort returns the host:port that net/http dials for u.
 func hostPort(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = defaultPort(u.Scheme)
-	}
-	return net.JoinHostPort(u.Hostname(), port)
-}
-
-func defaultPort(scheme string) string {
-	switch scheme {
-	case "http":
-		return "80"
-	case "socks5", "socks5h":
-		return "1080"
-	default:
-		return "443"
-	}
+	return net.JoinHostPort(u.Hostname(), portOf(u))
 }

@@ -21,9 +21,9 @@ type ErrorsOptions struct {
 	Challenges []string
 	// Headers says how much is told of quotas; the default is HeadersStandard.
 	Headers HeaderMode
-	// TraceID returns the trace that a request belongs to; nil or "" leaves
-	// the member out.
-	TraceID func(context.Context) string
+	// TraceURL returns where people see the trace of an exchange that is answered
+	// with a status; nil or "" leaves the member out.
+	TraceURL func(ex *exchange.Exchange, status int) string
 }
 
 // Errors is the one place that turns a failure into an answer.
@@ -40,8 +40,8 @@ func NewErrors(o ErrorsOptions) *Errors {
 	if len(o.Challenges) == 0 {
 		o.Challenges = []string{`Bearer realm="` + Pseudonym + `"`}
 	}
-	if o.TraceID == nil {
-		o.TraceID = func(context.Context) string { return "" }
+	if o.TraceURL == nil {
+		o.TraceURL = func(*exchange.Exchange, int) string { return "" }
 	}
 	e := &Errors{options: o, specs: make(map[exchange.ProblemType]exchange.ProblemSpec)}
 	for _, spec := range exchange.Specs() {
@@ -74,7 +74,7 @@ func (e *Errors) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	ex.Problem = problem
 
 	spec := e.spec(problem.Type)
-	body := e.document(problem, ex, e.options.TraceID(r.Context()))
+	body := e.document(problem, ex)
 	h := w.Header()
 	e.setHeader(h, problem, ex)
 	if spec.Status == http.StatusUnauthorized && len(h.Values("Www-Authenticate")) == 0 {

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"fmt"
+	"strings"
 
 	"iqgateway/internal/exchange"
 )
@@ -17,8 +18,27 @@ func Docs() []byte {
 			fmt.Fprintf(&b, " · `Proxy-Status` error `%s`", s.ProxyError)
 		}
 		fmt.Fprintf(&b, "\n\n%s\n\n**What to do.** %s\n", s.Meaning, s.Remedy)
+		if alert := runbook()[s.Type]; alert != "" {
+			fmt.Fprintf(&b, "\n**Operators.** The runbook: [%s](runbook.md#%s).\n", alert, strings.ToLower(alert))
+		}
 	}
 	return b.Bytes()
+}
+
+// runbook has the section of docs/runbook.md that is about many of a problem.
+func runbook() map[exchange.ProblemType]string {
+	return map[exchange.ProblemType]string{
+		exchange.CallerUnverified:           "IQGWIssuerKeysOld",
+		exchange.QuotaExceeded:              "IQGWCallerOutOfQuota",
+		exchange.QuotaUnavailable:           "IQGWQuotaRunsOut",
+		exchange.CallerTooFast:              "IQGWCallerMeetsItsLimit",
+		exchange.CallerBusy:                 "IQGWCallerMeetsItsLimit",
+		exchange.BreakerOpen:                "IQGWBreakerOpen",
+		exchange.GatewayOverloaded:          "IQGWMemoryShort",
+		exchange.TokenUnavailable:           "IQGWTokenEnds",
+		exchange.UpstreamCredentialRejected: "IQGWUpstreamRejectsToken",
+		exchange.InternalError:              "IQGWPanics",
+	}
 }
 
 const docsHead = `# Errors

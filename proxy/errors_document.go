@@ -25,12 +25,13 @@ type document struct {
 	Detail     string           `json:"detail,omitempty"`
 	Instance   string           `json:"instance,omitempty"`
 	TraceID    string           `json:"trace_id,omitempty"`
+	TraceURL   string           `json:"trace_url,omitempty"`
 	RetryAfter int64            `json:"retry_after,omitempty"` // seconds
 	Outcome    exchange.Outcome `json:"outcome,omitempty"`
 }
 
 // document encodes p for the caller.
-func (e *Errors) document(p *exchange.Problem, ex *exchange.Exchange, traceID string) []byte {
+func (e *Errors) document(p *exchange.Problem, ex *exchange.Exchange) []byte {
 	spec := e.spec(p.Type)
 	d := document{
 		Type:     cmp.Or(spec.Type.URI(), e.options.Base+"#"+string(spec.Type)),
@@ -38,8 +39,11 @@ func (e *Errors) document(p *exchange.Problem, ex *exchange.Exchange, traceID st
 		Status:   spec.Status,
 		Detail:   cleanText(p.Detail, maxDetail),
 		Instance: ex.ID,
-		TraceID:  traceID,
+		TraceURL: e.options.TraceURL(ex, spec.Status),
 		Outcome:  p.Outcome,
+	}
+	if ex.Trace.ID != (exchange.TraceID{}) {
+		d.TraceID = ex.Trace.ID.String()
 	}
 	if p.RetryAfter > 0 {
 		d.RetryAfter = retrySeconds(p.RetryAfter)
@@ -69,7 +73,7 @@ func mergeMembers(first []byte, extra map[string]any) []byte {
 
 func isReservedMember(name string) bool {
 	switch name {
-	case "type", "title", "status", "detail", "instance", "trace_id", "retry_after", "outcome":
+	case "type", "title", "status", "detail", "instance", "trace_id", "trace_url", "retry_after", "outcome":
 		return true
 	}
 	return false

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ var update = flag.Bool("update", false, "rewrite docs/errors.md")
 // refuse renders err for a request of method.
 func refuse(t *testing.T, o proxy.ErrorsOptions, r *http.Request, err error) (*httptest.ResponseRecorder, *exchange.Exchange) {
 	t.Helper()
-	ex := &exchange.Exchange{ID: "r1-7"}
+	ex := &exchange.Exchange{ID: "r1-7", Trace: exchange.Trace{ID: exchange.TraceID{0x4b, 0xf9}}}
 	w := httptest.NewRecorder()
 	w.Header().Set("Content-Encoding", "gzip") // left by an earlier stage
 	w.Header().Set("Etag", `"1"`)
@@ -44,7 +45,10 @@ func TestRefusal(t *testing.T) {
 	p.Outcome = exchange.NotExecuted
 	p.Extra = map[string]any{"choices": []string{"rc", "sandbox"}, "status": 200, "detail": "forged"}
 	w, ex := refuse(t, proxy.ErrorsOptions{
-		Base: "https://iq.example/errors", TraceID: func(context.Context) string { return "4bf9" },
+		Base: "https://iq.example/errors",
+		TraceURL: func(ex *exchange.Exchange, status int) string {
+			return fmt.Sprintf("https://traces.example/%s?status=%d", ex.Trace.ID.String()[:4], status)
+		},
 	}, getRequest(t), fmt.Errorf("token: %w", p))
 
 	want := http.Header{
@@ -57,7 +61,8 @@ func TestRefusal(t *testing.T) {
 		t.Errorf("header (-want +got):\n%s", diff)
 	}
 	const body = `{"type":"https://iq.example/errors#token-unavailable","title":"No upstream token","status":503,` +
-		`"detail":"no token [2J for \"retail\"  né ","instance":"r1-7","trace_id":"4bf9","retry_after":2,` +
+		`"detail":"no token [2J for \"retail\"  né ","instance":"r1-7","trace_id":"4bf90000000000000000000000000000",` +
+		`"trace_url":"https://traces.example/4bf9?status=503","retry_after":2,` +
 		`"outcome":"not_executed","choices":["rc","sandbox"]}` + "\n"
 	if w.Code != http.StatusServiceUnavailable || w.Body.String() != body {
 		t.Errorf("%d\n got %s\nwant %s", w.Code, w.Body, body)
@@ -172,6 +177,19 @@ func TestDocs(t *testing.T) {
 	for _, s := range exchange.Specs() {
 		if !bytes.Contains(docs, []byte("\n## "+string(s.Type)+"\n")) {
 			t.Errorf("%s has no section", s.Type)
+		}
+	}
+	runbook, err := os.ReadFile("../docs/runbook.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	linked := regexp.MustCompile(`\[(\w+)\]\(runbook\.md#(\w+)\)`).FindAllSubmatch(docs, -1)
+	if len(linked) == 0 {
+		t.Error("nothing leads to the runbook")
+	}
+	for _, link := range linked {
+		if !bytes.Contains(runbook, []byte("\n### "+string(link[1])+"\n")) || !strings.EqualFold(string(link[1]), string(link[2])) {
+			t.Errorf("%s leads nowhere", link[0])
 		}
 	}
 }

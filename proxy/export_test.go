@@ -6,8 +6,11 @@ import (
 	"time"
 )
 
-// PublicSession opens publicSession to the fuzz target.
-var PublicSession = publicSession
+// PublicSession is what callers see of a session document.
+func PublicSession(document []byte) ([]byte, error) {
+	answer, err := readSession(document)
+	return answer.public, err
+}
 
 // MemoryStore is the store of the internal tests.
 type MemoryStore = memoryStore

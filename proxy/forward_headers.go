@@ -3,6 +3,7 @@ package proxy
 import (
 	"net/http"
 	"slices"
+	"strings"
 )
 
 // maxDroppedNames bounds what one request can put into its access log line.
@@ -22,9 +23,6 @@ func forwardedFields() []string {
 	}
 }
 
-// tracingFields go to trusted upstreams only.
-func tracingFields() []string { return []string{"Traceparent", "Tracestate", "Baggage"} }
-
 // neverForwarded are fields that no configuration may send upstream: they name
 // the caller, authorize, frame the message, or steer somebody's router.
 func neverForwarded() []string {
@@ -39,15 +37,17 @@ func neverForwarded() []string {
 
 // outboundHeader builds the header of the upstream request: what the caller
 // sent (in), as far as it is not hop-by-hop (which end has lost) and on the
-// list. It also returns the names of what stays behind, sorted.
+// list. It also returns the names of what is lost by that, sorted.
 func (s *Service) outboundHeader(in, end http.Header) (out http.Header, dropped []string) {
 	out = make(http.Header, len(end)+2)
 	for name := range in {
-		if values, ok := end[name]; ok && s.forward[name] {
+		if values, ok := end[name]; ok && s.forwards(name, values) {
 			out[name] = values
 			continue
 		}
-		dropped = append(dropped, name)
+		if !isOwn(name) {
+			dropped = append(dropped, name)
+		}
 	}
 	if _, ok := out["User-Agent"]; !ok {
 		out["User-Agent"] = []string{""} // keeps net/http from naming itself
@@ -55,4 +55,18 @@ func (s *Service) outboundHeader(in, end http.Header) (out http.Header, dropped 
 	out["Via"] = []string{via} // not who stood before us: that is no concern of a third party
 	slices.Sort(dropped)
 	return out, dropped[:min(len(dropped), maxDroppedNames)]
+}
+
+// isOwn reports whether a field asks something of the gateway itself, and so has
+// arrived where it was to go.
+func isOwn(name string) bool {
+	return strings.HasPrefix(name, "X-Gateway-") || strings.HasPrefix(name, "X-Request-")
+}
+
+// forwards: what the caller's trace is, each attempt writes by itself.
+func (s *Service) forwards(name string, values []string) bool {
+	if name == fieldBaggage {
+		return s.options.TrustedTracing && isBaggage(values)
+	}
+	return s.forward[name]
 }

@@ -29,9 +29,10 @@ type ServiceOptions struct {
 	// until Total.
 	BodyIdle time.Duration
 	// ForwardHeaders names request fields that go upstream in addition to the
-	// built-in list. Fields that carry credentials or framing are refused.
+	// built-in list. Fields of credentials, framing and tracing are refused.
 	ForwardHeaders []string
-	// TrustedTracing lets traceparent, tracestate and baggage go upstream. Only
+	// TrustedTracing sends traceparent and tracestate of each attempt upstream,
+	// and the caller's baggage if that is well-formed and not above 8 KiB. Only
 	// for upstreams of one's own: they tell a third party what calls what.
 	TrustedTracing bool
 	// Session says what of the upstream's session is kept.
@@ -63,15 +64,14 @@ func NewService(o ServiceOptions) (*Service, error) {
 	for _, name := range forwardedFields() {
 		s.forward[name] = true
 	}
-	if o.TrustedTracing {
-		for _, name := range tracingFields() {
-			s.forward[name] = true
-		}
-	}
 	for _, name := range o.ForwardHeaders {
 		canonical := http.CanonicalHeaderKey(name)
 		if !httpguts.ValidHeaderFieldName(name) {
 			return nil, fmt.Errorf("headers.forward: %q is not a field name; use letters, digits and hyphens", name)
+		}
+		switch canonical {
+		case fieldTraceparent, fieldTracestate, fieldBaggage:
+			return nil, fmt.Errorf("headers.forward: %s tells what calls what; set trusted_tracing of the environment instead", canonical)
 		}
 		if slices.Contains(neverForwarded(), canonical) {
 			return nil, fmt.Errorf("headers.forward: %s carries credentials or framing and never goes upstream; remove it", canonical)

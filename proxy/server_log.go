@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -21,12 +22,21 @@ func (l serverLog) Write(p []byte) (int, error) {
 	switch {
 	case bytes.Contains(p, []byte("panic serving")):
 		level = slog.LevelError
-	case bytes.Contains(p, []byte("TLS handshake error")):
-		level = slog.LevelDebug // every port scan makes some
+	case slices.ContainsFunc(strangersFaults(), func(fault string) bool { return bytes.Contains(p, []byte(fault)) }):
+		level = slog.LevelDebug
 	}
 	l.logger.LogAttrs(context.Background(), level, "http server",
 		slog.String("message", printable(strings.TrimSpace(string(p)), maxLogText)))
 	return len(p), nil
+}
+
+// strangersFaults are in what whoever can connect has written at will: every port
+// scan makes some.
+func strangersFaults() []string {
+	return []string{
+		"TLS handshake error", "error reading preface from client", "server connection error from",
+		"server closing client connection", "timeout waiting for SETTINGS frames", "received GOAWAY",
+	}
 }
 
 // printable returns s with everything that could end a log line, move a cursor

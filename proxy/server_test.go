@@ -144,13 +144,19 @@ func TestServerLogIsOneCleanLine(t *testing.T) {
 }
 
 func TestServerLogLevels(t *testing.T) {
-	var log logBuffer
-	s := proxy.NewServer(proxy.ServerOptions{Handler: http.NotFoundHandler(), Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	for message, level := range map[string]string{
-		"http: panic serving 127.0.0.1:1: boom":                 "ERROR",
-		"http: TLS handshake error from 127.0.0.1:1: EOF":       "DEBUG",
-		"http: superfluous response.WriteHeader call from main": "WARN",
+		"http: panic serving 127.0.0.1:1: boom":                                             "ERROR",
+		"http: TLS handshake error from 127.0.0.1:1: EOF":                                   "DEBUG",
+		"http2: server: error reading preface from client 127.0.0.1:1: bogus greeting":      "DEBUG",
+		"http2: server connection error from 127.0.0.1:1: connection error: PROTOCOL_ERROR": "DEBUG",
+		"http2: server closing client connection: error reading frame from client: reset":   "DEBUG",
+		"timeout waiting for SETTINGS frames from 127.0.0.1:1":                              "DEBUG",
+		"http2: received GOAWAY [FrameHeader GOAWAY], starting graceful shutdown":           "DEBUG",
+		"http: superfluous response.WriteHeader call from main":                             "WARN",
+		"http: Accept error: accept tcp: too many open files; retrying in 5ms":              "WARN",
 	} {
+		var log logBuffer
+		s := proxy.NewServer(proxy.ServerOptions{Handler: http.NotFoundHandler(), Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 		s.ErrorLog.Print(message)
 		if !strings.Contains(log.String(), "level="+level) {
 			t.Errorf("%s: no %s in %s", message, level, log.String())

@@ -140,15 +140,8 @@ func speaksAgainst(status int) bool {
 	return false
 }
 
-// publicSession returns the fields of a session document that callers may see.
-// What is not known to be harmless is left out, so that a new kind of token in
-// it stays here.
-func publicSession(body []byte) ([]byte, error) {
-	answer, err := readSession(body)
-	return answer.public, err
-}
-
-// readSession takes a session document apart.
+// readSession takes a session document apart. Of its fields callers may see those
+// that are known to be harmless: a new kind of token in it stays here.
 func readSession(body []byte) (sessionAnswer, error) {
 	if len(body) > maxSession {
 		return sessionAnswer{}, sessionProblem(errors.New("longer than 64 KiB"))

@@ -15,7 +15,7 @@ const (
 
 // sessionAnswer is what a session call brought.
 type sessionAnswer struct {
-	public    []byte // for callers, see publicSession
+	public    []byte // for callers, see readSession
 	preferred string // PreferredEndpoint, "" when there is none
 	refused   error  // why it is not used; nil = see preferredOrigin
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/net/publicsuffix"
+
+	"iqgateway/internal/exchange"
 )
 
 const (
@@ -191,8 +194,5 @@ func isLiteral(host string) bool {
 }
 
 func portOf(u *url.URL) string {
-	if port := u.Port(); port != "" {
-		return port
-	}
-	return defaultPort(u.Scheme)
+	return cmp.Or(u.Port(), exchange.DefaultPort(u.Scheme))
 }

@@ -14,13 +14,13 @@ func BenchmarkAcquire(b *testing.B) {
 		b.Fatal(err)
 	}
 	id := testCredential(nil).id()
-	if _, _, err := set.acquire(b.Context(), id); err != nil {
+	if _, _, _, err := set.acquire(b.Context(), id); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, t, err := set.acquire(b.Context(), id); err != nil || t == nil {
+			if _, t, _, err := set.acquire(b.Context(), id); err != nil || t == nil {
 				b.Error(err)
 			}
 		}
@@ -33,7 +33,7 @@ func TestAcquireAllocatesNothing(t *testing.T) {
 		e.mu.Lock() // nobody may need it
 		defer e.mu.Unlock()
 		if n := testing.AllocsPerRun(100, func() {
-			if got, err := e.acquire(t.Context()); err != nil || got != tok {
+			if got, err := acquired(e.acquire(t.Context())); err != nil || got != tok {
 				t.Error(got, err)
 			}
 		}); n != 0 {

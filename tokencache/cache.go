@@ -170,13 +170,13 @@ func (s *Set) Release() {
 
 // acquire returns a valid token of the credential. It returns at once unless
 // one must be fetched first.
-func (s *Set) acquire(ctx context.Context, id ID) (*entry, *token, error) {
+func (s *Set) acquire(ctx context.Context, id ID) (*entry, *token, *flight, error) {
 	e := s.entries[id]
 	if e == nil {
-		return nil, nil, &unknownError{id}
+		return nil, nil, nil, &unknownError{id}
 	}
-	t, err := e.acquire(ctx)
-	return e, t, err
+	t, f, err := e.acquire(ctx)
+	return e, t, f, err
 }
 
 // unknownError means that authorize chose a credential that the configuration

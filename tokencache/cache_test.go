@@ -13,7 +13,7 @@ import (
 func TestOneCallForAHerd(t *testing.T) {
 	for name, prepare := range map[string]func(*entry){
 		"no token yet":  func(*entry) {},
-		"token expired": func(e *entry) { _, _ = e.acquire(context.Background()); pass(13 * time.Hour) },
+		"token expired": func(e *entry) { _, _ = acquired(e.acquire(context.Background())); pass(13 * time.Hour) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			endpoint := &idp{delay: 2 * time.Second}
@@ -24,7 +24,7 @@ func TestOneCallForAHerd(t *testing.T) {
 				var callers sync.WaitGroup
 				for range 200 {
 					callers.Go(func() {
-						tok, err := e.acquire(t.Context())
+						tok, err := acquired(e.acquire(t.Context()))
 						if err != nil {
 							t.Errorf("a caller got no token: %v", err)
 							return
@@ -52,9 +52,9 @@ func TestLeavingCallerFailsNobody(t *testing.T) {
 	inBubble(t, Options{}, endpoint, nil, func(t *testing.T, e *entry, _ *Set) {
 		ctx, leave := context.WithCancel(t.Context())
 		left := make(chan error)
-		go func() { _, err := e.acquire(ctx); left <- err }()
+		go func() { _, err := acquired(e.acquire(ctx)); left <- err }()
 		stayed := make(chan error)
-		go func() { _, err := e.acquire(t.Context()); stayed <- err }()
+		go func() { _, err := acquired(e.acquire(t.Context())); stayed <- err }()
 		pass(time.Millisecond)
 		leave()
 		if err := <-left; !errors.Is(err, context.Canceled) {
@@ -74,7 +74,7 @@ func TestAllCallersLeave(t *testing.T) {
 	inBubble(t, Options{}, endpoint, nil, func(t *testing.T, e *entry, _ *Set) {
 		for range 1000 {
 			ctx, leave := context.WithTimeout(t.Context(), time.Millisecond)
-			if _, err := e.acquire(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			if _, err := acquired(e.acquire(ctx)); !errors.Is(err, context.DeadlineExceeded) {
 				t.Fatalf("got %v", err)
 			}
 			leave()
@@ -173,7 +173,7 @@ func TestShortLivedTokens(t *testing.T) {
 	endpoint := &idp{answer: func(call int) (int, string) { return 200, tokenBody(call, 1) }}
 	inBubble(t, Options{}, endpoint, nil, func(t *testing.T, e *entry, _ *Set) {
 		for range 100 {
-			got, err := e.acquire(t.Context())
+			got, err := acquired(e.acquire(t.Context()))
 			if err != nil || !got.usable(time.Now()) {
 				t.Fatalf("%+v, %v", got, err)
 			}
@@ -194,7 +194,7 @@ func TestFetchHooks(t *testing.T) {
 	}}
 	endpoint := &idp{delay: time.Second, answer: always(400, `{"error":"invalid_grant"}`)}
 	inBubble(t, o, endpoint, nil, func(t *testing.T, e *entry, _ *Set) {
-		_, _ = e.acquire(t.Context())
+		_, _ = acquired(e.acquire(t.Context()))
 		pass(time.Minute)
 		endpoint.behave(nil)
 		wantToken(t, e, 1)
@@ -244,7 +244,7 @@ func TestFetchHasNoExchange(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx := withExchangeID(t.Context(), "r-1")
-		if _, _, err := set.acquire(ctx, testCredential(nil).id()); err != nil || seen != "" {
+		if _, _, _, err := set.acquire(ctx, testCredential(nil).id()); err != nil || seen != "" {
 			t.Errorf("error %v, exchange %q", err, seen)
 		}
 	})
@@ -255,7 +255,7 @@ func TestFetchHasNoExchange(t *testing.T) {
 func TestTokenThatCameTooLate(t *testing.T) {
 	endpoint := &idp{delay: time.Second, answer: func(call int) (int, string) { return 200, tokenBody(call, 1) }}
 	inBubble(t, Options{}, endpoint, nil, func(t *testing.T, e *entry, _ *Set) {
-		_, err := e.acquire(t.Context())
+		_, err := acquired(e.acquire(t.Context()))
 		if _, ok := errors.AsType[*notReadyError](err); !ok || endpoint.count() != 1 {
 			t.Errorf("%v after %d calls", err, endpoint.count())
 		}

@@ -75,10 +75,14 @@ type flight struct {
 	wished time.Time
 	held   *token // that is to be renewed or replaced
 	cancel context.CancelFunc
+	trace  exchange.Trace
+	own    *exchange.Exchange // what it does; of its goroutine alone
+	asked  atomic.Bool        // the token endpoint is being asked, or has been
 
-	done  chan struct{} // closed when token and err are set
+	done  chan struct{} // closed when the rest is set
 	token *token
 	err   error
+	told  bool // the fetch is told of: the token endpoint was asked
 }
 
 // notReadyError is why no token can be had right now.
@@ -118,8 +122,9 @@ func (e *entry) retire() {
 }
 
 // acquire returns a usable token, fetching one if there is none and renewing
-// it in the background if it is time to.
-func (e *entry) acquire(ctx context.Context) (*token, error) {
+// it in the background if it is time to. The flight is the one that was waited
+// for, nil = none was.
+func (e *entry) acquire(ctx context.Context) (*token, *flight, error) {
 	now := time.Now()
 	t := e.current.Load()
 	if !t.usable(now) {
@@ -132,24 +137,23 @@ func (e *entry) acquire(ctx context.Context) (*token, error) {
 		}
 		e.mu.Unlock()
 	}
-	return t, nil
+	return t, nil, nil
 }
 
 // await joins or starts the fetch and waits for it, at most until ctx ends.
-func (e *entry) await(ctx context.Context, since time.Time) (*token, error) {
-	t, err := e.awaitFlight(ctx)
+func (e *entry) await(ctx context.Context, since time.Time) (*token, *flight, error) {
+	t, f, err := e.awaitFlight(ctx)
 	e.cache.options.Hooks.waited(e.id, time.Since(since), err)
-	return t, err
+	return t, f, err
 }
 
-func (e *entry) awaitFlight(ctx context.Context) (*token, error) {
+func (e *entry) awaitFlight(ctx context.Context) (t *token, f *flight, err error) {
 	for {
 		e.mu.Lock()
 		now := time.Now()
-		t := e.current.Load()
-		if t.usable(now) {
+		if t = e.current.Load(); t.usable(now) {
 			e.mu.Unlock()
-			return t, nil
+			return t, f, nil
 		}
 		if e.flight == nil {
 			reason := ReasonFirst
@@ -158,14 +162,14 @@ func (e *entry) awaitFlight(ctx context.Context) (*token, error) {
 			}
 			if err := e.startLocked(ctx, now, reason); err != nil {
 				e.mu.Unlock()
-				return nil, err
+				return nil, f, err
 			}
 		}
-		f := e.flight
+		f = e.flight
 		e.mu.Unlock()
 		// A flight that was to replace a token may have found that it must not.
-		if t, err := f.wait(ctx); err == nil && t.usable(time.Now()) || err != nil && !isKept(err) {
-			return t, err
+		if t, err = f.wait(ctx); err == nil && t.usable(time.Now()) || err != nil && !isKept(err) {
+			return t, f, err
 		}
 	}
 }
@@ -187,9 +191,12 @@ func (e *entry) startLocked(ctx context.Context, now time.Time, reason Reason) e
 	if err := e.readyLocked(now, reason); err != nil && !e.mayLookLocked(now) {
 		return err
 	}
-	ctx, cancel := context.WithCancel(detached(ctx))
+	own := e.traced(ctx, now, reason)
+	ctx, cancel := context.WithCancel(detached(ctx, own))
 	e.lookedAt = now
-	f := &flight{reason: reason, wished: now, held: e.current.Load(), cancel: cancel, done: make(chan struct{})}
+	f := &flight{
+		reason: reason, wished: now, held: e.current.Load(), cancel: cancel, trace: own.Trace, own: own, done: make(chan struct{}),
+	}
 	e.flight = f
 	if e.offer != nil {
 		e.offer.makeWay()
@@ -198,11 +205,11 @@ func (e *entry) startLocked(ctx context.Context, now time.Time, reason Reason) e
 	return nil
 }
 
-// detached keeps of a caller's context what tracing has put there: the fetch
+// detached is a caller's context for work with an exchange of its own: the fetch
 // must outlive the caller, whose leaving must not fail the others, and must
 // not touch its exchange.
-func detached(ctx context.Context) context.Context {
-	ctx = exchange.With(context.WithoutCancel(ctx), &exchange.Exchange{})
+func detached(ctx context.Context, own *exchange.Exchange) context.Context {
+	ctx = exchange.With(context.WithoutCancel(ctx), own)
 	return exchange.WithAuthorizer(ctx, nil)
 }
 

@@ -35,7 +35,7 @@ func TestEndpointDown(t *testing.T) {
 				}
 				pass(time.Minute) // the token has expired
 				for range 60 {
-					_, err := e.acquire(t.Context())
+					_, err := acquired(e.acquire(t.Context()))
 					wait, ok := errors.AsType[*notReadyError](err)
 					if !ok || wait.retryAfter <= 0 || wait.retryAfter > time.Second {
 						t.Fatalf("without a token: %v", err)
@@ -58,7 +58,7 @@ func TestSilentEndpoint(t *testing.T) {
 	endpoint := &idp{delay: time.Hour}
 	inBubble(t, Options{FetchTimeout: 3 * time.Second}, endpoint, nil, func(t *testing.T, e *entry, _ *Set) {
 		since := time.Now()
-		_, err := e.acquire(t.Context())
+		_, err := acquired(e.acquire(t.Context()))
 		if time.Since(since) != 3*time.Second || err == nil {
 			t.Errorf("after %s: %v", time.Since(since), err)
 		}
@@ -79,7 +79,7 @@ func TestWrongPasswordStopsEarly(t *testing.T) {
 			endpoint := &idp{answer: answer}
 			inBubble(t, Options{}, endpoint, nil, func(t *testing.T, e *entry, s *Set) {
 				for range 18000 {
-					if _, err := e.acquire(t.Context()); err == nil {
+					if _, err := acquired(e.acquire(t.Context())); err == nil {
 						t.Fatal("a token")
 					}
 					<-time.After(time.Second)
@@ -99,7 +99,7 @@ func TestWrongPasswordStopsEarly(t *testing.T) {
 					t.Error("Retry knows another credential than ours")
 				}
 				for range 59 {
-					_, _ = e.acquire(t.Context())
+					_, _ = acquired(e.acquire(t.Context()))
 					<-time.After(time.Second)
 				}
 				if n := len(endpoint.times); n != 7 {
@@ -127,17 +127,17 @@ func TestNewSecretsEndTheBar(t *testing.T) {
 	}
 	inBubble(t, o, endpoint, reread, func(t *testing.T, e *entry, _ *Set) {
 		for range 20 * 60 {
-			_, _ = e.acquire(t.Context())
+			_, _ = acquired(e.acquire(t.Context()))
 			pass(time.Second)
 		}
 		if endpoint.count() != 3 || complaints.Load() != 0 {
 			t.Fatalf("%d calls, %d complaints", endpoint.count(), complaints.Load())
 		}
 		set(Secrets{}, nil) // an empty file is no new password
-		_, _ = e.acquire(t.Context())
+		_, _ = acquired(e.acquire(t.Context()))
 		pass(10 * time.Second)
 		set(testSecrets(), errors.New("no such file"))
-		_, _ = e.acquire(t.Context())
+		_, _ = acquired(e.acquire(t.Context()))
 		pass(10 * time.Second)
 		if endpoint.count() != 3 || complaints.Load() != 2 {
 			t.Fatalf("%d calls, %d complaints", endpoint.count(), complaints.Load())
@@ -173,7 +173,7 @@ func TestPanicIsAFailedFetch(t *testing.T) {
 		})
 	}
 	inBubble(t, o, &idp{}, flaky, func(t *testing.T, e *entry, _ *Set) {
-		if _, err := e.acquire(t.Context()); err == nil || value != "boom" {
+		if _, err := acquired(e.acquire(t.Context())); err == nil || value != "boom" {
 			t.Fatalf("%v, panic value %v", err, value)
 		}
 		pass(time.Second)

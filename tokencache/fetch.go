@@ -88,7 +88,7 @@ func client(transport http.RoundTripper) *http.Client {
 		transport = plainTransport()
 	}
 	return &http.Client{
-		Transport:     answerGuard{transport},
+		Transport:     answerGuard{attempts{transport}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }

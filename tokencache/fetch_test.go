@@ -172,7 +172,8 @@ func TestProxyOfTheEnvironmentIsIgnored(t *testing.T) {
 	if !ok {
 		t.Fatal("answers are not guarded")
 	}
-	plain, ok := guard.next.(*http.Transport)
+	noted, _ := guard.next.(attempts)
+	plain, ok := noted.next.(*http.Transport)
 	if !ok || plain.Proxy != nil || plain.TLSClientConfig.InsecureSkipVerify {
 		t.Errorf("transport %+v", guard.next)
 	}

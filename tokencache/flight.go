@@ -124,6 +124,7 @@ func (e *entry) call(ctx context.Context, j *job) result {
 	if t := e.current.Load(); t != nil && t.key == j.key && !t.refresh.IsZero() {
 		j.refresh = t.refresh
 	}
+	j.asked.Store(true)
 	asked := time.Now()
 	got, err := fetchToken(limited, j.cred, j.secrets, j.refresh)
 	if err != nil {
@@ -135,7 +136,7 @@ func (e *entry) call(ctx context.Context, j *job) result {
 	}
 	t := e.granted(j, asked, got)
 	return result{token: t, fresh: true, called: &FetchInfo{
-		ID: e.id, Reason: j.reason, Outcome: OutcomeGranted, Duration: time.Since(asked),
+		ID: e.id, Reason: j.reason, Outcome: OutcomeGranted, Duration: time.Since(asked), Exchange: j.own,
 		Generation: t.serial, Expires: t.life.expires,
 	}}
 }
@@ -182,7 +183,7 @@ func (e *entry) failed(ctx context.Context, j *job, asked time.Time, err error) 
 		// take over.
 		return result{err: errRetired}
 	}
-	info := &FetchInfo{ID: e.id, Reason: j.reason, Outcome: OutcomeFailed, Err: fetch, Duration: time.Since(asked)}
+	info := &FetchInfo{ID: e.id, Reason: j.reason, Outcome: OutcomeFailed, Err: fetch, Duration: time.Since(asked), Exchange: j.own}
 	if fetch.Refused {
 		info.Outcome = OutcomeRefused
 	}
@@ -230,6 +231,7 @@ func (e *entry) tell(r result) {
 	if r.called == nil {
 		return
 	}
+	r.called.Took = time.Since(r.called.Exchange.Start)
 	e.cache.options.Hooks.fetchDone(*r.called)
 	if r.called.Outcome == OutcomeRefused {
 		e.mu.Lock()
@@ -246,7 +248,7 @@ func (e *entry) finish(j *job, r result) *offer {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.flight = nil
-	j.token, j.err = r.token, r.err
+	j.token, j.err, j.told = r.token, r.err, r.called != nil
 	close(j.done)
 	if isKept(r.err) {
 		e.verdictAt = time.Now()

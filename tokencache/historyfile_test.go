@@ -162,7 +162,7 @@ func TestUnwritableDirectory(t *testing.T) {
 	o := Options{Dir: filepath.Join(file, "dir"), Hooks: Hooks{HistoryFailed: func(_ ID, err error) { complaints = append(complaints, err.Error()) }}}
 	endpoint := &idp{answer: always(400, `{"error":"invalid_grant"}`)}
 	inBubble(t, o, endpoint, nil, func(t *testing.T, e *entry, _ *Set) {
-		if _, err := e.acquire(t.Context()); err == nil {
+		if _, err := acquired(e.acquire(t.Context())); err == nil {
 			t.Error("a token")
 		}
 		endpoint.behave(nil)
@@ -186,11 +186,11 @@ func TestFileFollowsTheRefusals(t *testing.T) {
 			}
 		}
 		exists(false, "at first")
-		_, _ = e.acquire(t.Context())
+		_, _ = acquired(e.acquire(t.Context()))
 		exists(true, "after a refusal")
 		e.cache.Retry(t.Context(), "retail")
 		exists(false, "after Retry")
-		_, _ = e.acquire(t.Context())
+		_, _ = acquired(e.acquire(t.Context()))
 		exists(true, "after another refusal")
 		endpoint.behave(nil)
 		pass(time.Minute)

@@ -1,6 +1,10 @@
 package tokencache
 
-import "time"
+import (
+	"time"
+
+	"iqgateway/internal/exchange"
+)
 
 // Reason says why a token was fetched.
 type Reason string
@@ -29,10 +33,15 @@ type FetchInfo struct {
 	ID         ID
 	Reason     Reason
 	Outcome    Outcome
-	Duration   time.Duration
-	Generation uint64    // of the new token, counted within this process: the fleet gives it its own later; 0 = none
-	Expires    time.Time // of the new token
-	Err        error     // nil when granted; safe to log
+	Duration   time.Duration // of the call
+	Took       time.Duration // of the fetch from its beginning: with what it learned from other replicas before
+	Generation uint64        // of the new token, counted within this process: the fleet gives it its own later; 0 = none
+	Expires    time.Time     // of the new token
+	Err        error         // nil when granted; safe to log
+	// Exchange is the fetch's own: its Trace, the Link to the exchange that could
+	// not go on without it (none where it was made ahead of time), when it began,
+	// and the requests to the token endpoint as Tries. It changes no more.
+	Exchange *exchange.Exchange
 }
 
 // RejectInfo describes a 401 that an upstream gave to one of our tokens.
@@ -41,6 +50,7 @@ type RejectInfo struct {
 	Service    string
 	Generation uint64 // that was refused; 0 = the attempt carried no token any more
 	Replayed   bool   // sent again with another token
+	Exchange   *exchange.Exchange
 }
 
 // AdoptInfo describes a token that another replica had fetched and this one

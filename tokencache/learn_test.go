@@ -132,7 +132,7 @@ func TestFailureOfTheHolder(t *testing.T) {
 	endpoint := &idp{}
 	inBubble(t, Options{Store: store}, endpoint, nil, func(t *testing.T, e *entry, s *Set) {
 		failed := make(chan error)
-		go func() { _, err := e.acquire(t.Context()); failed <- err }()
+		go func() { _, err := acquired(e.acquire(t.Context())); failed <- err }()
 		pass(time.Second)
 		store.show(Shared{History: History{}.failed(time.Now(), &FetchError{text: "status 503"})})
 		since := time.Now()

@@ -38,7 +38,7 @@ func TestREL37AStoreThatPanicsTwiceEndsTheFlight(t *testing.T) {
 	inBubble(t, o, &idp{}, broken, func(t *testing.T, e *entry, _ *Set) {
 		for n := range int64(3) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			_, err := e.acquire(ctx)
+			_, err := acquired(e.acquire(ctx))
 			cancel()
 			if err == nil || errors.Is(err, context.DeadlineExceeded) {
 				t.Fatalf("attempt %d: %v", n, err)

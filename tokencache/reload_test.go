@@ -57,14 +57,14 @@ func TestReleaseDuringFetch(t *testing.T) {
 			endpoint := &idp{delay: 5 * time.Second}
 			inBubble(t, Options{}, endpoint, nil, func(t *testing.T, e *entry, s *Set) {
 				got := make(chan error)
-				go func() { _, err := e.acquire(t.Context()); got <- err }()
+				go func() { _, err := acquired(e.acquire(t.Context())); got <- err }()
 				pass(time.Millisecond)
 				since := time.Now()
 				end(e.cache, s)
 				if err := <-got; err == nil || time.Since(since) != 0 {
 					t.Errorf("after %s: %v", time.Since(since), err)
 				}
-				if _, err := e.acquire(t.Context()); err == nil || endpoint.count() != 1 {
+				if _, err := acquired(e.acquire(t.Context())); err == nil || endpoint.count() != 1 {
 					t.Errorf("%v after %d calls", err, endpoint.count())
 				}
 			})
@@ -80,7 +80,7 @@ func TestUseAfterClose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = set.acquire(t.Context(), testCredential(nil).id())
+	_, _, _, err = set.acquire(t.Context(), testCredential(nil).id())
 	if !errors.Is(err, errRetired) || endpoint.count() != 0 {
 		t.Errorf("%v after %d calls", err, endpoint.count())
 	}

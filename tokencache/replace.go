@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"iqgateway/internal/exchange"
 )
 
 // Why a token that an upstream has refused is kept.
@@ -23,8 +25,9 @@ const verdictHolds = time.Second
 // replace returns another token than the one that an upstream refused; nil =
 // the attempt carried none any more. Only the current token is replaced, only
 // if an upstream has accepted it before, and not twice within ReplaceInterval:
-// else the error is errNeverAccepted or errReplacedLately.
-func (e *entry) replace(ctx context.Context, refused *token) (*token, error) {
+// else the error is errNeverAccepted or errReplacedLately. The flight is the one
+// that was waited for, nil = none was.
+func (e *entry) replace(ctx context.Context, refused *token) (*token, *flight, error) {
 	e.mu.Lock()
 	t, now := e.current.Load(), time.Now()
 	if t == nil || t != refused {
@@ -38,12 +41,13 @@ func (e *entry) replace(ctx context.Context, refused *token) (*token, error) {
 		}
 		if err != nil {
 			e.mu.Unlock()
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	f := e.flight
 	e.mu.Unlock()
-	return f.wait(ctx)
+	t, err := f.wait(ctx)
+	return t, f, err
 }
 
 // mayReplaceLocked says why t is kept; nil = it is not.
@@ -83,7 +87,7 @@ func (e *entry) tellAccepted(ctx context.Context, t *token) {
 	if e.retired || t.told.Swap(generation) == generation { // once, whoever comes first
 		return
 	}
-	ctx = detached(ctx)
+	ctx = detached(ctx, &exchange.Exchange{})
 	e.cache.fetches.Go(func() {
 		defer e.survive()
 		ctx, cancel := context.WithTimeout(ctx, storeTimeout)

@@ -12,7 +12,7 @@ func TestReplace(t *testing.T) {
 	inBubble(t, Options{}, endpoint, nil, func(t *testing.T, e *entry, _ *Set) {
 		replace := func(refused *token, want any, calls int) {
 			t.Helper()
-			got, err := e.replace(t.Context(), refused)
+			got, err := acquired(e.replace(t.Context(), refused))
 			if why, isErr := want.(error); isErr && !errors.Is(err, why) {
 				t.Errorf("replacing %d: %v, want %v", refused.generation(), err, why)
 			}
@@ -53,7 +53,7 @@ func TestReplaceHerd(t *testing.T) {
 		var callers sync.WaitGroup
 		for range 200 {
 			callers.Go(func() {
-				if got, err := e.replace(t.Context(), first); err != nil || got.generation() != 2 {
+				if got, err := acquired(e.replace(t.Context(), first)); err != nil || got.generation() != 2 {
 					t.Errorf("%+v, %v", got, err)
 				}
 			})
@@ -73,13 +73,13 @@ func TestFailedReplacementKeepsTheToken(t *testing.T) {
 		first := wantToken(t, e, 1)
 		e.accept(t.Context(), first)
 		endpoint.behave(always(503, ""))
-		if _, err := e.replace(t.Context(), first); err == nil || isKept(err) {
+		if _, err := acquired(e.replace(t.Context(), first)); err == nil || isKept(err) {
 			t.Errorf("replaced by a dead endpoint: %v", err)
 		}
 		wantToken(t, e, 1)
 		endpoint.behave(nil)
 		pass(time.Second)
-		if got, err := e.replace(t.Context(), first); err != nil || got.generation() != 2 {
+		if got, err := acquired(e.replace(t.Context(), first)); err != nil || got.generation() != 2 {
 			t.Errorf("after recovery: %+v, %v", got, err)
 		}
 	})
@@ -91,7 +91,7 @@ func TestNoReplacementAfterRelease(t *testing.T) {
 		first := wantToken(t, e, 1)
 		e.accept(t.Context(), first)
 		s.Release()
-		if _, err := e.replace(t.Context(), first); !errors.Is(err, errRetired) || endpoint.count() != 1 {
+		if _, err := acquired(e.replace(t.Context(), first)); !errors.Is(err, errRetired) || endpoint.count() != 1 {
 			t.Errorf("%v after %d calls", err, endpoint.count())
 		}
 	})

@@ -62,8 +62,8 @@ func (s *stage) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	id := ID{Environment: ex.Target.Environment, Credential: ex.Credential}
 	since := time.Now()
-	e, t, err := s.set.acquire(req.Context(), id)
-	ex.TokenWait += time.Since(since)
+	e, t, f, err := s.set.acquire(req.Context(), id)
+	ex.TokenWait += note(ex, since, t, f, err)
 	if err != nil {
 		exchange.CloseBody(req)
 		return nil, problemOf(req.Context(), id, err)
@@ -91,10 +91,12 @@ func (s *stage) attempt(req *http.Request, ex *exchange.Exchange, e *entry, t *t
 	}
 	exchange.Discard(resp)
 	refused := first.wrote.Load()
-	t, err = e.replace(req.Context(), refused)
+	since := time.Now()
+	t, f, err := e.replace(req.Context(), refused)
+	note(ex, since, t, f, err)
 	replayed := false
 	defer func() {
-		s.set.cache.options.Hooks.rejected(RejectInfo{ID: e.id, Service: ex.Target.Service, Generation: refused.generation(), Replayed: replayed})
+		s.set.cache.options.Hooks.rejected(RejectInfo{ID: e.id, Service: ex.Target.Service, Generation: refused.generation(), Replayed: replayed, Exchange: ex})
 	}()
 	if err != nil {
 		spare.Abandon()

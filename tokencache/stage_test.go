@@ -89,7 +89,7 @@ type sender func(body io.Reader, change func(*exchange.Exchange)) (*http.Respons
 // acceptCurrent has the credential's token accepted by another service.
 func acceptCurrent(t *testing.T, s *Set) {
 	t.Helper()
-	e, tok, err := s.acquire(t.Context(), testCredential(nil).id())
+	e, tok, _, err := s.acquire(t.Context(), testCredential(nil).id())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -411,7 +411,7 @@ func TestBodyIsClosedOnce(t *testing.T) {
 				if c.barred {
 					e := s.entries[testCredential(nil).id()]
 					acceptCurrent(t, s)
-					if _, err := e.replace(t.Context(), wantToken(t, e, 1)); err != nil {
+					if _, err := acquired(e.replace(t.Context(), wantToken(t, e, 1))); err != nil {
 						t.Fatal(err)
 					}
 				}

@@ -71,6 +71,15 @@ func (c *adminClient) find(ctx context.Context, path string, query url.Values, a
 
 // post sends body as JSON to path and reads the answer.
 func (c *adminClient) post(ctx context.Context, path string, body, answer any) error {
+	return c.change(ctx, http.MethodPost, path, body, answer)
+}
+
+// put is post for what is replaced.
+func (c *adminClient) put(ctx context.Context, path string, body, answer any) error {
+	return c.change(ctx, http.MethodPut, path, body, answer)
+}
+
+func (c *adminClient) change(ctx context.Context, method, path string, body, answer any) error {
 	if c.token.IsZero() {
 		return fmt.Errorf("changes need the gateway's admin token: set %s to the value of its admin.token", envAdminToken)
 	}
@@ -78,7 +87,7 @@ func (c *adminClient) post(ctx context.Context, path string, body, answer any) e
 	if err != nil {
 		return fmt.Errorf("encoding the request: %w", err)
 	}
-	return c.call(ctx, http.MethodPost, path, nil, text, answer)
+	return c.call(ctx, method, path, nil, text, answer)
 }
 
 func (c *adminClient) call(ctx context.Context, method, path string, query url.Values, body []byte, answer any) error {

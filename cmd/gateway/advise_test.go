@@ -9,6 +9,7 @@ import (
 
 // Somebody whose gateway forgets refusals is told, by validate as by run.
 func TestForgottenRefusalsAreWarnedOf(t *testing.T) {
+	t.Parallel()
 	const keys = "redis: {addresses: [\"127.0.0.1:1\"], encryption_keys: [\"${env:KEY}\"], name_key: \"${env:KEY}\"}\n"
 	tests := map[string]struct {
 		config string

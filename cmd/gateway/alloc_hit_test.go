@@ -1,8 +1,8 @@
 package main
 
 import (
-	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -50,16 +50,7 @@ func BenchmarkHitStages(b *testing.B) {
 // the cache has.
 func stagesOfHit(tb testing.TB) (ask func()) {
 	tb.Helper()
-	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		if strings.HasSuffix(r.URL.Path, "/token") {
-			_, _ = io.WriteString(w, `{"access_token":"bench-token","expires_in":43199}`)
-			return
-		}
-		_, _ = io.WriteString(w, strings.Repeat("x", 1024))
-	}))
-	tb.Cleanup(upstream.Close)
-
+	upstream, _ := benchOrigin(tb, oneKiB)
 	key, digest := auth.NewKey()
 	handler := runStages(tb, strings.NewReplacer("SIM", upstream.URL, "DIGEST", digest, "DIR", tb.TempDir(), "ACCESS", `{"*": write}`,
 		"{mode: self_signed}", "{mode: none}", "level: debug", "level: info").Replace(rigConfig))
@@ -87,11 +78,19 @@ func stagesOfHit(tb testing.TB) (ask func()) {
 // runStages runs a gateway until the test ends and returns its stages.
 func runStages(tb testing.TB, text string) http.Handler {
 	tb.Helper()
-	cfg, _, err := config.Load(config.LoadOptions{Path: "gateway.yaml", Data: []byte(text), Environ: rigEnviron(), Now: time.Now()})
+	log, err := observability.NewLogger(io.MultiWriter(), observability.LogOptions{})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	log, err := observability.NewLogger(io.MultiWriter(), observability.LogOptions{})
+	g := gatewayOf(tb, text, log)
+	runUntilEnd(tb, g)
+	return g.current.Load().server
+}
+
+// gatewayOf builds a gateway that does not run yet.
+func gatewayOf(tb testing.TB, text string, log *slog.Logger) *gateway {
+	tb.Helper()
+	cfg, _, err := config.Load(config.LoadOptions{Path: "gateway.yaml", Data: []byte(text), Environ: rigEnviron(), Now: time.Now()})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -99,16 +98,7 @@ func runStages(tb testing.TB, text string) http.Handler {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(tb.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- g.run(ctx) }()
-	tb.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			tb.Error(err)
-		}
-	})
-	return g.current.Load().server
+	return g
 }
 
 // countingWriter is a ResponseWriter that keeps nothing.

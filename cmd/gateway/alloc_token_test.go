@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -13,15 +12,7 @@ import (
 // A hit with a gateway token costs no allocation more than one with a key: its
 // signature is verified once.
 func TestHitAllocationsWithAToken(t *testing.T) {
-	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		if strings.HasSuffix(r.URL.Path, "/token") {
-			_, _ = io.WriteString(w, `{"access_token":"bench-token","expires_in":43199}`)
-			return
-		}
-		_, _ = io.WriteString(w, "{}")
-	}))
-	t.Cleanup(upstream.Close)
+	upstream, _ := benchOrigin(t, "{}")
 	key, digest := auth.NewKey()
 	handler := runStages(t, strings.NewReplacer("SIM", upstream.URL, "DIGEST", digest, "DIR", t.TempDir(), "ACCESS", `{"*": write}`,
 		"{mode: self_signed}", "{mode: none}", "level: debug", "level: info").Replace(rigConfig)+tokenEndpointConfig)

@@ -5,27 +5,17 @@ import (
 	"io"
 	"log/slog"
 	"strconv"
-	"sync"
 
 	"iqgateway/config"
 	"iqgateway/internal/fleet"
 	"iqgateway/observability"
 )
 
-// streams are what a gateway may write to beside its log; nil = nowhere.
-type streams struct{ stdout, stderr io.Writer }
-
-// lineWriter is written to by the log and the audit log, each a line at a time.
-type lineWriter struct {
-	mu sync.Mutex
-	w  io.Writer
-}
-
-// Write implements [io.Writer].
-func (l *lineWriter) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(line)
+// streams are what a gateway may write to beside its log, nil = nowhere, and the
+// variables of its process that are not the configuration's.
+type streams struct {
+	stdout, stderr io.Writer
+	environ        []string
 }
 
 // openAudit makes the audit log, unless there is to be none. It writes once the

@@ -26,21 +26,7 @@ import (
 // writes the same bytes, in turns. The client is a few lines over TCP, so that it
 // does not hide what the servers cost. The ratio is a metric.
 func BenchmarkHit(b *testing.B) {
-	body := strings.Repeat("x", 1024)
-	write := func(w http.ResponseWriter) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, body)
-	}
-	var asked atomic.Int64
-	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, "/token") {
-			_, _ = io.WriteString(w, `{"access_token":"bench-token","expires_in":43199}`)
-			return
-		}
-		asked.Add(1)
-		write(w)
-	}))
-	defer upstream.Close()
+	upstream, asked := benchOrigin(b, oneKiB)
 	key, digest := auth.NewKey()
 	dir := b.TempDir()
 	text := strings.NewReplacer("SIM", upstream.URL, "DIGEST", digest, "DIR", dir, "ACCESS", `{"*": write}`,
@@ -61,14 +47,7 @@ func BenchmarkHit(b *testing.B) {
 	plain := strings.TrimPrefix(bare.URL, "http://")
 	field := "X-Api-Key: " + key + "\r\n"
 	hits, bares := newTurns(b, gateway.Server, ask(gateway.Server, field)), newTurns(b, plain, ask(plain, field))
-	b.ResetTimer()
-	for left := b.N; left > 0; left -= turn {
-		n := min(left, turn)
-		hits.run(b, n)
-		b.StopTimer()
-		bares.run(b, n)
-		b.StartTimer()
-	}
+	inTurns(b, hits, bares)
 	b.ReportMetric(float64(bares.took)/float64(hits.took), "of-bare")
 	b.ReportMetric(float64(bares.used)/float64(hits.used), "of-bare-cpu")
 	b.ReportMetric(float64(bares.took.Nanoseconds())/float64(b.N), "bare-ns/op")
@@ -151,6 +130,20 @@ func newTurns(b *testing.B, address string, request []byte) *turns {
 		p.conns[i] = turnConn{Conn: conn, in: bufio.NewReaderSize(conn, 8<<10)}
 	}
 	return p
+}
+
+// inTurns sends b.N requests to each of both sides. The benchmark's own time is that
+// of one.
+func inTurns(b *testing.B, one, other *turns) {
+	b.Helper()
+	b.ResetTimer()
+	for left := b.N; left > 0; left -= turn {
+		n := min(left, turn)
+		one.run(b, n)
+		b.StopTimer()
+		other.run(b, n)
+		b.StartTimer()
+	}
 }
 
 // run sends n requests, from all connections at once.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"iqgateway/auth"
@@ -18,16 +19,7 @@ import (
 // httputil.ReverseProxy and through the whole gateway (access log, metrics,
 // authentication, routing, token), with the same upstream and client.
 func BenchmarkPassThrough(b *testing.B) {
-	body := strings.Repeat("x", 1024)
-	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		if strings.HasSuffix(r.URL.Path, "/token") {
-			_, _ = io.WriteString(w, `{"access_token":"bench-token","expires_in":43199}`)
-			return
-		}
-		_, _ = io.WriteString(w, body)
-	}))
-	defer upstream.Close()
+	upstream, _ := benchOrigin(b, oneKiB)
 	target, err := url.Parse(upstream.URL)
 	if err != nil {
 		b.Fatal(err)
@@ -81,4 +73,25 @@ func pump(b *testing.B, address, key string) {
 			}
 		}
 	})
+}
+
+// oneKiB is the answer that is measured with.
+var oneKiB = strings.Repeat("x", 1<<10)
+
+// benchOrigin is an upstream that answers token calls, and all others with body.
+// asked counts these.
+func benchOrigin(tb testing.TB, body string) (origin *httptest.Server, asked *atomic.Int64) {
+	tb.Helper()
+	asked = new(atomic.Int64)
+	origin = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if strings.HasSuffix(r.URL.Path, "/token") {
+			_, _ = io.WriteString(w, `{"access_token":"bench-token","expires_in":43199}`)
+			return
+		}
+		asked.Add(1)
+		_, _ = io.WriteString(w, body)
+	}))
+	tb.Cleanup(origin.Close)
+	return origin, asked
 }

@@ -33,6 +33,7 @@ func refusedByBreaker(t *testing.T, a answer) string {
 // An operator stops an upstream, lets it pass whatever fails, and hands it back
 // to its breaker.
 func TestOperatorForcesABreaker(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{flags: []string{"--set", "admin.token=" + adminToken}})
 	r.do(t, http.MethodGet, customers, "").want(t, http.StatusOK)
 	before := len(r.calls("crm"))
@@ -88,6 +89,7 @@ func (r *rig) wantMetrics(t *testing.T, samples ...string) {
 
 // While an upstream is stopped, what the cache may bridge is answered stale.
 func TestStoredAnswersWhileABreakerIsForcedOpen(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{
 		flags: []string{"--set", "admin.token=" + adminToken},
 		extra: "services: {catalogs: {cache: {rules: [{path: /**, ttl: 1s, stale_if_error: 1h}]}}}\n",

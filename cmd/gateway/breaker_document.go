@@ -73,11 +73,12 @@ func describeBreaker(s breaker.Status, gates map[serviceKey][]breakerQuota, now 
 	return d
 }
 
+// instantOrNil is a time as documents show it, in whole seconds.
 func instantOrNil(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}
-	t = t.UTC()
+	t = t.UTC().Truncate(time.Second)
 	return &t
 }
 

@@ -73,6 +73,7 @@ func TestCacheThroughTheStack(t *testing.T) {
 
 // A caller with cache: false, and a service with mode none, always ask.
 func TestCacheSwitchedOff(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct{ flag, want string }{
 		"a caller":  {"callers.storefront.cache=false", "caller"},
 		"a service": {"services.catalogs.cache.mode=none", "mode"},

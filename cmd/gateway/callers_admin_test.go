@@ -67,8 +67,8 @@ func TestCallersAndTheirLastUses(t *testing.T) {
 
 // expiryOf is the gauge of a key that lasts to the end of a day.
 func expiryOf(day time.Time) string {
-	end := time.Date(day.Year(), day.Month(), day.Day(), 23, 59, 59, 0, time.UTC)
-	return gaugeText(end.Unix())
+	end := time.Date(day.Year(), day.Month(), day.Day(), 23, 59, 59, int(999*time.Millisecond), time.UTC)
+	return strconv.FormatFloat(float64(end.UnixMilli())/1000, 'g', -1, 64)
 }
 
 // Another replica, and one that starts later, know of a use; Redis knows no
@@ -88,6 +88,3 @@ func TestFleetKnowsLastUses(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 }
-
-// gaugeText is a number as /metrics writes it.
-func gaugeText(n int64) string { return strconv.FormatFloat(float64(n), 'g', -1, 64) }

@@ -16,7 +16,7 @@ func (p program) explainCommand() *cobra.Command {
 	var q explainQuery
 	output := outputFlag("table")
 	cmd := &cobra.Command{
-		Use:   "explain -c FILE --as CALLER 'METHOD URL' | explain REQUEST_ID",
+		Use:   "explain -c FILE --as CALLER 'METHOD URL' | explain REQUEST_ID | explain TRACE_ID",
 		Short: "Say what would become of a request, or what became of one, and why",
 		Long: `Say what the gateway would do with a request: environment, service, upstream,
 credential, quota bucket and share, cache rule, timeouts, each with where it
@@ -29,12 +29,18 @@ The URL is a path (/crm/v1/…, /sandbox/crm/v1/…), the gateway's own, a nativ
 
 With a request id (X-Request-Id of an answer) it says what each stage decided
 about that request. The running gateway is asked, and through Redis the replica
-that served it; it remembers its newest few thousand. ` + adminHelp,
+that served it; it remembers its newest few thousand. With a trace id (trace_id of
+a problem or a log line) it shows every request of that trace, asks all replicas,
+and says which of them did not answer. ` + adminHelp,
 		Example: `  gateway explain -c gateway.yaml --as storefront 'GET /crm/v1/Companies(1)/Customers'
   gateway explain -c gateway.yaml --as storefront -o json 'POST https://orderdemo.iqmetrix.net/v1/…'
-  gateway explain 7q3mzk4a-1tcab4uta9g6fhq2`,
-		Args: exactArgs(1, "one quoted 'METHOD URL', or a request id"),
+  gateway explain 7q3mzk4a-1tcab4uta9g6fhq2
+  gateway explain 4bf92f3577b34da6a3ce929d0e0e4736`,
+		Args: exactArgs(1, "one quoted 'METHOD URL', a request id, or a trace id"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, is := traceOf(args[0]); is && q.caller == "" {
+				return p.explainTrace(cmd, admin, output, args[0])
+			}
 			if _, is := replicaOf(args[0]); is && q.caller == "" {
 				return p.explainRequest(cmd, admin, output, args[0])
 			}

@@ -35,7 +35,7 @@ func activeSettings() []string {
 		"services.*.retry", "services.*.breaker", "services.*.throttle_breaker", "services.*.client_mistakes", "services.*.replayable", "services.*.ping",
 		"auth.key_headers", "auth.jwt", "auth.token_endpoint", passthrough,
 		"callers.*.environment", "callers.*.keys", "callers.*.certificates", "callers.*.subjects", "callers.*.access", "callers.*.class", "callers.*.classes", "callers.*.share", "callers.*.cache", "callers.*.rate_limit",
-		"cache", "telemetry.logs", "telemetry.audit",
+		"cache", "telemetry.logs", "telemetry.audit", "telemetry.traces", "telemetry.metrics",
 	}
 }
 
@@ -130,30 +130,37 @@ func (p program) advise(cfg *config.Config) {
 
 // serve runs a gateway of cfg, which read reads again, until ctx ends.
 func (p program) serve(ctx context.Context, cfg *config.Config, read func() (*config.Config, config.Problems, error)) error {
-	level, err := observability.ParseLevel(cfg.Telemetry.Logs.Level)
-	if err != nil {
-		return configError{err}
+	if p.brokenPipes != nil {
+		p.brokenPipes()
 	}
-	out := &lineWriter{w: p.stdout}
-	log, err := observability.NewLogger(out, observability.LogOptions{Level: level, Format: cfg.Telemetry.Logs.Format})
+	log, err := openLog(p.stdout, cfg.Telemetry.Logs)
 	if err != nil {
-		return configError{err}
+		return err
+	}
+	defer log.run(p.stderr)() //nolint:contextcheck // it writes to the very end, whatever has ended before
+	if p.logs != nil {
+		p.logs(log.lines)
 	}
 	// net/http's transport writes what it makes of odd upstreams to the standard
 	// logger, whatever logger it is given.
 	stdlog.SetFlags(0)
-	stdlog.SetOutput(observability.LibraryLog(log))
+	stdlog.SetOutput(observability.LibraryLog(log.Logger))
+	quietTelemetry(log.Logger)
 	var hangups <-chan os.Signal
 	if p.hangups != nil { // one that comes while it starts would end the process
 		told, stop := p.hangups()
 		defer stop()
 		hangups = told
 	}
-	g, err := newGateway(ctx, cfg, log, streams{stdout: out, stderr: p.stderr})
+	g, err := newGateway(ctx, cfg, log.Logger, streams{stdout: log.lines, stderr: p.stderr, environ: p.environ})
 	if err != nil {
 		return err
 	}
-	g.hurry, g.reloads.read, g.reloads.hangups = p.hurry, read, hangups
+	if err := log.measure(g.stores.metrics); err != nil { //nolint:contextcheck // lines are of no request
+		g.close(ctx)
+		return err
+	}
+	g.hurry, g.level, g.reloads.read, g.reloads.hangups = p.hurry, log.level, read, hangups
 	a := g.addresses()
 	log.Info("serving", slog.String("version", version), slog.String("server", a.Server), slog.String("tls", cfg.Server.TLS.Mode),
 		slog.String("forward_proxy", a.ForwardProxy), slog.String("admin", a.Admin), slog.String("status", a.Status))

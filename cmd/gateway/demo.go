@@ -143,11 +143,17 @@ func (d *demo) newGateway(ctx context.Context, log io.Writer) (*gateway, error) 
 	if err != nil {
 		return nil, configError{err}
 	}
-	logger, err := observability.NewLogger(log, observability.LogOptions{})
+	level := observability.NewLogLevel(slog.LevelInfo, nil)
+	logger, err := observability.NewLogger(log, observability.LogOptions{Level: level})
 	if err != nil {
 		return nil, err
 	}
-	return newGateway(ctx, cfg, logger, streams{stdout: log, stderr: log})
+	g, err := newGateway(ctx, cfg, logger, streams{stdout: log, stderr: log})
+	if err != nil {
+		return nil, err
+	}
+	g.level = level
+	return g, nil
 }
 
 const demoConfig = `version: 1

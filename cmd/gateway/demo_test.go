@@ -55,6 +55,8 @@ func TestDemo(t *testing.T) {
 	if shown != 1 {
 		t.Errorf("%d lines show a hit, want 1", shown)
 	}
+	admin := regexp.MustCompile(`admin +http://(\S+)`).FindStringSubmatch(out.String())[1]
+	wantCommand(t, []string{"IQGW_ADMIN__ADDRESS=" + admin}, exitOK, []string{"writes info and above"}, "log", "level")
 	stop()
 	if code := <-ended; code != exitOK {
 		t.Errorf("exit %d: %s", code, errs.String())

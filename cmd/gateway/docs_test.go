@@ -31,70 +31,41 @@ func TestDocumentsWork(t *testing.T) {
 	}
 }
 
-// The quota's commands ask a running gateway, so they run as those of the README
-// do. Its YAML speaks of callers that stand elsewhere.
-func TestQuotaDocumentWorks(t *testing.T) {
-	t.Parallel()
-	const callers = `
+// The commands of these ask a running gateway, so they run as those of the README
+// do.
+func TestServingDocumentsWork(t *testing.T) {
+	// The YAML of quota.md speaks of callers that stand elsewhere.
+	const quotaCallers = `
 credentials: {retail: {environment: production, client_id: a, client_secret: "${env:S}", username: u, password: "${env:S}"}}
 callers:
   storefront: {access: [{credential: retail, services: {crm: read}}]}
   reporting: {access: [{credential: retail, services: {crm: read}}]}
 `
-	blocks := codeBlocks(t, filepath.Join("..", "..", "docs", "quota.md"), "yaml")
-	if len(blocks) == 0 {
-		t.Error("no YAML block found")
+	for name, least := range map[string]struct {
+		commands, blocks int
+		more             string // YAML beside each block
+	}{
+		"quota.md":         {10, 1, quotaCallers},
+		"cache.md":         {14, 2, ""},
+		"resilience.md":    {13, 1, ""},
+		"calling.md":       {7, 0, ""},
+		"operations.md":    {9, 2, ""},
+		"observability.md": {8, 1, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if least.blocks > 0 { // those of calling.md are parts of others
+				blocks := codeBlocks(t, filepath.Join("..", "..", "docs", name), "yaml")
+				if len(blocks) < least.blocks {
+					t.Errorf("%d YAML blocks found", len(blocks))
+				}
+				for _, block := range blocks {
+					loads(t, name, block+least.more)
+				}
+			}
+			runCommands(t, filepath.Join("docs", name), least.commands)
+		})
 	}
-	for _, block := range blocks {
-		loads(t, "quota.md", block+callers)
-	}
-	runCommands(t, filepath.Join("docs", "quota.md"), 10)
-}
-
-// So do those of the cache. One of its YAML blocks names files, which `loads`
-// does not open.
-func TestCacheDocumentWorks(t *testing.T) {
-	t.Parallel()
-	blocks := codeBlocks(t, filepath.Join("..", "..", "docs", "cache.md"), "yaml")
-	if len(blocks) < 2 {
-		t.Errorf("%d YAML blocks found", len(blocks))
-	}
-	for _, block := range blocks {
-		loads(t, "cache.md", block)
-	}
-	runCommands(t, filepath.Join("docs", "cache.md"), 14)
-}
-
-// So do those of breakers.
-func TestResilienceDocumentWorks(t *testing.T) {
-	t.Parallel()
-	blocks := codeBlocks(t, filepath.Join("..", "..", "docs", "resilience.md"), "yaml")
-	if len(blocks) == 0 {
-		t.Error("no YAML block found")
-	}
-	for _, block := range blocks {
-		loads(t, "resilience.md", block)
-	}
-	runCommands(t, filepath.Join("docs", "resilience.md"), 13)
-}
-
-// So do those by which callers ask the gateway.
-func TestCallingDocumentWorks(t *testing.T) {
-	t.Parallel()
-	runCommands(t, filepath.Join("docs", "calling.md"), 7)
-}
-
-// So do those of reloads and keys.
-func TestOperationsDocumentWorks(t *testing.T) {
-	t.Parallel()
-	blocks := codeBlocks(t, filepath.Join("..", "..", "docs", "operations.md"), "yaml")
-	if len(blocks) < 2 {
-		t.Errorf("%d YAML blocks found", len(blocks))
-	}
-	for _, block := range blocks {
-		loads(t, "operations.md", block)
-	}
-	runCommands(t, filepath.Join("docs", "operations.md"), 9)
 }
 
 func loads(t *testing.T, name, block string) {

@@ -12,6 +12,7 @@ import (
 // What an operator is told of callers that keep their own tokens or their own
 // token call.
 func TestExplainMoving(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "gateway.yaml")
 	if err := os.WriteFile(file, []byte(explainConfig), 0o600); err != nil {
 		t.Fatal(err)

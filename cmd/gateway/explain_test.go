@@ -37,6 +37,7 @@ callers:
 `
 
 func TestExplain(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "gateway.yaml")
 	if err := os.WriteFile(file, []byte(explainConfig), 0o600); err != nil {
 		t.Fatal(err)
@@ -101,6 +102,7 @@ func TestExplain(t *testing.T) {
 
 // What explain says is what run does.
 func TestExplainAgreesWithRun(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{access: `{"*": read, order: write}`})
 	file := r.file
 	for _, request := range []string{

@@ -210,6 +210,9 @@ func buildGateway(t *testing.T) string {
 // buildPrograms returns the folder that holds gateway and iqsim.
 func buildPrograms(t *testing.T) string {
 	t.Helper()
+	if built := os.Getenv("RIG_PROGRAMS"); built != "" { // by make, just now
+		return built
+	}
 	builtGateway.once.Do(builtGateway.build)
 	if builtGateway.err != nil {
 		t.Fatal(builtGateway.err)

@@ -25,6 +25,7 @@ func TestFleetFindsARequest(t *testing.T) {
 		await(t, "the replicas know each other", func() bool { return f.metric(t, asked, "iqgw_store_replicas") == 2 })
 		id, _, _ := f.ask(t, served, customers, f.key)
 		f.findable(t, id, till)
+		f.traceable(t, till)
 		for key, value := range topology.Dump(t) {
 			if strings.Contains(value, id) || strings.Contains(value, "/sim/crm") {
 				t.Errorf("%s is not sealed: %q", key, value)
@@ -60,14 +61,51 @@ func (f *replicas) findable(t *testing.T, id, other string) {
 	}
 }
 
+// traceable has every replica serve a request of one trace, and asks each for all.
+func (f *replicas) traceable(t *testing.T, other string) {
+	t.Helper()
+	var served []string
+	for _, r := range f.all {
+		id, status, text := f.ask(t, r, customers, f.key, setHeader("Traceparent", traceParent))
+		if status != http.StatusOK {
+			t.Fatalf("%d %s", status, text)
+		}
+		served = append(served, id)
+		await(t, "the record of "+id, func() bool {
+			_, status, _ := f.ask(t, r, pathOwnRequests+id, f.key)
+			return status == http.StatusOK
+		})
+	}
+	_, _, own := f.ask(t, f.all[0], pathOwnRequests+someTrace, f.key)
+	_, all := f.api(t, f.all[1], http.MethodGet, pathRequests+someTrace, "")
+	for _, text := range []string{own, all} {
+		var d traceDocument
+		if err := json.Unmarshal([]byte(text), &d); err != nil || len(d.Requests) != len(served) || len(d.Silent) > 0 {
+			t.Errorf("%v: %s", err, text)
+			continue
+		}
+		for i, id := range served {
+			if d.Requests[i].RequestID != id {
+				t.Errorf("request %d is %s, not %s", i, d.Requests[i].RequestID, id)
+			}
+		}
+	}
+	if _, status, text := f.ask(t, f.all[0], pathOwnRequests+someTrace, other); status != http.StatusNotFound {
+		t.Errorf("another caller gets %d %s", status, text)
+	}
+}
+
 // ask sends a GET with a key of a caller's.
-func (f *replicas) ask(t *testing.T, r *replica, target, key string) (id string, status int, text string) {
+func (f *replicas) ask(t *testing.T, r *replica, target, key string, edit ...func(*http.Request)) (id string, status int, text string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.server+target, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Header.Set("X-Api-Key", key)
+	for _, e := range edit {
+		e(req)
+	}
 	resp, err := f.client.Do(req)
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"iqgateway/certs"
 	"iqgateway/config"
 	"iqgateway/internal/steady"
+	"iqgateway/observability"
 )
 
 // addresses are where a running gateway listens; "" = it does not.
@@ -42,6 +43,8 @@ type gateway struct {
 	draining atomic.Bool
 	// hurry is closed when the drain should take no longer than it must; nil = never.
 	hurry <-chan struct{}
+	// level is the least that is logged; nil = it stays as it is.
+	level *observability.LogLevel
 	// reloads is how the configuration is read anew.
 	reloads reloads
 
@@ -56,6 +59,7 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger, to st
 		return nil, err
 	}
 	g := &gateway{cfg: cfg, log: log, replica: replica, started: time.Now(), stores: st}
+	st.openTraces(to.environ, replica) //nolint:contextcheck // its log lines are of no request
 	if err := errors.Join(st.openAudit(cfg, to, replica), g.prepare(ctx)); err != nil {
 		g.close(ctx)
 		return nil, err
@@ -74,19 +78,13 @@ func (g *gateway) prepare(ctx context.Context) error {
 		return configError{err}
 	}
 	g.current.Store(generation)
+	if err := g.stores.useTraces(generation); err != nil { //nolint:contextcheck // spans on their way are sent, whatever ends
+		return configError{err}
+	}
 	if err := g.began(); err != nil {
 		return err
 	}
-	if err := g.stores.metrics.ObserveTokens(g.tokenStates); err != nil {
-		return err
-	}
-	if err := g.stores.metrics.ObserveQuotas(g.quotaStates); err != nil {
-		return err
-	}
-	if err := g.stores.metrics.ObserveCache(g.cacheState); err != nil {
-		return err
-	}
-	if err := g.observeCertificates(); err != nil {
+	if err := g.observe(); err != nil {
 		return err
 	}
 	g.stores.connectRedis(ctx)
@@ -128,6 +126,7 @@ func (g *gateway) close(ctx context.Context) {
 	if err := g.stores.close(ctx); err != nil {
 		g.log.Warn("closing", slog.String("error", err.Error()))
 	}
+	g.stores.traces.Close(context.WithoutCancel(ctx)) // at last: whatever has ended is told of
 }
 
 // addresses returns where the gateway listens.

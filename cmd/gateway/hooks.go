@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"iqgateway/internal/fleet"
@@ -50,8 +51,9 @@ func (s *stores) tokenFetched(info tokencache.FetchInfo) {
 		Environment: info.ID.Environment, Credential: info.ID.Credential,
 		Reason: string(info.Reason), Outcome: string(info.Outcome), Duration: info.Duration,
 	})
+	s.traces.Work(tokenWork(info))
 	attrs := []slog.Attr{
-		slog.String("reason", string(info.Reason)), slog.String("outcome", string(info.Outcome)), milliseconds("duration_ms", info.Duration),
+		observability.ExchangeAttr(info.Exchange), slog.String("reason", string(info.Reason)), slog.String("outcome", string(info.Outcome)), milliseconds("duration_ms", info.Duration),
 	}
 	if info.Err != nil {
 		s.tokenEvent(slog.LevelError, "no token", info.ID, append(attrs, slog.String("error", info.Err.Error()))...)
@@ -63,9 +65,20 @@ func (s *stores) tokenFetched(info tokencache.FetchInfo) {
 	s.tokenEvent(slog.LevelInfo, "token fetched", info.ID, append(attrs, slog.Time("expires", info.Expires))...)
 }
 
+func tokenWork(info tokencache.FetchInfo) observability.Work {
+	w := observability.Work{
+		Name: "token.fetch", Method: http.MethodPost, Exchange: info.Exchange, Took: info.Took,
+		Reason: string(info.Reason), Generation: info.Generation,
+	}
+	if info.Err != nil {
+		w.Failure = string(info.Outcome)
+	}
+	return w
+}
+
 func (s *stores) tokenRejected(info tokencache.RejectInfo) {
 	s.metrics.TokenRejected(context.Background(), info.ID.Environment, info.ID.Credential, info.Service)
-	s.tokenEvent(slog.LevelWarn, "an upstream answered 401 to our token", info.ID,
+	s.tokenEvent(slog.LevelWarn, "an upstream answered 401 to our token", info.ID, observability.ExchangeAttr(info.Exchange),
 		slog.String("service", info.Service), slog.Uint64("generation", info.Generation), slog.Bool("replayed", info.Replayed))
 }
 

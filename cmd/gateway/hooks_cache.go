@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 
 	"iqgateway/cache"
+	"iqgateway/internal/exchange"
+	"iqgateway/observability"
 )
 
 // This file turns what the cache reports into metrics and log lines. What it
@@ -15,6 +18,7 @@ func (s *stores) cacheHooks() cache.Hooks {
 		Stored:      s.cacheStored,
 		Invalidated: s.cacheInvalidated,
 		Refreshed:   s.cacheRefreshed,
+		Fetched:     s.cacheFetched,
 		LogFailed:   s.cacheLogFailed,
 		TierFailed:  s.cacheTierFailed,
 		Panicked:    s.cachePanicked,
@@ -33,13 +37,31 @@ func cacheOf(of cache.ServiceName) slog.Attr {
 	return slog.Group("", slog.String("environment", of.Environment), slog.String("service", of.Service))
 }
 
-func (s *stores) cacheRefreshed(of cache.ServiceName, err error) {
+func (s *stores) cacheRefreshed(i cache.WorkInfo) {
 	outcome := "ok"
-	if err != nil {
+	if i.Err != nil {
 		outcome = "failed"
-		s.event(slog.LevelDebug, "a stored answer could not be refreshed", cacheOf(of), slog.String("error", err.Error()))
+		s.event(slog.LevelDebug, "a stored answer could not be refreshed", cacheOf(i.Service), observability.ExchangeAttr(i.Exchange), slog.String("error", i.Err.Error()))
 	}
-	s.metrics.CacheRefreshed(context.Background(), of.Environment, of.Service, outcome)
+	s.metrics.CacheRefreshed(context.Background(), i.Service.Environment, i.Service.Service, outcome)
+	s.cacheWorked("cache.refresh", i)
+}
+
+func (s *stores) cacheFetched(i cache.WorkInfo) { s.cacheWorked("cache.fetch", i) }
+
+func (s *stores) cacheWorked(name string, i cache.WorkInfo) {
+	s.traces.Work(observability.Work{Name: name, Method: i.Method, Exchange: i.Exchange, Took: i.Took, Failure: workFailure(i.Err)})
+}
+
+// workFailure is a word for how work failed: of a closed set, as no error is.
+func workFailure(err error) string {
+	if err == nil {
+		return ""
+	}
+	if p, ok := errors.AsType[*exchange.Problem](err); ok {
+		return string(p.Type)
+	}
+	return "failed"
 }
 
 // The connection itself has logged that Redis is away.

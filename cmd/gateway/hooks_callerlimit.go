@@ -59,7 +59,11 @@ func (s *stores) observeCallers() error {
 	return s.metrics.ObserveCallers(func() []observability.CallerLoad {
 		var all []observability.CallerLoad
 		for _, c := range s.callers.State() {
-			all = append(all, observability.CallerLoad{Caller: c.Caller, InFlight: c.InFlight})
+			load := observability.CallerLoad{Caller: c.Caller, InFlight: c.InFlight, Concurrency: c.Limit.Concurrency}
+			if c.Limit.Per > 0 {
+				load.Rate = float64(c.Limit.Tokens) / c.Limit.Per.Seconds()
+			}
+			all = append(all, load)
 		}
 		return all
 	})

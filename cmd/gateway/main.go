@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"iqgateway/observability"
 )
 
 // version is set when the program is linked.
@@ -15,7 +17,7 @@ var version = "dev"
 
 func main() {
 	ctx, hurry, stop := signals()
-	p := program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), hurry: hurry, hangups: hangups}
+	p := program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), hurry: hurry, hangups: hangups, brokenPipes: ignoreBrokenPipes}
 	code := p.run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
@@ -45,6 +47,10 @@ func hangups() (told <-chan os.Signal, stop func()) {
 	return received, func() { signal.Stop(received) }
 }
 
+// ignoreBrokenPipes has a gateway outlive whoever reads what it writes: by
+// default a write to a standard stream that nobody reads any more ends a process.
+func ignoreBrokenPipes() { signal.Ignore(syscall.SIGPIPE) }
+
 // program is the command line as a value: tests run it as main does.
 type program struct {
 	stdin          io.Reader
@@ -54,6 +60,10 @@ type program struct {
 	hurry <-chan struct{}
 	// hangups begins to tell a gateway to reload; nil = nothing does.
 	hangups func() (told <-chan os.Signal, stop func())
+	// brokenPipes is called before a gateway logs; nil = nothing is.
+	brokenPipes func()
+	// logs is called with what a gateway's log is written by; nil = not.
+	logs func(*observability.Lines)
 	// started is called with the addresses of a gateway that serves; nil = not.
 	started func(addresses)
 }

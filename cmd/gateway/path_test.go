@@ -43,6 +43,7 @@ func exchangeOn(t *testing.T, conn net.Conn, text string) *http.Response {
 // The ledger shows path and query byte for byte, exactly one Authorization,
 // and nothing of the caller's own credentials or private fields.
 func TestWhatReachesTheUpstream(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	targets := []string{
 		"/v1/Companies(14146)/Customers(a0b1)?$filter=Name%20eq%20'x'",

@@ -17,6 +17,7 @@ import (
 // A ping goes through token and quota, passes an open breaker, and is no
 // request that a breaker counts.
 func TestPingsOfARunningGateway(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{flags: []string{"--set", "admin.token=" + adminToken}})
 	r.operate(t, "forced open", "breaker", "open", "sim/crm", "--for", "10m", "--reason", "x")
 	r.operate(t, "sim/crm", "status", "--ping", "--service", "crm")
@@ -41,6 +42,7 @@ func TestPingsOfARunningGateway(t *testing.T) {
 
 // An open breaker closes by its active probe, without a request of a caller.
 func TestActiveProbeClosesABreaker(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{
 		flags: []string{"--set", "admin.token=" + adminToken},
 		extra: "services: {crm: {retry: {max_attempts: 1}, breaker: {min_requests: 3, open_for: 1s, open_for_max: 1s, active_probe: true}}}\n",

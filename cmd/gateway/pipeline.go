@@ -46,6 +46,8 @@ type generation struct {
 	upstreams   *bulkhead.Set    // slots of requests under way
 	limits      *callerlimit.Set // of callers with a limit of their own
 	pings       *pings
+	collector   *observability.Collector // that traces go to; nil = none
+	tracing     *observability.Tracing
 	users       users // it closes when the last has left
 
 	selfView *selfView // what callers may know of themselves
@@ -121,7 +123,10 @@ func (b between[T]) chain(stages ...func(T) T) func(T) T {
 }
 
 func (g *generation) build(st *stores, o pipelineOptions) error {
-	errorsStage := proxy.NewErrors(proxy.ErrorsOptions{Headers: headerMode(g.cfg.Server.ResponseHeaders)})
+	if err := g.openTracing(st); err != nil {
+		return err
+	}
+	errorsStage := proxy.NewErrors(proxy.ErrorsOptions{Headers: headerMode(g.cfg.Server.ResponseHeaders), TraceURL: g.tracing.RefusalURL})
 	router, err := proxy.NewRouter(proxy.RouterOptions{Environments: routeEnvironments(g.cfg), Refuse: errorsStage.Refuse})
 	if err != nil {
 		return err
@@ -360,6 +365,7 @@ func (s stack) attempt() http.RoundTripper {
 func (s stack) observe() observability.ObserveOptions {
 	return observability.ObserveOptions{
 		Replica: s.options.replica, Logger: s.stores.log, Metrics: s.stores.metrics, Audit: s.stores.audit, Recent: s.stores.recent, Now: s.options.now,
+		Tracing:         s.generation.tracing,
 		QueryParameters: s.generation.cfg.Telemetry.Logs.QueryParameters,
 		TrustedProxies:  s.generation.cfg.Server.TrustedProxies,
 		Refuse:          s.errors.Refuse,

@@ -76,7 +76,7 @@ func (l quotaLast) state() observability.QuotaState {
 		s.Upstream = max(0, a.Limit-a.Used)
 	}
 	if a.Lo > 0 && a.Hi >= a.Lo {
-		s.Uncertainty = milliseconds64(a.Hi - a.Lo)
+		s.Uncertainty, s.Ends = milliseconds64(a.Hi-a.Lo), time.UnixMilli(a.Hi)
 	}
 	if l.away {
 		s.Mode = "local_share"

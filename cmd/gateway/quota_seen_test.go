@@ -21,7 +21,7 @@ func TestQuotaGaugesShowWhatIsCurrent(t *testing.T) {
 	seen.answered(name, answer, quotaNow())
 	want := observability.QuotaState{
 		Bucket: quotaBucket(name), Mode: "known", Limit: 1000, Remaining: 92, Upstream: 150, Granted: 800, External: 100, Margin: 8,
-		Waiting: 4, Replicas: 3, Uncertainty: time.Second, Guarantees: map[string]int64{"storefront": 200, "tiny": 1},
+		Waiting: 4, Replicas: 3, Uncertainty: time.Second, Ends: time.UnixMilli(answer.Hi), Guarantees: map[string]int64{"storefront": 200, "tiny": 1},
 	}
 	if diff := cmp.Diff([]observability.QuotaState{want}, seen.states(quotaNow(), shares)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -40,6 +40,7 @@ func (r *rig) operate(t *testing.T, want string, args ...string) {
 
 // What callers see of the quota, by response_headers and kind of bucket.
 func TestQuotaFieldsThroughTheStack(t *testing.T) {
+	t.Parallel()
 	const (
 		limit     = `X-Ratelimit-Limit: 1000`
 		left      = `X-Ratelimit-Remaining: 99\d`
@@ -134,6 +135,7 @@ type refusedQuota struct {
 // A refusal says what is used up, who has used it and when it opens; the
 // upstream never has to say it.
 func TestQuotaRefusal(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		calls    int
 		quota    string
@@ -190,6 +192,7 @@ func wantTrueRetryAfter(t *testing.T, a answer, inProblem int64) {
 // A bucket that is not enforced lets everything through; the upstream's refusal
 // is then marked and says when to come back.
 func TestQuotaShadow(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{sim: fewCalls(3), extra: "services: {crm: {quota: {enforce: false, assume: 3/600s}}}\n"})
 	r.spend(t, 3)
 	a := r.do(t, http.MethodGet, customers, "", noWaiting).want(t, http.StatusTooManyRequests)
@@ -211,6 +214,7 @@ func (r *rig) wantLog(t *testing.T, text string) {
 
 // An operator sees the bucket, blocks it and opens it again.
 func TestOperatorBlocksAQuota(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{flags: []string{"--set", "admin.token=" + adminToken}})
 	r.spend(t, 3)
 	const bucket = "sim/crm/authenticated"
@@ -250,6 +254,7 @@ func TestOperatorBlocksAQuota(t *testing.T) {
 // The gauges come with the first use, the counters with names from the
 // configuration, and no client id is anywhere.
 func TestQuotaMetricsOfARunningGateway(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{extra: "services: {crm: {quota: {shares: {storefront: 20%}}}}\n"})
 	r.spend(t, 2)
 	text := r.get(t, "http://"+r.Admin+"/metrics").text
@@ -277,6 +282,7 @@ func TestQuotaMetricsOfARunningGateway(t *testing.T) {
 }
 
 func TestWrongQuotaFieldsAreRefused(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	for field, value := range map[string]string{"X-Gateway-Wait": "maybe", "X-Request-Priority": "urgent", "X-Request-Timeout-Ms": "soon"} {
 		a := r.do(t, http.MethodGet, customers, "", func(r *http.Request) { r.Header.Set(field, value) })

@@ -60,6 +60,7 @@ callers:
 // The raw cases of package proxy hold for the whole gateway too: real
 // authentication, real tokens, the configuration's routes.
 func TestRawCasesThroughTheWholeGateway(t *testing.T) {
+	t.Parallel()
 	cases, err := rawcase.Load(filepath.Join("..", "..", "proxy", "testdata", "raw"))
 	if err != nil {
 		t.Fatal(err)

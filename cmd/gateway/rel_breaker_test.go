@@ -183,6 +183,7 @@ const twoBuckets = "  ams: {retry: {max_attempts: 1}, FAULTS}\n"
 // A 429 that says until when blocks its bucket, and no breaker. Those that do
 // not say it open the throttle breaker of their bucket, and no other.
 func TestREL26TooManyRequests(t *testing.T) {
+	t.Parallel()
 	const (
 		counted   = "/ams/assets"
 		anonymous = "/ams/assets/nothing"
@@ -235,6 +236,7 @@ func TestREL26TooManyRequests(t *testing.T) {
 
 // What a breaker refuses costs no quota, before the queue and after it.
 func TestREL26RefusedRequestsSpendNothing(t *testing.T) {
+	t.Parallel()
 	const limit = 40
 	crm := "  crm: {quota: {assume: 40/600s}, retry: {max_attempts: 1}, FAULTS}\n"
 	r := newSickRig(t, crm, rigOptions{sim: fewCalls(limit)})

@@ -198,6 +198,7 @@ func TestREL04CallersThatStall(t *testing.T) {
 // A DELETE may have a body, and is repeated with it where the catalogue says that
 // it may be repeated.
 func TestDeleteKeepsItsBody(t *testing.T) {
+	t.Parallel()
 	const target, body = "/catalogs/v1/Companies(14146)/Catalog/Items(7f)/attributes", `[{"Name":"Colour"},{"Name":"Size"}]`
 	r := newRig(t, rigOptions{extra: "services: {catalogs: {retry: {budget: 100%}}}\n"})
 	for _, http2 := range []bool{false, true} {

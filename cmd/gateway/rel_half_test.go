@@ -162,7 +162,7 @@ func TestFateOfRequests(t *testing.T) {
 	var executed tally
 	up := listenRaw(t, answersBadly(&executed))
 	g := newRawRig(t, up.URL, nil)
-	deadline := setHeader("X-Request-Timeout-Ms", "150")
+	deadline := setHeader("X-Request-Timeout-Ms", "300")
 	for _, c := range []struct {
 		path   string
 		edit   func(*http.Request)
@@ -181,6 +181,7 @@ func TestFateOfRequests(t *testing.T) {
 	} {
 		for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodGet} {
 			t.Run(method+c.path, func(t *testing.T) {
+				t.Parallel() // with each other only
 				body := ""
 				if method == http.MethodPost || method == http.MethodPut {
 					body = "abc"

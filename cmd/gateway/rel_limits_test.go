@@ -152,6 +152,7 @@ const portsEnv = "IQGW_TEST_FEW_PORTS"
 // was sent, and the next ones work once ports are back. It needs a network
 // namespace of its own.
 func TestREL33PortExhaustion(t *testing.T) {
+	t.Parallel()
 	if os.Getenv(portsEnv) != "" {
 		exhaustPorts(t)
 		return

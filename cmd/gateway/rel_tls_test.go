@@ -89,8 +89,9 @@ func failsAsTold(executed *tally) http.HandlerFunc {
 // answer that breaks off.
 func TestREL01OverTLS(t *testing.T) {
 	var executed tally
-	n := 0
+	var n atomic.Int64
 	overTLS(t, failsAsTold(&executed), nil, func(t *testing.T, g *rig) {
+		t.Parallel() // with each other only: they wait more than they reckon
 		for path, c := range map[string]struct {
 			status int
 			most   int // times that a read is sent
@@ -102,9 +103,9 @@ func TestREL01OverTLS(t *testing.T) {
 					"": func(*http.Request) {}, ", with a key": setHeader("Idempotency-Key", "k"),
 				} {
 					t.Run(method+path+name, func(t *testing.T) {
-						n++
+						path := path + strconv.FormatInt(n.Add(1), 10)
 						g.do(t, http.MethodGet, "/raw/warm", "").want(t, http.StatusOK)
-						wantFate(t, g, &executed, fate{method: method, path: path + strconv.Itoa(n), status: c.status, most: c.most, edit: edit})
+						wantFate(t, g, &executed, fate{method: method, path: path, status: c.status, most: c.most, edit: edit})
 					})
 				}
 			}
@@ -184,11 +185,13 @@ func TestREL02OverTLS(t *testing.T) {
 		defer tick.Stop()
 		var callers sync.WaitGroup
 		var answered, failed atomic.Int32
-		sent := 0
+		sent, places := 0, make(chan struct{}, 50) // a busy machine gets no more than it can answer
 		for ; int(answered.Load()) < enough && sent < 4*enough; sent++ {
 			<-tick.C
+			places <- struct{}{}
 			nonce := t.Name() + strconv.Itoa(sent)
 			callers.Go(func() {
+				defer func() { <-places }()
 				a, err := g.try(t.Context(), http.MethodPost, "/raw/orders", nonce)
 				runs := executed.of(nonce)
 				if err != nil { // the upstream's answer broke off, so this one does

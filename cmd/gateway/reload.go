@@ -57,13 +57,7 @@ func (g *gateway) began() error {
 		return err
 	}
 	g.reloads.state.Store(&reloadState{hash: hash, at: g.started})
-	if err := g.stores.metrics.ObserveKeys(g.keyExpiries); err != nil {
-		return err
-	}
-	return g.stores.metrics.ObserveConfig(func() observability.ConfigState {
-		s := g.reloads.state.Load()
-		return observability.ConfigState{Hash: s.hash, Loaded: s.at, Failed: s.failed != nil}
-	})
+	return nil
 }
 
 // reload reads the configuration again and has new requests served by it. Any
@@ -73,7 +67,7 @@ func (g *gateway) reload(ctx context.Context, trigger string) (reloaded, error) 
 	g.reloads.one.Lock()
 	defer g.reloads.one.Unlock()
 	before := g.reloads.state.Load()
-	done, err := g.replace(before)
+	done, err := g.replace(before) //nolint:contextcheck // a reload is done whole, also when who asked has gone
 	g.stores.auditReload(trigger, before.hash, done, err)
 	if err != nil {
 		failed := *before
@@ -111,8 +105,15 @@ func (g *gateway) replace(before *reloadState) (reloaded, error) {
 	if err != nil {
 		return reloaded{}, err
 	}
+	if err := g.stores.useTraces(next); err != nil {
+		next.close()
+		return reloaded{}, err
+	}
 	last := g.current.Swap(next)
 	next.limits.Apply()
+	if level, err := observability.ParseLevel(cfg.Telemetry.Logs.Level); err == nil { // validated
+		g.level.Configure(level)
+	}
 	last.users.retire()
 	g.reloads.state.Store(&reloadState{hash: hash, at: time.Now()})
 	for _, r := range g.stores.rotations { // who rotates a secret and reloads means now

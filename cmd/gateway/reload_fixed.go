@@ -15,7 +15,7 @@ func fixedSettings() []string {
 		"server.address", "server.tls", "server.forward_proxy", "server.lame_duck", "server.drain_timeout",
 		"server.limits.read_header_timeout", "server.limits.idle_timeout", "server.limits.write_idle_timeout",
 		"server.limits.max_uri", "server.limits.max_header", "server.limits.max_connections", "server.limits.max_memory",
-		"telemetry.logs.level", "telemetry.logs.format", "telemetry.audit", "telemetry.traces", "telemetry.metrics",
+		"telemetry.logs.format", "telemetry.audit",
 	}
 }
 

@@ -49,18 +49,9 @@ func (r *sickRig) order(t *testing.T, want string, args ...string) {
 // ask reads a document of the admin API.
 func (r *sickRig) ask(t *testing.T, path string, into any) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.Admin+path, http.NoBody)
-	if err != nil {
+	a := r.get(t, "http://"+r.Admin+path, bearer(adminToken)).want(t, http.StatusOK)
+	if err := json.Unmarshal([]byte(a.text), into); err != nil {
 		t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+adminToken)
-	resp, err := r.client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(into); err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatal(resp.Status, err)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"iqgateway/auth"
 	"iqgateway/internal/iqsim"
 	"iqgateway/internal/iqsim/simtest"
+	"iqgateway/observability"
 )
 
 // rig is a whole gateway, run as main runs it, in front of a simulation whose
@@ -47,8 +48,9 @@ type rigOptions struct {
 type starter func(t testing.TB, stdout io.Writer, environ []string, args ...string) addresses
 
 type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	mu    sync.Mutex
+	b     bytes.Buffer
+	lines *observability.Lines // that are on their way here; nil = none
 }
 
 func (l *lockedBuffer) Write(p []byte) (int, error) {
@@ -57,7 +59,24 @@ func (l *lockedBuffer) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
+// settle has everything that is logged so far come before the next reading.
+func (l *lockedBuffer) settle() {
+	l.mu.Lock()
+	lines := l.lines
+	l.mu.Unlock()
+	if lines != nil {
+		lines.Flush(10 * time.Second)
+	}
+}
+
+func (l *lockedBuffer) follow(lines *observability.Lines) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = lines
+}
+
 func (l *lockedBuffer) String() string {
+	l.settle()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
@@ -160,6 +179,9 @@ func startProgram(t testing.TB, stdout io.Writer, environ []string, args ...stri
 	started, ended := make(chan addresses, 1), make(chan int, 1)
 	var stderr lockedBuffer
 	p := program{stdin: strings.NewReader(""), stdout: stdout, stderr: &stderr, environ: environ, started: func(a addresses) { started <- a }}
+	if buffer, ok := stdout.(*lockedBuffer); ok {
+		p.logs = buffer.follow
+	}
 	go func() { ended <- p.run(ctx, args) }()
 	select {
 	case a := <-started:
@@ -229,11 +251,14 @@ func (r *rig) try(ctx context.Context, method, target, body string, edit ...func
 }
 
 // get asks another listener of the gateway, without a key.
-func (r *rig) get(t testing.TB, url string) answer {
+func (r *rig) get(t testing.TB, url string, edits ...func(*http.Request)) answer {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, edit := range edits {
+		edit(req)
 	}
 	resp, err := r.client.Do(req)
 	if err != nil {

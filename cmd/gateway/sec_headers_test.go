@@ -49,6 +49,7 @@ func forwarded(r *http.Request) {
 // X-Forwarded-For names the peer where the connection comes from a trusted
 // network, in the log and nowhere else: it proves nothing, and goes no further.
 func TestSEC03ForwardedForOfTrustedProxies(t *testing.T) {
+	t.Parallel()
 	for trusted, want := range map[string]string{
 		"":                                "127.0.0.1:",
 		"198.51.100.0/24":                 "127.0.0.1:",

@@ -93,6 +93,7 @@ func defaultLimits() []limit {
 // What is above a limit is answered with its status and problem over both
 // versions of HTTP, and costs nobody anything.
 func TestSEC57LimitsGiveExactStatuses(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	small := newRig(t, rigOptions{environ: []string{
 		"IQGW_SERVER__LIMITS__MAX_HEADER=2KiB", "IQGW_SERVER__LIMITS__MAX_URI=1KiB", "IQGW_SERVICES__CRM__LIMITS__MAX_BODY=4KiB",
@@ -161,6 +162,7 @@ func (letters) Read(p []byte) (int, error) {
 // A body whose length nobody has told is cut at the limit: the caller learns it,
 // and the upstream never sees an end.
 func TestSEC57BodyOfUnknownLength(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{environ: []string{"IQGW_SERVICES__CATALOGS__LIMITS__MAX_BODY=64KiB"}})
 	for _, http2 := range []bool{false, true} {
 		t.Run(fmt.Sprintf("HTTP/2 %v", http2), func(t *testing.T) {
@@ -180,6 +182,7 @@ func TestSEC57BodyOfUnknownLength(t *testing.T) {
 // The same with the limit that nobody has set, and an upstream that reads as fast
 // as it can.
 func TestSEC57BodyAboveTheDefaultLimit(t *testing.T) {
+	t.Parallel()
 	ends := make(chan string, 10)
 	up := listenRaw(t, func(_ net.Conn, r *bufio.Reader) {
 		var last lastBytes

@@ -194,6 +194,7 @@ func TestLoopOverHTTP2(t *testing.T) {
 }
 
 func TestLoopOverHTTP1(t *testing.T) {
+	t.Parallel()
 	way := newRelay(t)
 	g := newLooped(t, "URL", "http://{service}.loop.localhost:"+way.port())
 	way.leadTo(g.Server)
@@ -203,6 +204,7 @@ func TestLoopOverHTTP1(t *testing.T) {
 // The egress proxy hands requests to the gateway's own listener for HTTP_PROXY,
 // and adds itself to Via.
 func TestLoopThroughHTTPProxy(t *testing.T) {
+	t.Parallel()
 	var own atomic.Pointer[url.URL]
 	onward := &http.Transport{Proxy: func(*http.Request) (*url.URL, error) { return own.Load(), nil }}
 	t.Cleanup(onward.CloseIdleConnections)
@@ -233,6 +235,7 @@ func TestLoopThroughHTTPProxy(t *testing.T) {
 // A gateway before another one is a loop too: the second would charge the same
 // quota again, so it ends where the circle begins.
 func TestLoopOverTwoGateways(t *testing.T) {
+	t.Parallel()
 	first, second := newRelay(t), newRelay(t)
 	a := newLooped(t, "URL", "http://{service}.loop.localhost:"+second.port())
 	b := newLooped(t, "URL", "http://{service}.loop.localhost:"+first.port())

@@ -66,9 +66,12 @@ func TestSEC35UnauthenticatedCostsNothing(t *testing.T) {
 	for range 2 {
 		r.do(t, http.MethodGet, catalogItems, "").want(t, http.StatusOK) // stored now
 	}
-	await(t, "the issuer was asked", func() bool { return c.asked.Load() == 1 })
+	var before map[string]string
+	await(t, "the issuer was asked, and that is counted", func() bool {
+		before = r.worked(t)
+		return c.asked.Load() == 1 && before[`iqgw_auth_key_set_keys{issuer="`+c.URL+`"}`] == "1"
+	})
 	r.ClearLedger()
-	before := r.worked(t)
 	var sent atomic.Int64
 	var group sync.WaitGroup
 	for name, edit := range unauthenticated(c, t) {

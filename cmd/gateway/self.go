@@ -88,13 +88,13 @@ func (s selfService) request(w http.ResponseWriter, r *http.Request, id string) 
 	document, err := s.find(r.Context(), id, exchange.From(r.Context()).Caller.Name)
 	switch {
 	case err != nil:
-		p := exchange.Refuse(exchange.ReplicaUnavailable, "The replica that the id names cannot be asked at the moment.").Because(err)
+		p := exchange.Refuse(exchange.ReplicaUnavailable, "The replicas that may know cannot be asked at the moment.").Because(err)
 		p.RetryAfter = askAgain
 		s.refuse(w, r, p)
 		return
 	case len(document) == 0:
 		s.refuse(w, r, exchange.Refuse(exchange.UnknownRequest,
-			"There is no request of yours with this id. Ids stand in X-Request-Id of each answer; a replica remembers its newest few thousand requests, once they have ended."))
+			"There is no request of yours with this id, nor one of this trace. Ids stand in X-Request-Id of each answer; a replica remembers its newest few thousand requests, once they have ended."))
 		return
 	}
 	prepareSelf(w)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"iqgateway/internal/exchange"
 	"iqgateway/internal/fleet"
 	"iqgateway/internal/redisconn"
 	"iqgateway/observability"
@@ -22,10 +23,10 @@ const (
 	maxRequestID        = 64
 )
 
-// requestQuestion asks for the record of an exchange, for its caller or for an
-// operator.
+// requestQuestion asks for the record of an exchange, or for those of a trace, for
+// its caller or for an operator.
 type requestQuestion struct {
-	ID       string `json:"id"`
+	ID       string `json:"id"` // of the request, or of the trace
 	Caller   string `json:"caller"`
 	Operator bool   `json:"operator,omitempty"`
 }
@@ -34,16 +35,24 @@ type requestQuestion struct {
 type requestFinder struct {
 	replica string
 	recent  *observability.Recent
-	// ask has another replica answer the question of a caller, "" for an operator.
-	ask func(ctx context.Context, caller, replica, kind string, payload []byte) ([]byte, error)
+	// ask has another replica answer the question of a caller, "" for an operator;
+	// askAll all that are alive, this one too.
+	ask    func(ctx context.Context, caller, replica, kind string, payload []byte) ([]byte, error)
+	askAll func(ctx context.Context, caller, kind string, payload []byte) ([]fleet.Answer, error)
+	// traceURL is where people see a trace, "" = nowhere.
+	traceURL func(exchange.TraceID) string
 }
 
 // askAgain is after how long a replica may be asked again that could not be.
 const askAgain = 2 * time.Second
 
-// find returns the document of an exchange, encoded; empty = there is none. What
-// the asker may not see is not there. An error says that nobody can tell now.
+// find returns the document of an exchange or of a trace, encoded; empty = there
+// is none. What the asker may not see is not there. An error says that nobody can
+// tell now.
 func (f requestFinder) find(ctx context.Context, q requestQuestion) ([]byte, error) {
+	if id, is := traceOf(q.ID); is {
+		return f.findTrace(ctx, q, id)
+	}
 	replica, ok := replicaOf(q.ID)
 	switch {
 	case !ok:
@@ -65,10 +74,20 @@ func (f requestFinder) find(ctx context.Context, q requestQuestion) ([]byte, err
 // here looks among what this replica remembers.
 func (f requestFinder) here(q requestQuestion) []byte {
 	rec, found := f.recent.Find(q.ID)
-	if !found || !q.Operator && (q.Caller == "" || rec.Caller == nil || rec.Caller.Name != q.Caller) {
+	if !found || !q.maySee(&rec) {
 		return nil
 	}
-	text, err := json.MarshalIndent(describeRequest(rec, f.replica), "", "  ")
+	return encoded(f.describe(q, rec))
+}
+
+// maySee reports whether the record is the asker's to see. Background work is
+// nobody's, whoever happened to have it done.
+func (q requestQuestion) maySee(rec *observability.Record) bool {
+	return q.Operator || q.Caller != "" && !rec.Work && rec.Caller != nil && rec.Caller.Name == q.Caller
+}
+
+func encoded(document any) []byte {
+	text, err := json.MarshalIndent(document, "", "  ")
 	if err != nil { // cannot happen: texts, numbers and times
 		return nil
 	}
@@ -103,9 +122,13 @@ func (s *stores) askReplica(ctx context.Context, caller, replica, kind string, p
 	return s.fleet.Ask(ctx, caller, replica, kind, payload)
 }
 
+func (s *stores) askReplicas(ctx context.Context, caller, kind string, payload []byte) ([]fleet.Answer, error) {
+	return s.fleet.AskAll(ctx, caller, kind, payload)
+}
+
 // answers are what this replica answers to others.
 func (s *stores) answers() map[string]fleet.Answerer {
-	return map[string]fleet.Answerer{questionFindRequest: s.requests.answer}
+	return map[string]fleet.Answerer{questionFindRequest: s.requests.answer, questionFindTrace: s.requests.answerTrace}
 }
 
 // requestAdmin shows operators any exchange.
@@ -123,11 +146,12 @@ func (a requestAdmin) show(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		w.Header().Set("Retry-After", strconv.Itoa(int(askAgain.Seconds())))
-		observability.WriteProblem(w, http.StatusServiceUnavailable, "the replica that served the request cannot be asked now: "+err.Error())
+		observability.WriteProblem(w, http.StatusServiceUnavailable, "the replicas that may know cannot be asked now: "+err.Error())
 		return
 	case len(document) == 0:
 		observability.WriteProblem(w, http.StatusNotFound,
-			"no replica that answers remembers a request with this id: each keeps its newest few thousand, and the last 1,000 that failed; older ones are in the access log")
+			"no replica that answers remembers a request with this id, or one of this trace: each keeps its newest few thousand, the last 1,000 that failed, and of background work a few dozen. "+
+				"Older ones are in the access log, and what is exported in its trace. Of more than "+strconv.Itoa(fleet.MaxReplicas)+" other replicas the rest are not asked for a trace")
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,15 +19,19 @@ func stagesOf(r observability.Record) []stageDocument {
 			list = append(list, stageDocument{stage, words})
 		}
 	}
-	say("authenticate", callerWords(r))
-	say("route", routeWords(r))
-	if r.Credential != "" {
-		say("authorize", fmt.Sprintf("allowed with credential %s, class %s", r.Credential, r.Class))
+	switch {
+	case !r.Work:
+		say("authenticate", callerWords(r))
+		say("route", routeWords(r))
+		say("authorize", rightWords(r))
+	case !r.Link.IsZero():
+		say("cause", "a request in trace "+r.Link.Trace.String())
 	}
-	say("cache", cacheWords(r.Cache))
+	say("cache", cacheWords(r))
 	say("token", tokenWords(r))
 	say("breaker", breakerWords(r.Breaker))
 	say("quota", quotaWords(r))
+	say("slot", slotWords(r))
 	say("attempts", attemptWords(r))
 	say("retry", retryWords(r))
 	say("answer", answerWords(r))
@@ -53,9 +59,16 @@ func routeWords(r observability.Record) string {
 	return fmt.Sprintf("%s in %s, as %s (called by its %s form)", r.Service, r.Environment, r.Route, r.Form)
 }
 
-func cacheWords(c exchange.CacheView) string {
-	why := fallback(cacheReasons(), c.Reason)
-	switch c.Result {
+func rightWords(r observability.Record) string {
+	if r.Credential == "" {
+		return ""
+	}
+	return fmt.Sprintf("allowed with credential %s, class %s", r.Credential, r.Class)
+}
+
+func cacheWords(r observability.Record) string {
+	why := fallback(cacheReasons(), r.Cache.Reason)
+	switch r.Cache.Result {
 	case exchange.CacheNone:
 		return ""
 	case exchange.CacheHit:
@@ -63,6 +76,9 @@ func cacheWords(c exchange.CacheView) string {
 	case exchange.CacheStale:
 		return "answered from the store, past its time: " + why
 	case exchange.CacheCoalesced:
+		if !r.Work && !r.Link.IsZero() {
+			return "answered with what another request of the same kind was fetching, in trace " + r.Link.Trace.String()
+		}
 		return "answered with what another request of the same kind was fetching"
 	case exchange.CacheRevalidated:
 		return "the stored answer was confirmed by the upstream"
@@ -101,12 +117,38 @@ func tokenWords(r observability.Record) string {
 	case r.Attempts == 0 || !r.Account:
 		return ""
 	case r.Replays > 0:
-		return fmt.Sprintf("the upstream refused the token; with a new one it was sent again (%d×)", r.Replays)
+		return fmt.Sprintf("the upstream refused the token; with a new one it was sent again (%d×)%s", r.Replays, generationWords(r))
 	case r.TokenWait >= time.Millisecond:
-		return fmt.Sprintf("a token was waited for, %s", shortTime(r.TokenWait))
+		return fmt.Sprintf("a token was waited for, %s%s", shortTime(r.TokenWait), generationWords(r))
 	default:
-		return "a valid token was there"
+		return "a valid token was there" + generationWords(r)
 	}
+}
+
+// generationWords names the token that was used last: each new one of a credential
+// has the next number.
+func generationWords(r observability.Record) string {
+	for _, w := range slices.Backward(r.Waits) {
+		if w.Kind == exchange.WaitToken && w.Generation > 0 {
+			return fmt.Sprintf(", generation %d", w.Generation)
+		}
+	}
+	return ""
+}
+
+// slotWords tell of places among what is under way, where one was waited for.
+func slotWords(r observability.Record) string {
+	var texts []string
+	for _, w := range r.Waits {
+		switch {
+		case w.Kind != exchange.WaitSlot:
+		case w.Failed:
+			texts = append(texts, fmt.Sprintf("none was free, given up after %s", shortTime(w.Took)))
+		default:
+			texts = append(texts, fmt.Sprintf("one was waited for, %s", shortTime(w.Took)))
+		}
+	}
+	return strings.Join(texts, "; ")
 }
 
 func breakerWords(state string) string {
@@ -169,6 +211,9 @@ func attemptWords(r observability.Record) string {
 		if t.Failure != "" {
 			texts[i] = fmt.Sprintf("%s after %s", t.Failure, shortTime(t.Took))
 		}
+		if took, failure, ended := t.Body.Get(); ended && failure != "" {
+			texts[i] += fmt.Sprintf(" and its body broke after %s: %s", shortTime(took), failure)
+		}
 	}
 	words := fmt.Sprintf("%d to %s: %s", r.Attempts, r.Upstream, strings.Join(texts, ", then "))
 	return strings.TrimSuffix(words, ": ")
@@ -194,6 +239,8 @@ func retryWords(r observability.Record) string {
 func answerWords(r observability.Record) string {
 	took := fmt.Sprintf("after %s, %d bytes", shortTime(r.Duration), r.BytesOut)
 	switch {
+	case r.Work:
+		return fmt.Sprintf("%s after %s", cmp.Or(r.Outcome, "done"), shortTime(r.Duration))
 	case r.Problem != "":
 		return fmt.Sprintf("%d %s %s", r.Status, r.Problem, took)
 	case r.Outcome != "":

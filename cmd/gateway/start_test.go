@@ -80,6 +80,7 @@ func TestTakenAddressIsNamed(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		args []string
 		code int

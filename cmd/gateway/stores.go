@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"iqgateway/auth"
@@ -44,9 +46,12 @@ type stores struct {
 	requests   requestFinder
 	fleet      *fleet.Fleet
 	metrics    *observability.Metrics
-	audit      *observability.Audit // nil = none
-	uses       *auth.Uses           // of credentials
-	tokenCalls auth.TokenCalls      // under way at the gateway's own token endpoint
+	traces     *observability.Traces                 // nil = none are exported
+	otel       observability.TraceEnviron            // of this process
+	tracing    atomic.Pointer[observability.Tracing] // of the newest generation
+	audit      *observability.Audit                  // nil = none
+	uses       *auth.Uses                            // of credentials
+	tokenCalls auth.TokenCalls                       // under way at the gateway's own token endpoint
 	log        *slog.Logger
 
 	breakers  *breaker.Breakers
@@ -74,7 +79,7 @@ func newStores(cfg *config.Config, log *slog.Logger, replica string) (*stores, e
 	}
 	s := &stores{transports: proxy.NewTransports(), trust: newUpstreamTrust(log), metrics: metrics, log: log, recent: observability.NewRecent()}
 	s.trust.told = s.auditRotation
-	s.requests = requestFinder{replica: replica, recent: s.recent, ask: s.askReplica}
+	s.requests = requestFinder{replica: replica, recent: s.recent, ask: s.askReplica, askAll: s.askReplicas, traceURL: s.traceURL}
 	metrics.OnPanic(s.gaugePanicked)
 	if err := s.openRedis(cfg); err != nil {
 		return nil, configError{err}
@@ -189,6 +194,7 @@ func (s *stores) run(ctx context.Context) {
 		r.told = s.auditRotation
 		keep("rotation of "+r.what, r.run)
 	}
+	keep("traces", s.traces.Run)
 	keep("trust in upstreams", s.trust.run)
 	keep("connections to upstreams", s.followUpstreams)
 	keep("cache", s.cache.Run)
@@ -236,12 +242,10 @@ func bounded(ctx context.Context, giveBack func(context.Context) error) error {
 
 // attempted is the attempt stage's hook.
 func (s *stores) attempted(ctx context.Context, info proxy.AttemptInfo) {
-	upstream := exchange.From(ctx).Upstream
-	port, err := strconv.Atoi(upstream.Port())
-	if err != nil { // none: the scheme's own
-		port = map[string]int{"http": 80, "https": 443}[upstream.Scheme]
-	}
-	s.metrics.Attempted(ctx, observability.Attempt{
+	ex := exchange.From(ctx)
+	upstream := ex.Upstream
+	port, _ := strconv.Atoi(cmp.Or(upstream.Port(), exchange.DefaultPort(upstream.Scheme)))
+	s.metrics.Attempted(s.tracing.Load().Sampled(ctx, ex), observability.Attempt{
 		Method: info.Method, Environment: info.Environment, Service: info.Service, Credential: info.Credential,
 		Host: upstream.Hostname(), Port: port, Status: info.Status, ErrorType: string(info.Kind), Duration: info.Duration,
 	})

@@ -103,6 +103,7 @@ func TestCacheServices(t *testing.T) {
 
 // What becomes of the catalogue's rules; pricing has some that only count.
 func TestCacheCatalogue(t *testing.T) {
+	t.Parallel()
 	const items = "/v1/Companies({company})/Catalog/Items"
 	const sku = "/v1/Companies({company})/Catalog/Items/ByVendorSku"
 	apply := cacheServices(loadCache(t, "policy", "apply"))[simService("catalogs")]
@@ -146,6 +147,7 @@ func TestCacheModeOfTheUpstreamsHeaders(t *testing.T) {
 // Any setting that changes what is stored changes the version: another replica,
 // or this one after a restart, must not find what was stored by other rules.
 func TestCacheRuleVersion(t *testing.T) {
+	t.Parallel()
 	const customer = "/v1/Companies({company})/Customers({id})"
 	version := func(change ...string) string {
 		return ruleFor(t, cacheServices(loadCache(t, "policy", "apply", change...))[simService("crm")], customer).Version
@@ -175,6 +177,7 @@ func TestCacheRuleVersion(t *testing.T) {
 }
 
 func TestExplainCache(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		mode, catalogue, request string
 		value, source            string
@@ -215,6 +218,7 @@ func TestExplainCache(t *testing.T) {
 
 // What else the rules say for a request is a line each, and nothing more.
 func TestExplainCacheRule(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		mode, request string
 		want          []string

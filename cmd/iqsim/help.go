@@ -12,6 +12,7 @@ faults on demand. It keeps everything in memory and needs no network.
 
 Usage:
   iqsim [flags]
+  iqsim traffic --help        applications that use it through a gateway
 
 Services answer at /{service}/…, in another environment at
 /~{environment}/{service}/…, and under their own host names
@@ -33,6 +34,10 @@ Flags:
 // writeHelp writes the help, flags as --name.
 func writeHelp(w io.Writer, f *flag.FlagSet) {
 	_, _ = io.WriteString(w, helpText)
+	writeFlags(w, f)
+}
+
+func writeFlags(w io.Writer, f *flag.FlagSet) {
 	f.VisitAll(func(one *flag.Flag) {
 		name, usage := flag.UnquoteUsage(one)
 		_, _ = fmt.Fprintf(w, "  --%s %s\n      %s%s\n", one.Name, name, usage, defaultOf(one))

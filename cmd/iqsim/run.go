@@ -27,6 +27,9 @@ const drainTime = 5 * time.Second
 // run is the whole program: it serves until ctx ends and returns the exit
 // code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "traffic" {
+		return runTraffic(ctx, args[1:], stdout, stderr)
+	}
 	s, err := parseSettings(args, stdout)
 	if errors.Is(err, flag.ErrHelp) {
 		return exitOK
@@ -39,6 +42,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		_, _ = fmt.Fprintf(stderr, "iqsim: %v\n", err)
 		return exitFailure
 	}
+	return exitOK
+}
+
+// runTraffic is the program when it plays applications.
+func runTraffic(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	t, err := parseTraffic(args, stdout)
+	if errors.Is(err, flag.ErrHelp) {
+		return exitOK
+	}
+	if err != nil {
+		_, _ = fmt.Fprintf(stderr, "iqsim: %v\nRun 'iqsim traffic --help' for the flags.\n", err)
+		return exitUsage
+	}
+	t.play(ctx, stdout)
 	return exitOK
 }
 

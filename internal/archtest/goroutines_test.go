@@ -31,6 +31,7 @@ var unguarded = map[string]struct {
 	"cmd/gateway/main.go":           {1, "waits for signals, and cancels"},
 	"internal/exchange/discard.go":  {1, "recovers, without steady: vocabulary imports the standard library alone"},
 	"internal/tape/tape.go":         {1, "recovers, without steady: vocabulary imports the standard library alone"},
+	"observability/logs_level.go":   {1, "a timer that sets a level, and logs that"},
 	"proxy/attempt_answer.go":       {1, "a timer that cancels"},
 	"proxy/dial_tunnel.go":          {1, "context.AfterFunc of a deadline"},
 	"proxy/forward.go":              {1, "context.AfterFunc of a deadline"},

@@ -28,7 +28,15 @@ type CacheView struct {
 	Status string
 	// Saved is how many upstream requests were not made because of it: 0 or 1.
 	Saved int
+	// At is when the lookup began, after the exchange had.
+	At time.Duration
 	// Time is what lookup and writing from the store took, waiting for another
 	// request's answer included.
 	Time time.Duration
+}
+
+// CacheDecided replaces what the cache has decided; when it began to look stays.
+func (ex *Exchange) CacheDecided(v CacheView) {
+	v.At = ex.Cache.At
+	ex.Cache = v
 }

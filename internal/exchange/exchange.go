@@ -41,6 +41,8 @@ type Exchange struct {
 	CallerRequestID string // the caller's X-Request-Id, when well-formed
 	Start           time.Time
 	Form            Form
+	Trace           Trace  // where it stands among traces
+	Link            Link   // whose fetch brought its answer; of work in the background: who had it done
 	Peer            string // where the request came from: the connection's other end, or whom a trusted proxy names; for logs alone
 
 	Caller     *Caller    // nil until authenticated
@@ -63,6 +65,7 @@ type Exchange struct {
 	RetryResult    string   // why the retry stage stopped, as it names it; "" = nothing was to be repeated
 	Breaker        string   // state of the breaker that the last attempt met: BreakerClosed and the others; "" = none was asked
 	Tries          []Try    // the attempts, as they are told afterwards; see Tried
+	Waits          []Wait   // what the attempts waited for; see Waited
 	Dropped        []string // names of request fields that did not go upstream
 
 	Problem *Problem // what the gateway itself answered, nil when it did not

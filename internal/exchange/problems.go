@@ -179,12 +179,12 @@ func callerProblems() []ProblemSpec {
 		},
 		{
 			UnknownRequest, http.StatusNotFound, "Unknown request", "",
-			"GET /-/requests/{id} was asked for a request that is not there: it has not ended yet, is no longer remembered, was another caller's, or never was.",
-			"Use the id in X-Request-Id of an answer of your own. The access log of the platform team goes further back.",
+			"GET /-/requests/{id} was asked for a request, or a trace with a request, that is not there: it has not ended yet, is no longer remembered, was another caller's, or never was. Of a fleet with more than 65 replicas not all are asked for a trace.",
+			"Use the id in X-Request-Id of an answer of your own, or the trace_id of a problem. The access log of the platform team goes further back.",
 		},
 		{
 			ReplicaUnavailable, http.StatusServiceUnavailable, "Replica cannot be asked", "",
-			"GET /-/requests/{id} was asked for a request that another replica has served, which could not be asked: Redis or that replica does not answer, or too many questions are open, of which a caller has two at most.",
+			"GET /-/requests/{id} was asked for a request that another replica has served, or for a trace that no replica which answers knows, and a replica could not be asked: Redis or that replica does not answer, or too many questions are open, of which a caller has two at most.",
 			"Retry after the given time, one question after the other.",
 		},
 		{

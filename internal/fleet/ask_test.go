@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -163,8 +165,8 @@ func TestAReplicaThatIsAskedTooMuch(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range fleet.MaxAsked {
-			if err := store.Ask(t.Context(), fleet.Question{To: "mute"}); err != nil {
-				t.Fatal(err)
+			if refused, err := store.Ask(t.Context(), []fleet.Question{{To: "mute"}}); err != nil || refused[0] != nil {
+				t.Fatal(refused, err)
 			}
 		}
 		if err := second(a.Ask(t.Context(), "", "mute", "name", nil)); !errors.Is(err, fleet.ErrAsking) {
@@ -172,6 +174,134 @@ func TestAReplicaThatIsAskedTooMuch(t *testing.T) {
 		}
 		if err := second(a.Ask(t.Context(), "", "gone", "name", nil)); !errors.Is(err, fleet.ErrNobody) {
 			t.Errorf("%v", err)
+		}
+	})
+}
+
+// All are asked at once, and who does not answer, or cannot be asked, is named.
+func TestAllReplicasAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := fleet.NewMemory()
+		a := asks(t, "a", store, nil)
+		asks(t, "b", store, nil)
+		asks(t, "c", store, map[string]fleet.Answerer{"name": func(context.Context, []byte) ([]byte, error) { return nil, nil }})
+		pass(1500 * time.Millisecond)
+		for _, mute := range []string{"mute", "full"} {
+			if _, err := store.Beat(t.Context(), fleet.Beat{Member: fleet.Member{Replica: mute}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range fleet.MaxAsked {
+			if _, err := store.Ask(t.Context(), []fleet.Question{{To: "full"}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		begin := time.Now()
+		answers, err := a.AskAll(t.Context(), "", "name", []byte("x"))
+		if err != nil || len(answers) != 5 || time.Since(begin) != fleet.AskPatience {
+			t.Fatalf("%+v, %v after %v", answers, err, time.Since(begin))
+		}
+		for i, want := range []struct {
+			replica, text string
+			err           error
+		}{{"a", "a x", nil}, {"b", "b x", nil}, {"c", "", nil}, {"full", "", fleet.ErrAsking}, {"mute", "", fleet.ErrNoAnswer}} {
+			if got := answers[i]; got.Replica != want.replica || string(got.Text) != want.text || !errors.Is(got.Err, want.err) {
+				t.Errorf("%+v, want %+v", got, want)
+			}
+		}
+	})
+}
+
+// Whoever is alone asks itself; of a store that is away, that is told.
+func TestAskingAllWithoutOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := fleet.NewMemory()
+		cut := &cutOff{Store: store}
+		alone, first := asks(t, "alone", nil, nil), asks(t, "first", store, nil)
+		pass(1500 * time.Millisecond)
+		begin := time.Now()
+		for name, f := range map[string]*fleet.Fleet{"no store": alone, "no others": first} {
+			if answers, err := f.AskAll(t.Context(), "", "name", nil); err != nil || len(answers) != 1 || answers[0].Err != nil {
+				t.Errorf("%s: %+v, %v", name, answers, err)
+			}
+		}
+		if time.Since(begin) != 0 {
+			t.Errorf("it took %v", time.Since(begin))
+		}
+		away := asks(t, "away", cut, nil)
+		cut.set(true)
+		if answers, err := away.AskAll(t.Context(), "", "name", nil); !errors.Is(err, fleet.ErrStore) || len(answers) != 1 || string(answers[0].Text) != "away " {
+			t.Errorf("%+v, %v", answers, err)
+		}
+		if _, err := first.AskAll(t.Context(), "", "name", make([]byte, fleet.MaxPayload+1)); err == nil {
+			t.Error("a payload without bounds is sent")
+		}
+	})
+}
+
+// A fleet that is too large is asked in part, and the rest named.
+func TestAskingAllIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := fleet.NewMemory()
+		a := asks(t, "a", store, nil)
+		pass(1500 * time.Millisecond)
+		for i := range fleet.MaxReplicas + 3 {
+			if _, err := store.Beat(t.Context(), fleet.Beat{Member: fleet.Member{Replica: fmt.Sprintf("m%03d", i)}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		answers, err := a.AskAll(t.Context(), "pos", "name", nil)
+		left := 0
+		for _, answer := range answers {
+			if errors.Is(answer.Err, fleet.ErrNotAsked) {
+				left++
+			}
+		}
+		if err != nil || len(answers) != 1+fleet.MaxReplicas+3 || left != 3 {
+			t.Errorf("%d answers, %d not asked, %v", len(answers), left, err)
+		}
+	})
+}
+
+// counted counts how often its members are read.
+type counted struct {
+	*fleet.Memory
+	read atomic.Int64
+}
+
+// Members implements [fleet.Store].
+func (c *counted) Members(ctx context.Context) ([]fleet.Member, error) {
+	c.read.Add(1)
+	return c.Memory.Members(ctx)
+}
+
+// Whoever asks all without end costs neither the store nor this replica more than
+// its questions.
+func TestAskingAllTooOften(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &counted{Memory: fleet.NewMemory()}
+		var looked atomic.Int64
+		a := asks(t, "a", store, map[string]fleet.Answerer{"look": func(context.Context, []byte) ([]byte, error) {
+			looked.Add(1)
+			return nil, nil
+		}})
+		pass(1500 * time.Millisecond)
+		if _, err := store.Beat(t.Context(), fleet.Beat{Member: fleet.Member{Replica: "mute"}}); err != nil {
+			t.Fatal(err)
+		}
+		before := store.read.Load()
+		var all sync.WaitGroup
+		var refused atomic.Int64
+		for range 10 {
+			all.Go(func() {
+				if answers, err := a.AskAll(t.Context(), "pos", "look", nil); errors.Is(err, fleet.ErrAsking) && answers == nil {
+					refused.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		if refused.Load() != 8 || looked.Load() != 2 || store.read.Load()-before != 2 {
+			t.Errorf("%d are refused, this replica has looked %d times, its store %d times", refused.Load(), looked.Load(), store.read.Load()-before)
 		}
 	})
 }

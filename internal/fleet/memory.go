@@ -107,32 +107,40 @@ func (s *Memory) forget(now time.Time) {
 }
 
 // Ask implements [Mail].
-func (s *Memory) Ask(_ context.Context, q Question) error {
+func (s *Memory) Ask(_ context.Context, questions []Question) ([]error, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forget(time.Now())
-	if _, alive := s.members[q.To]; !alive {
-		return ErrNobody
+	refused := make([]error, len(questions))
+	for i, q := range questions {
+		_, alive := s.members[q.To]
+		switch {
+		case !alive:
+			refused[i] = ErrNobody
+		case len(s.asked[q.To]) >= MaxAsked:
+			refused[i] = ErrAsking
+		default:
+			s.asked[q.To] = append(s.asked[q.To], q)
+		}
 	}
-	if len(s.asked[q.To]) >= MaxAsked {
-		return ErrAsking
-	}
-	s.asked[q.To] = append(s.asked[q.To], q)
-	return nil
+	return refused, nil
 }
 
 // Reply implements [Mail].
 func (s *Memory) Reply(_ context.Context, q Question, answer []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.answers[q.ID] = slices.Clone(answer)
+	s.answers[q.ID] = append([]byte{}, answer...) // not nil: there is one
 	return nil
 }
 
-// Answer implements [Mail].
-func (s *Memory) Answer(_ context.Context, q Question) ([]byte, bool, error) {
+// Answers implements [Mail].
+func (s *Memory) Answers(_ context.Context, questions []Question) ([][]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	answer, there := s.answers[q.ID]
-	return answer, there, nil
+	answers := make([][]byte, len(questions))
+	for i, q := range questions {
+		answers[i] = s.answers[q.ID]
+	}
+	return answers, nil
 }

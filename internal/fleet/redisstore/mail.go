@@ -36,31 +36,50 @@ func (s *Store) boxOf(replica string) string { return s.key.Field("asked:" + rep
 func (s *Store) answerOf(q fleet.Question) string { return s.key.Field("answer:" + q.ID) }
 
 // Ask implements [fleet.Mail].
-func (s *Store) Ask(ctx context.Context, q fleet.Question) error {
-	plain, err := json.Marshal(letter{q.ID, q.From, q.Kind, q.Payload})
-	if err != nil {
-		return fmt.Errorf("fleet: encoding a question: %w", err)
+func (s *Store) Ask(ctx context.Context, questions []fleet.Question) ([]error, error) {
+	boxes := make([]string, len(questions))
+	args := []any{fleet.Silence.Microseconds(), fleet.MaxAsked, mailLife.Milliseconds()}
+	for i, q := range questions {
+		boxes[i] = s.boxOf(q.To)
+		sealed, err := s.sealQuestion(boxes[i], q)
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, q.To, sealed)
 	}
-	box := s.boxOf(q.To)
-	sealed, err := s.conn.Seal(kind, box, 0, plain)
-	if err != nil {
-		return fmt.Errorf("fleet: sealing a question: %w", err)
-	}
-	var left int64
-	err = s.conn.Call(ctx, "fleet.ask", func(ctx context.Context, r redis.UniversalClient) (err error) {
-		left, err = s.ask.Run(ctx, r, []string{s.seen, box}, q.To, sealed,
-			fleet.Silence.Microseconds(), fleet.MaxAsked, mailLife.Milliseconds()).Int64()
+	var left []int64
+	err := s.conn.Call(ctx, "fleet.ask", func(ctx context.Context, r redis.UniversalClient) (err error) {
+		left, err = s.ask.Run(ctx, r, append([]string{s.seen}, boxes...), args...).Int64Slice()
 		return err
 	})
 	switch {
 	case err != nil:
-		return s.heal(ctx, err, box)
-	case left == notAlive:
-		return fleet.ErrNobody
-	case left == askedTooMuch:
-		return fleet.ErrAsking
+		return nil, s.heal(ctx, err, boxes...)
+	case len(left) != len(questions):
+		return nil, fmt.Errorf("fleet: %d answers to %d questions", len(left), len(questions))
 	}
-	return nil
+	refused := make([]error, len(left))
+	for i, l := range left {
+		switch l {
+		case notAlive:
+			refused[i] = fleet.ErrNobody
+		case askedTooMuch:
+			refused[i] = fleet.ErrAsking
+		}
+	}
+	return refused, nil
+}
+
+func (s *Store) sealQuestion(box string, q fleet.Question) (string, error) {
+	plain, err := json.Marshal(letter{q.ID, q.From, q.Kind, q.Payload})
+	if err != nil {
+		return "", fmt.Errorf("fleet: encoding a question: %w", err)
+	}
+	sealed, err := s.conn.Seal(kind, box, 0, plain)
+	if err != nil {
+		return "", fmt.Errorf("fleet: sealing a question: %w", err)
+	}
+	return sealed, nil
 }
 
 // Reply implements [fleet.Mail].
@@ -75,24 +94,37 @@ func (s *Store) Reply(ctx context.Context, q fleet.Question, answer []byte) erro
 	})
 }
 
-// Answer implements [fleet.Mail].
-func (s *Store) Answer(ctx context.Context, q fleet.Question) (answer []byte, there bool, err error) {
-	place := s.answerOf(q)
-	var sealed string
-	err = s.conn.CallIdempotent(ctx, "fleet.answer", func(ctx context.Context, r redis.UniversalClient) (err error) {
-		sealed, err = r.Get(ctx, place).Result()
+// Answers implements [fleet.Mail].
+func (s *Store) Answers(ctx context.Context, questions []fleet.Question) ([][]byte, error) {
+	var sealed []*redis.StringCmd
+	// Not one MGET, which would need one more right.
+	err := s.conn.CallIdempotent(ctx, "fleet.answer", func(ctx context.Context, r redis.UniversalClient) error {
+		sealed = make([]*redis.StringCmd, len(questions))
+		_, err := r.Pipelined(ctx, func(p redis.Pipeliner) error {
+			for i, q := range questions {
+				sealed[i] = p.Get(ctx, s.answerOf(q))
+			}
+			return nil
+		})
+		if errors.Is(err, redis.Nil) { // the first of those that are not there
+			return nil
+		}
 		return err
 	})
-	switch {
-	case errors.Is(err, redis.Nil):
-		return nil, false, nil
-	case err != nil:
-		return nil, false, err
+	if err != nil {
+		return nil, err
 	}
-	if answer, err = s.conn.Open(kind, place, 0, sealed); err != nil {
-		return nil, false, fmt.Errorf("opening an answer: %w", err)
+	answers := make([][]byte, len(questions))
+	for i, q := range questions {
+		text, err := sealed[i].Result()
+		if err != nil {
+			continue
+		}
+		if plain, err := s.conn.Open(kind, s.answerOf(q), 0, text); err == nil { // what somebody else wrote there is no answer
+			answers[i] = append([]byte{}, plain...) // not nil: there is one
+		}
 	}
-	return answer, true, nil
+	return answers, nil
 }
 
 // readQuestions opens what a beat has found in the box of a replica.

@@ -57,7 +57,7 @@ func TestNoMailWithoutKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := New(conn)
-	if err := s.Ask(t.Context(), fleet.Question{To: "b"}); !errors.Is(err, redisconn.ErrNoKeys) {
+	if _, err := s.Ask(t.Context(), []fleet.Question{{To: "b"}}); !errors.Is(err, redisconn.ErrNoKeys) {
 		t.Errorf("asked: %v", err)
 	}
 	if err := s.Reply(t.Context(), fleet.Question{ID: "q"}, []byte("x")); !errors.Is(err, redisconn.ErrNoKeys) {

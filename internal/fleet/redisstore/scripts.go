@@ -46,19 +46,29 @@ end
 return {text(start), alive, text(latest), missed, commands, asked}
 `
 
-// askScript leaves a question for a member that is alive, unless too many wait.
-// It answers 1, notAlive or askedTooMuch.
+// askScript leaves each question for its member, if that is alive and not too
+// many wait for it. It answers 1, notAlive or askedTooMuch for each.
 //
-// KEYS seen, asked. ARGV replica, question, silence, most, life (ms).
+// KEYS seen, asked of each. ARGV silence, most, life (ms), then replica and
+// question of each.
 const askScript = `
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
-local seen = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or '0')
-if seen < now - ARGV[3] then return 0 end
-if redis.call('LLEN', KEYS[2]) >= tonumber(ARGV[4]) then return 2 end
-redis.call('RPUSH', KEYS[2], ARGV[2])
-redis.call('PEXPIRE', KEYS[2], ARGV[5])
-return 1
+local answer = {}
+for i = 2, #KEYS do
+  local replica, question = ARGV[2 * i], ARGV[2 * i + 1]
+  local seen = tonumber(redis.call('ZSCORE', KEYS[1], replica) or '0')
+  if seen < now - ARGV[1] then
+    answer[#answer + 1] = 0
+  elseif redis.call('LLEN', KEYS[i]) >= tonumber(ARGV[2]) then
+    answer[#answer + 1] = 2
+  else
+    redis.call('RPUSH', KEYS[i], question)
+    redis.call('PEXPIRE', KEYS[i], ARGV[3])
+    answer[#answer + 1] = 1
+  end
+end
+return answer
 `
 
 // appendScript adds a command under the id that it was sealed for. The id is

@@ -12,18 +12,19 @@ import (
 // ask leaves a question and wants the error.
 func ask(t *testing.T, s fleet.Store, q fleet.Question, want error) {
 	t.Helper()
-	if err := s.(fleet.Mail).Ask(t.Context(), q); !errors.Is(err, want) {
-		t.Errorf("asking %s: %v, want %v", q.To, err, want)
+	refused, err := s.(fleet.Mail).Ask(t.Context(), []fleet.Question{q})
+	if err != nil || len(refused) != 1 || !errors.Is(refused[0], want) {
+		t.Errorf("asking %s: %v %v, want %v", q.To, refused, err, want)
 	}
 }
 
 func answerOf(t *testing.T, s fleet.Store, q fleet.Question) (string, bool) {
 	t.Helper()
-	text, there, err := s.(fleet.Mail).Answer(t.Context(), q)
-	if err != nil {
-		t.Fatal(err)
+	texts, err := s.(fleet.Mail).Answers(t.Context(), []fleet.Question{q})
+	if err != nil || len(texts) != 1 {
+		t.Fatal(texts, err)
 	}
-	return string(text), there
+	return string(texts[0]), texts[0] != nil
 }
 
 func questions(t *testing.T, one, other fleet.Store) {
@@ -71,4 +72,35 @@ func fullBox(t *testing.T, one, other fleet.Store) {
 		t.Errorf("%d questions arrive", n)
 	}
 	ask(t, one, q, nil)
+}
+
+// Several are asked and heard in one trip each, whatever becomes of some.
+func questionsAtOnce(t *testing.T, one, other fleet.Store) {
+	for _, replica := range []string{"b", "c", "full"} {
+		beat(t, other, fleet.Beat{Member: fleet.Member{Replica: replica}})
+	}
+	for range fleet.MaxAsked {
+		ask(t, one, fleet.Question{ID: "q", From: "a", To: "full"}, nil)
+	}
+	all := []fleet.Question{
+		{ID: "q1", From: "a", To: "b", Kind: "name", Payload: []byte("x")},
+		{ID: "q2", From: "a", To: "nobody"},
+		{ID: "q3", From: "a", To: "full"},
+		{ID: "q4", From: "a", To: "c", Kind: "name", Payload: []byte("x")},
+	}
+	refused, err := one.(fleet.Mail).Ask(t.Context(), all)
+	if err != nil || len(refused) != 4 || refused[0] != nil || !errors.Is(refused[1], fleet.ErrNobody) || !errors.Is(refused[2], fleet.ErrAsking) || refused[3] != nil {
+		t.Fatalf("%v, %v", refused, err)
+	}
+	news := beat(t, other, fleet.Beat{Member: fleet.Member{Replica: "c"}, Listen: true})
+	if diff := cmp.Diff(all[3:], news.Questions); diff != "" {
+		t.Errorf("questions (-want +got):\n%s", diff)
+	}
+	if err := other.(fleet.Mail).Reply(t.Context(), all[3], nil); err != nil {
+		t.Fatal(err)
+	}
+	texts, err := one.(fleet.Mail).Answers(t.Context(), all)
+	if err != nil || len(texts) != 4 || texts[0] != nil || texts[3] == nil || len(texts[3]) != 0 {
+		t.Errorf("%q, %v", texts, err)
+	}
 }

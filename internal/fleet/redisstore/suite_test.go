@@ -30,6 +30,7 @@ func suite(t *testing.T, open func(t *testing.T) (one, other fleet.Store)) {
 		"fleets on the store": fleets,
 		"questions":           questions,
 		"full box":            fullBox,
+		"questions at once":   questionsAtOnce,
 	} {
 		t.Run(name, func(t *testing.T) {
 			one, other := open(t)

@@ -1,0 +1,103 @@
+package observability
+
+import (
+	"maps"
+	"sync"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// maxLabels is how many labels an instrument may have.
+const maxLabels = 8
+
+// labelValues are the values of an instrument's labels, in their order.
+type labelValues [maxLabels]string
+
+// labelSets makes the options that carry label values, once per combination, up
+// to a limit. Whatever comes after that shares one set, so that no more series
+// appear: otel_metric_overflow="true". Those that have a series keep it, which
+// the SDK's own limit cannot promise of what is read at each scrape: there the
+// order decides anew each time.
+//
+// Reading is one look-up without a lock or an allocation, but for sets that are
+// new. It is safe for concurrent use.
+type labelSets[Option any] struct {
+	names []string
+	limit int
+	known atomic.Pointer[map[labelValues][]Option] // is replaced, never changed
+	rest  []Option
+
+	one    sync.Mutex
+	recent map[labelValues][]Option // not in known yet
+	missed int                      // look-ups that known could not answer
+}
+
+func newLabelSets[Option any](names []string, limit int) *labelSets[Option] {
+	s := &labelSets[Option]{names: names, limit: limit, rest: option[Option](overflowed()), recent: map[labelValues][]Option{}}
+	s.known.Store(&map[labelValues][]Option{})
+	return s
+}
+
+// overflowed is the label as the SDK has it, in Prometheus: a text. With the SDK's
+// own value, a bool, all sets that are new to it would go there from then on, and
+// at each scrape all are.
+func overflowed() attribute.KeyValue { return attribute.String("otel.metric.overflow", "true") }
+
+// option returns a slice, as a call that makes one from arguments allocates.
+func option[Option any](labels ...attribute.KeyValue) []Option {
+	return []Option{metric.WithAttributeSet(attribute.NewSet(labels...)).(Option)}
+}
+
+func (s *labelSets[Option]) of(values []string) []Option {
+	if len(s.names) == 0 {
+		return nil
+	}
+	var k labelValues
+	copy(k[:], values)
+	known := *s.known.Load()
+	if made, ok := known[k]; ok {
+		return made
+	}
+	if len(known) >= s.limit {
+		return s.rest
+	}
+	return s.add(k)
+}
+
+func (s *labelSets[Option]) add(k labelValues) []Option {
+	s.one.Lock()
+	defer s.one.Unlock()
+	known := *s.known.Load()
+	made, ok := known[k]
+	if !ok {
+		made, ok = s.recent[k]
+	}
+	switch {
+	case ok:
+	case len(known)+len(s.recent) >= s.limit:
+		made = s.rest
+	default:
+		made = s.make(k)
+		s.recent[k] = made
+	}
+	if s.missed++; s.missed > len(known)/8 { // seldom enough that copies cost little
+		more := maps.Clone(known)
+		maps.Copy(more, s.recent)
+		s.known.Store(&more)
+		clear(s.recent)
+		s.missed = 0
+	}
+	return made
+}
+
+func (s *labelSets[Option]) make(k labelValues) []Option {
+	var labels []attribute.KeyValue
+	for i, name := range s.names {
+		if k[i] != "" {
+			labels = append(labels, attribute.String(name, k[i]))
+		}
+	}
+	return option[Option](labels...)
+}
