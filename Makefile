@@ -13,6 +13,11 @@ COUNT    ?= 20
 # What reads the bytes of others: fuzzed by CI too, the rest by make fuzz.
 EXPOSED  := ./auth ./cache ./config ./internal/exchange ./internal/pathpattern ./internal/redisconn ./limiter ./observability ./proxy ./retry ./tokencache
 
+# Tests of gateways in processes of their own, which no race detector looks into:
+# it would only slow down those who ask them. No other package has such names.
+APART    := ^Test(Fleet|REL42)
+TESTED   := $(CURDIR)/$(BIN)/tested
+
 # Suites of test/ that measure time: each has the machine for itself.
 ALONE    := chaos|flood|slow|soak
 
@@ -31,10 +36,20 @@ build: ## build the gateway and the simulator into bin/
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
 
 .PHONY: test
-test: deps ## run all tests with the race detector, in random order
-	$(GO) test -race -shuffle=on -parallel=6 ./... # the parallel ones wait more than they reckon
-	cd test && $(GO) test -race -shuffle=on -p 2 $$($(GO) list ./... | grep -vE '/($(ALONE))$$')
-	cd test && $(GO) test -race -shuffle=on -p 1 $$($(GO) list ./... | grep -E '/($(ALONE))$$')
+test: deps ## run all tests in random order, those within one process with the race detector
+	$(GO) build -ldflags='-s -w' -o $(TESTED)/ ./cmd/...
+	@$(MAKE) --no-print-directory -j2 test-race test-apart
+	cd test && RIG_PROGRAMS=$(TESTED) $(GO) test -shuffle=on -p 1 $$($(GO) list ./... | grep -E '/($(ALONE))$$')
+
+.PHONY: test-race
+test-race: # a part of test; the parallel ones wait more than they reckon
+	RIG_PROGRAMS=$(TESTED) $(GO) test -race -shuffle=on -parallel=6 -skip='$(APART)' ./...
+
+.PHONY: test-apart
+test-apart: # a part of test
+	@! grep -rlE '^func Test(Fleet|REL42)' --include='*_test.go' . | grep -vE '^./(cmd/gateway|test)/' # would run nowhere
+	RIG_PROGRAMS=$(TESTED) $(GO) test -shuffle=on -parallel=6 -run='$(APART)' ./cmd/gateway
+	cd test && RIG_PROGRAMS=$(TESTED) $(GO) test -shuffle=on -p 1 $$($(GO) list ./... | grep -vE '/($(ALONE))$$')
 
 .PHONY: check
 check: lint test timing ## everything that CI runs
@@ -90,6 +105,10 @@ resilience: deps ## every REL and chaos test, those of the gateway in the long f
 chaos: deps ## numbered writes through three gateways while everything breaks, the leak soak: the long form (100000 and 1000000)
 	cd test && $(GO) test -count=1 -v -p 1 -timeout 60m -run='^(TestChaos|TestREL34Soak)$$' ./chaos ./soak -long
 
+.PHONY: observe
+observe: deps ## what is told of requests, in the long form (10000 mixed requests counted everywhere, times while nobody listens)
+	cd test && $(GO) test -count=1 -v -p 1 -timeout 20m ./traces -long
+
 .PHONY: edge
 edge: deps ## certificates, TLS and strangers in the long form (all of testssl.sh, 10000 requests a second for 20 s, a release from nothing)
 	cd test && $(GO) test -count=1 -v -p 1 -timeout 30m ./acme
@@ -103,6 +122,8 @@ sim: ## simulate the quota: 10000 random runs, the comparison with usual strateg
 docs: ## regenerate the documents that come from the code
 	$(GO) test ./proxy -run Docs -update
 	$(GO) test ./config -run Document -update
+	$(GO) test ./observability -run 'Golden|DocsMetrics' -update
+	cd test && $(GO) test ./dashboards -run UpToDate -update
 
 .PHONY: vuln
 vuln: ## look for reachable known vulnerabilities, without a network (VULNDB=https://vuln.go.dev: the newest)
@@ -117,7 +138,7 @@ release: ## build gateway, bill of materials and sums into bin/release/, the sam
 	@GO='$(GO)' VERSION='$(VERSION)' scripts/release.sh $(BIN)/release
 
 .PHONY: deps
-deps: ## install what the tests need from the system (a C compiler, curl, redis-server, haproxy, slowhttptest, nmap, testssl.sh)
+deps: ## install what the tests need from the system (a C compiler, curl, redis-server, haproxy, slowhttptest, promtool, nmap, testssl.sh)
 	@scripts/test-deps.sh
 
 .PHONY: clean
