@@ -3,7 +3,6 @@ package clients_test
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -22,12 +21,7 @@ import (
 var program = rig.Program{Root: filepath.Join("..", "..")}
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if err := program.Remove(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(program.Run(m.Run))
 }
 
 // The hosts that clients know. Their names lead to the gateway, as a DNS entry

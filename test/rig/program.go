@@ -32,10 +32,15 @@ func (p *Program) Path() (string, error) {
 	return p.path, p.err
 }
 
-// Remove removes the program when all tests have ended.
-func (p *Program) Remove() error {
+// Run runs all tests of a package, removes the program and returns the exit code.
+func (p *Program) Run(tests func() int) int {
+	code := tests()
 	if p.dir == "" {
-		return nil
+		return code
 	}
-	return os.RemoveAll(p.dir)
+	if err := os.RemoveAll(p.dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return max(code, 1)
+	}
+	return code
 }

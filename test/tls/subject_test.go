@@ -29,12 +29,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	code := m.Run()
-	if err := program.Remove(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(program.Run(m.Run))
 }
 
 // host is what the gateway's certificates are for, beside 127.0.0.1.
