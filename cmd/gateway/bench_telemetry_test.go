@@ -14,6 +14,9 @@ import (
 	"iqgateway/observability"
 )
 
+// leastOfSilent is the throughput that all telemetry leaves of that without any.
+const leastOfSilent = 0.85
+
 // BenchmarkTelemetry answers hits and forwards misses with an access log, metrics
 // and traces, 1 % of which are kept and exported, beside the same stages that
 // observe and measure nothing, in turns. The ratio of throughput, and that of
@@ -36,8 +39,12 @@ func BenchmarkTelemetry(b *testing.B) {
 			silent.run(b, turn/10)
 			told.took, told.used, silent.took, silent.used = 0, 0, 0, 0
 			inTurns(b, told, silent)
-			b.ReportMetric(float64(silent.took)/float64(told.took), "of-silent")
+			ratio := float64(silent.took) / float64(told.took)
+			b.ReportMetric(ratio, "of-silent")
 			b.ReportMetric(float64(silent.used)/float64(told.used), "of-silent-cpu")
+			if b.N > 10_000 && ratio < leastOfSilent {
+				b.Errorf("telemetry leaves %.3f of the throughput, want at least %.2f", ratio, leastOfSilent)
+			}
 		})
 	}
 }
@@ -65,8 +72,10 @@ func toldStages(b *testing.B, origin, digest string) http.Handler {
 func silentStages(b *testing.B, origin, digest string) http.Handler {
 	b.Helper()
 	g := gatewayOf(b, telemetryConfig(b, origin, digest, "{audit: {output: none}}"), slog.New(slog.DiscardHandler))
-	g.stores.metrics = nil
+	var metrics *observability.Metrics
+	metrics, g.stores.metrics = g.stores.metrics, nil
 	silent, err := newGeneration(g.cfg, g.stores, pipelineOptions{replica: g.replica, now: time.Now, handlers: silently(g.replica)})
+	g.stores.metrics = metrics // its end closes them
 	if err != nil {
 		b.Fatal(err)
 	}
