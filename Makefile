@@ -9,6 +9,8 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 1s
 BENCH    ?= .
+# What make upgrade begins with.
+FROM     ?= $(shell git describe --tags --abbrev=0 2>/dev/null || echo HEAD~1)
 COUNT    ?= 20
 # What reads the bytes of others: fuzzed by CI too, the rest by make fuzz.
 EXPOSED  := ./auth ./cache ./config ./internal/exchange ./internal/pathpattern ./internal/redisconn ./limiter ./observability ./proxy ./retry ./tokencache
@@ -100,6 +102,14 @@ resilience: deps ## every REL and chaos test, those of the gateway in the long f
 	$(GO) test -count=1 -timeout 30m -run='^Test(REL|Chaos)' $$($(GO) list ./... | grep -v '/cmd/gateway$$')
 	$(GO) test -count=1 -v -timeout 60m -run='^Test(REL|Chaos)' ./cmd/gateway -long
 	cd test && $(GO) test -count=1 -v -timeout 30m ./slow -long
+
+.PHONY: upgrade
+upgrade: deps ## replace three gateways of an older version (FROM=revision) by this one under load, and back, ten times
+	rm -rf $(BIN)/before && mkdir -p $(BIN)/before/src
+	git archive $(FROM) | tar -x -C $(BIN)/before/src
+	cd $(BIN)/before/src && $(GO) build -ldflags='-s -w' -o .. ./cmd/gateway
+	rm -rf $(BIN)/before/src
+	$(GO) test -count=1 -v -timeout 20m -run='^TestREL42RollingRestarts$$' ./cmd/gateway -long -before $(CURDIR)/$(BIN)/before/gateway
 
 .PHONY: chaos
 chaos: deps ## numbered writes through three gateways while everything breaks, the leak soak: the long form (100000 and 1000000)

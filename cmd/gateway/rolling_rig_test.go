@@ -21,6 +21,13 @@ import (
 	"iqgateway/internal/redistest"
 )
 
+// productlibrary has a small quota beside crm, which has none that matters.
+const (
+	rollingLimit   = 100
+	rollingWindow  = 2 * time.Second
+	rollingMetered = "services:\n  productlibrary: {quota: {assume: 100/2s, max_wait: {interactive: 10s}}, cache: {mode: none}}\n"
+)
+
 // rollingTimes are those of the gateways that are restarted.
 var rollingTimes = struct{ lameDuck, drain time.Duration }{time.Second, 15 * time.Second}
 
@@ -41,15 +48,22 @@ type member struct {
 	endpoints bool // told to clients, as the orchestrator does
 }
 
-func newRolling(t *testing.T, n int) *rolling {
+func newRolling(t *testing.T, n int) *rolling { return newRollingFrom(t, n, buildGateway(t)) }
+
+// newRollingFrom has the gateways run another program until they are restarted.
+func newRollingFrom(t *testing.T, n int, binary string) *rolling {
 	t.Helper()
 	config := strings.NewReplacer("{mode: none}", "{mode: self_signed}",
 		"lame_duck: 0s", "lame_duck: "+rollingTimes.lameDuck.String()+"\n  drain_timeout: "+rollingTimes.drain.String()).Replace(fleetConfig)
 	f := newFleet(t, redistest.Single(t), fleetOptions{
-		replicas: -1, config: config, extra: "status: {address: \"127.0.0.1:0\"}\n",
-		sim: iqsim.Options{Limits: map[string]int{"crm": 10_000_000}, LedgerSize: 1_000_000},
+		replicas: -1, config: config, extra: "status: {address: \"127.0.0.1:0\"}\n" + rollingMetered,
+		sim: iqsim.Options{
+			Limits: map[string]int{"crm": 10_000_000, "productlibrary": rollingLimit}, LedgerSize: 1_000_000,
+			Switches: iqsim.Switches{Window: iqsim.Duration(rollingWindow)},
+		},
 	})
 	g := &rolling{replicas: f, roots: x509.NewCertPool()}
+	f.binary = binary
 	for range n {
 		m := &member{server: lastingAddress(t), status: lastingAddress(t), data: t.TempDir()}
 		g.members = append(g.members, m)
