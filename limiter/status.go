@@ -77,6 +77,14 @@ func (l *Limiter) List(ctx context.Context) []Status {
 	return list
 }
 
+// Answer takes the lock of every bucket for a moment, and asks nobody: it
+// returns where none is held for ever.
+func (l *Limiter) Answer() {
+	for _, b := range l.all() {
+		b.view("")
+	}
+}
+
 // View returns the status of the bucket of that name, as [Name.String] writes
 // it. The error is an [UnknownError].
 func (l *Limiter) View(ctx context.Context, name string) (Status, error) {

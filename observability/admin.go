@@ -24,7 +24,11 @@ type Check struct {
 
 // AdminOptions configures [Admin].
 type AdminOptions struct {
-	Checks  []Check
+	Checks []Check
+	// Alive returns why only a restart helps; nil = nothing is asked, and /livez
+	// answers as long as the process does. It must not block, and must not depend
+	// on anything beyond the process.
+	Alive   func() error
 	Metrics http.Handler
 	Version any // answered as JSON at /version
 	// Hosts are names that the server answers to beside loopback names and IP
@@ -78,7 +82,7 @@ func Status(o AdminOptions) http.Handler {
 }
 
 func probes(mux *http.ServeMux, o AdminOptions) {
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok\n") })
+	mux.HandleFunc("GET /livez", livez(o.Alive))
 	mux.HandleFunc("GET /readyz", readyz(o.Checks))
 	mux.Handle("GET /metrics", o.Metrics)
 }
@@ -116,6 +120,18 @@ func Evaluate(checks []Check) (replica string, results []CheckResult) {
 		results = append(results, r)
 	}
 	return replica, results
+}
+
+func livez(alive func() error) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		if alive != nil {
+			if err := alive(); err != nil {
+				writeText(w, http.StatusServiceUnavailable, err.Error()+"\n")
+				return
+			}
+		}
+		writeText(w, http.StatusOK, "ok\n")
+	}
 }
 
 func readyz(checks []Check) http.HandlerFunc {

@@ -52,6 +52,22 @@ func TestReadinessTellsDegradedFromUnready(t *testing.T) {
 	}
 }
 
+// REL-46: what is not ready is alive; only what a restart helps is not.
+func TestREL46Liveness(t *testing.T) {
+	var stuck error
+	h := observability.Status(observability.AdminOptions{
+		Metrics: http.NotFoundHandler(), Alive: func() error { return stuck },
+		Checks: []observability.Check{{Name: "serving", Required: true, Err: func() error { return errors.New("draining") }}},
+	})
+	if ready, live := ask(h, http.MethodGet, "/readyz"), ask(h, http.MethodGet, "/livez"); ready.Code != 503 || live.Code != 200 {
+		t.Errorf("draining: ready %d, live %d", ready.Code, live.Code)
+	}
+	stuck = errors.New("not answered: quota")
+	if live := ask(h, http.MethodGet, "/livez"); live.Code != 503 || live.Body.String() != "not answered: quota\n" {
+		t.Errorf("stuck: %d %q", live.Code, live.Body)
+	}
+}
+
 func TestSEC61AdminKeepsWebPagesOut(t *testing.T) {
 	h := observability.Admin(observability.AdminOptions{Metrics: http.NotFoundHandler(), Hosts: []string{"gw-admin.corp.example"}, Version: "1"})
 	status := observability.Status(observability.AdminOptions{Metrics: http.NotFoundHandler()})

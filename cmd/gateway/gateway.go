@@ -14,6 +14,7 @@ import (
 	"iqgateway/certs"
 	"iqgateway/config"
 	"iqgateway/internal/steady"
+	"iqgateway/internal/watchdog"
 	"iqgateway/observability"
 )
 
@@ -47,6 +48,8 @@ type gateway struct {
 	level *observability.LogLevel
 	// reloads is how the configuration is read anew.
 	reloads reloads
+	// watchdog finds what only a restart ends.
+	watchdog *watchdog.Watchdog
 
 	endpoints []endpoint
 }
@@ -59,6 +62,7 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger, to st
 		return nil, err
 	}
 	g := &gateway{cfg: cfg, log: log, replica: replica, started: time.Now(), stores: st}
+	g.watchdog = g.newWatchdog()       //nolint:contextcheck // its log lines are of no request
 	st.openTraces(to.environ, replica) //nolint:contextcheck // its log lines are of no request
 	if err := errors.Join(st.openAudit(cfg, to, replica), g.prepare(ctx)); err != nil {
 		g.close(ctx)
@@ -102,6 +106,7 @@ func (g *gateway) run(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var stores sync.WaitGroup
 	stores.Go(func() { g.stores.run(background) })
+	stores.Go(func() { steady.Keep(background, g.watchdog.Run, g.stores.loopPanicked(background, "watchdog")) })
 	stores.Go(func() { steady.Keep(background, g.followHangups, g.stores.loopPanicked(background, "reloads")) })
 	g.keepCertificates(background, &stores)
 	defer stores.Wait()

@@ -31,6 +31,7 @@ var imports = map[string][]string{
 	"tokencache":    nil,
 
 	"internal/fleet":            nil,
+	"internal/watchdog":         nil,
 	"internal/redisconn":        nil,
 	"internal/redistest":        {"internal/redisconn"}, // connects to what it starts
 	"internal/fleet/redisstore": {"internal/fleet", "internal/redisconn"},
