@@ -71,6 +71,10 @@ func Authenticate(o AuthenticateOptions) func(http.Handler) http.Handler {
 			ex.Caller, ex.Claimed = caller, ""
 			o.Uses.Note(caller, now)
 			renewSoon(w, r, now)
+			if caller.Blocked {
+				o.Refuse(w, r, blocked(r, caller))
+				return
+			}
 			next.ServeHTTP(w, r)
 		})
 	}
@@ -147,6 +151,13 @@ func unauthenticated(r *http.Request, reason Reason) *exchange.Problem {
 	if hasCertificate(r) { // a better one comes with another connection only
 		p.Header["Connection"] = []string{"close"}
 	}
+	return p
+}
+
+// blocked is the refusal of a caller that is known and stopped.
+func blocked(r *http.Request, c *exchange.Caller) *exchange.Problem {
+	p := exchange.Refuse(exchange.CallerBlocked, c.Name+" is blocked for now. Ask the platform team.")
+	p.Close = r.ProtoMajor < 2 && r.ContentLength != 0 // as of those who are not known
 	return p
 }
 

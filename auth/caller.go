@@ -19,6 +19,7 @@ type Caller struct {
 	Access       []Access
 	Class        string   // of its requests; "" = interactive
 	Classes      []string // that it may ask for, beside its own
+	Blocked      bool     // it is known, and everything that it asks for is refused
 }
 
 // Key is a key that the caller may present, known by its digest only.
@@ -94,5 +95,6 @@ func (c Caller) identity(proof, keyID string) *exchange.Caller {
 		Environments: slices.Compact(environments),
 		Environment:  c.Environment,
 		Class:        cmp.Or(c.Class, "interactive"),
+		Blocked:      c.Blocked,
 	}
 }

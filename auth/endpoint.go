@@ -95,6 +95,10 @@ func (e *tokenEndpoint) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	ex.Caller = g.holder
 	e.Uses.Note(g.holder, now)
+	if g.holder.Blocked {
+		e.Refuse(w, r, blocked(r, g.holder))
+		return
+	}
 	e.answer(w, r, g, now)
 }
 

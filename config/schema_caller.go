@@ -64,6 +64,9 @@ type Caller struct {
 	RateLimit CallerLimit `yaml:"rate_limit"`
 	// Cache false never answers it from the cache.
 	Cache bool `yaml:"cache" default:"true"`
+	// Blocked refuses every request of the caller, stored answers included,
+	// until it is taken back.
+	Blocked bool `yaml:"blocked" default:"false"`
 }
 
 // CallerKey is a key, known by its digest only.

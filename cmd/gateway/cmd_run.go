@@ -34,7 +34,7 @@ func activeSettings() []string {
 		"services.*.sensitive", "services.*.timeouts", "services.*.limits", "services.*.headers", "services.*.session", "services.*.quota", "services.*.cache",
 		"services.*.retry", "services.*.breaker", "services.*.throttle_breaker", "services.*.client_mistakes", "services.*.replayable", "services.*.ping",
 		"auth.key_headers", "auth.jwt", "auth.token_endpoint", passthrough,
-		"callers.*.environment", "callers.*.keys", "callers.*.certificates", "callers.*.subjects", "callers.*.access", "callers.*.class", "callers.*.classes", "callers.*.share", "callers.*.cache", "callers.*.rate_limit",
+		"callers.*.environment", "callers.*.keys", "callers.*.certificates", "callers.*.subjects", "callers.*.access", "callers.*.class", "callers.*.classes", "callers.*.share", "callers.*.cache", "callers.*.blocked", "callers.*.rate_limit",
 		"cache", "telemetry.logs", "telemetry.audit", "telemetry.traces", "telemetry.metrics",
 	}
 }

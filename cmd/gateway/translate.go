@@ -87,7 +87,7 @@ func routePatterns(s *config.EffectiveService) []pathpattern.Pattern {
 func callers(cfg *config.Config) []auth.Caller {
 	all := make([]auth.Caller, 0, len(cfg.Callers))
 	for name, c := range cfg.Callers {
-		caller := auth.Caller{Name: name, Environment: c.Environment, Class: c.Class, Classes: c.Classes}
+		caller := auth.Caller{Name: name, Environment: c.Environment, Class: c.Class, Classes: c.Classes, Blocked: c.Blocked}
 		for _, k := range c.Keys {
 			caller.Keys = append(caller.Keys, auth.Key{ID: k.ID, Digest: auth.Digest(k.SHA256), Expires: k.Expires})
 		}

@@ -105,6 +105,7 @@ type Caller struct {
 	Environments []string // those it may use, sorted
 	Environment  string   // its own default, "" when it has none
 	Class        string   // its default class
+	Blocked      bool     // everything that it asks for is refused
 }
 
 // Target is where a request goes. Values in it that come from the

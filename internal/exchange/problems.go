@@ -25,6 +25,7 @@ const (
 	ProxyUnauthenticated       ProblemType = "proxy-authentication-required"
 	CallerUnverified           ProblemType = "caller-verification-unavailable"
 	OwnTokenRejected           ProblemType = "own-token-rejected"
+	CallerBlocked              ProblemType = "caller-blocked"
 	UnknownService             ProblemType = "unknown-service"
 	UnknownRequest             ProblemType = "unknown-request"
 	ReplicaUnavailable         ProblemType = "replica-unavailable"
@@ -171,6 +172,11 @@ func callerProblems() []ProblemSpec {
 			OwnTokenRejected, http.StatusUnauthorized, "Own token rejected", "http_request_denied",
 			"The upstream answered 401 to the iQmetrix token that the request brought itself (credential: passthrough), to a call that the gateway makes for it. The caller is known, and its key is fine.",
 			"Get a new token from iQmetrix and send it as Authorization: Bearer TOKEN.",
+		},
+		{
+			CallerBlocked, http.StatusForbidden, "Caller blocked", "http_request_denied",
+			"The caller is known, and the platform team has stopped it for now (callers.NAME.blocked): every request of its is refused, whatever it asks for and whoever could answer.",
+			"Ask the platform team why. Repeating the request changes nothing.",
 		},
 		{
 			UnknownService, http.StatusNotFound, "Unknown service", "destination_not_found",
