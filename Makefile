@@ -132,6 +132,7 @@ sim: ## simulate the quota: 10000 random runs, the comparison with usual strateg
 docs: ## regenerate the documents that come from the code
 	$(GO) test ./proxy -run Docs -update
 	$(GO) test ./config -run Document -update
+	$(GO) test ./cmd/gateway -run TestDocs -update
 	$(GO) test ./observability -run 'Golden|DocsMetrics' -update
 	cd test && $(GO) test ./dashboards -run UpToDate -update
 

@@ -1,10 +1,12 @@
 package observability
 
 import (
+	"cmp"
 	"encoding/json"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -62,29 +64,53 @@ func (h *AdminHandler) SetTokens(token, read secret.Text) {
 // Admin returns the handler of the admin server: /livez, /readyz[?verbose],
 // /metrics, /version, and /api/ for those who may.
 func Admin(o AdminOptions) *AdminHandler {
-	mux := http.NewServeMux()
-	probes(mux, o)
-	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusOK, o.Version)
-	})
 	h := &AdminHandler{}
 	h.SetTokens(o.Token, o.ReadToken)
-	h.Handler = o.Audit.calls(guard(apiGuard{api: o.API, tokens: &h.tokens}.wrap(mux), o.Hosts))
+	h.Handler = o.Audit.calls(guard(apiGuard{api: o.API, tokens: &h.tokens}.wrap(routes(openEndpoints(o))), o.Hosts))
 	return h
 }
 
 // Status returns the handler of the status listener: what probes and scrapers
 // need and nothing else. It answers to any host name.
 func Status(o AdminOptions) http.Handler {
-	mux := http.NewServeMux()
-	probes(mux, o)
-	return guard(mux, []string{"*"})
+	return guard(routes(probeEndpoints(o)), []string{"*"})
 }
 
-func probes(mux *http.ServeMux, o AdminOptions) {
-	mux.HandleFunc("GET /livez", livez(o.Alive))
-	mux.HandleFunc("GET /readyz", readyz(o.Checks))
-	mux.Handle("GET /metrics", o.Metrics)
+func routes(endpoints []Endpoint) http.Handler {
+	mux := http.NewServeMux()
+	for _, e := range endpoints {
+		for method, operation := range e.Methods {
+			mux.HandleFunc(method+" "+e.Path, operation.Serve)
+		}
+	}
+	return mux
+}
+
+// openEndpoints are outside of /api: nobody needs a token for them.
+func openEndpoints(o AdminOptions) []Endpoint {
+	return append(probeEndpoints(o), Endpoint{Path: "/version", Methods: map[string]Operation{http.MethodGet: {
+		Summary: "Say which version this replica is", Answer: cmp.Or[any](o.Version, object{}),
+		Serve: func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, o.Version) },
+	}}})
+}
+
+func probeEndpoints(o AdminOptions) []Endpoint {
+	const text = "text/plain; charset=utf-8"
+	return []Endpoint{
+		{Path: "/livez", Methods: map[string]Operation{http.MethodGet: {
+			Summary: "Say that the process lives; 503 where only a restart helps", Media: text,
+			Problems: []int{http.StatusServiceUnavailable}, Serve: livez(o.Alive),
+		}}},
+		{Path: "/readyz", Methods: map[string]Operation{http.MethodGet: {
+			Summary: "Say whether this replica is ready: ok, degraded, or 503 not ready", Media: text,
+			Query:    []Parameter{{Name: "verbose", Summary: "adds a line for each check"}},
+			Problems: []int{http.StatusServiceUnavailable}, Serve: readyz(o.Checks),
+		}}},
+		{Path: "/metrics", Methods: map[string]Operation{http.MethodGet: {
+			Summary: "Show all metrics for Prometheus", Media: text,
+			Serve: func(w http.ResponseWriter, r *http.Request) { o.Metrics.ServeHTTP(w, r) },
+		}}},
+	}
 }
 
 // States of a check, and of a replica as a whole.
@@ -164,12 +190,30 @@ func guard(next http.Handler, hosts []string) http.Handler {
 		switch {
 		case !hostAllowed(r.Host, hosts):
 			forbid(w, r, "this server does not answer to that host name; add it to admin.hosts")
-		case r.Header.Get("Origin") != "":
+		case !ownPage(r):
 			forbid(w, r, "requests of web pages from elsewhere are refused")
 		default:
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+// ownPage reports whether no page of another site has sent a request. Browsers
+// say where a request comes from in Origin and Sec-Fetch-Site; programs say
+// nothing. Following a link to a page of ours is allowed: it changes nothing,
+// and who has set the link sees nothing of it.
+func ownPage(r *http.Request) bool {
+	if origins := r.Header.Values("Origin"); len(origins) > 0 {
+		u, err := url.Parse(origins[0])
+		if len(origins) > 1 || err != nil || u.Host == "" || !strings.EqualFold(u.Host, r.Host) {
+			return false
+		}
+	}
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "same-origin", "none":
+		return true
+	}
+	return r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Mode") == "navigate" && !underAPI(r.URL)
 }
 
 func forbid(w http.ResponseWriter, r *http.Request, detail string) {

@@ -72,6 +72,14 @@ func TestSEC61AdminKeepsWebPagesOut(t *testing.T) {
 	h := observability.Admin(observability.AdminOptions{Metrics: http.NotFoundHandler(), Hosts: []string{"gw-admin.corp.example"}, Version: "1"})
 	status := observability.Status(observability.AdminOptions{Metrics: http.NotFoundHandler()})
 	host := func(name string) func(*http.Request) { return func(r *http.Request) { r.Host = name } }
+	from := func(pairs ...string) func(*http.Request) {
+		return func(r *http.Request) {
+			r.Host = "127.0.0.1:9090"
+			for i := 0; i < len(pairs); i += 2 {
+				r.Header.Set(pairs[i], pairs[i+1])
+			}
+		}
+	}
 	tests := []struct {
 		name   string
 		h      http.Handler
@@ -86,6 +94,14 @@ func TestSEC61AdminKeepsWebPagesOut(t *testing.T) {
 		{"configured name", h, "GET", "/version", host("gw-admin.corp.example:9090"), 200},
 		{"rebound name", h, "GET", "/version", host("evil.test"), 403},
 		{"foreign page", h, "GET", "/version", func(r *http.Request) { r.Header.Set("Origin", "http://evil.test") }, 403},
+		{"own page", h, "GET", "/version", from("Origin", "http://127.0.0.1:9090", "Sec-Fetch-Site", "same-origin"), 200},
+		{"own page behind TLS", h, "GET", "/version", from("Origin", "https://127.0.0.1:9090"), 200},
+		{"page of another port", h, "GET", "/version", from("Origin", "http://127.0.0.1:8080", "Sec-Fetch-Site", "same-site"), 403},
+		{"page without an origin", h, "GET", "/version", from("Origin", "null"), 403},
+		{"address typed", h, "GET", "/version", from("Sec-Fetch-Site", "none", "Sec-Fetch-Mode", "navigate"), 200},
+		{"link followed", h, "GET", "/version", from("Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate"), 200},
+		{"link into the API", h, "GET", "/api/v1/things", from("Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate"), 403},
+		{"picture of another site", h, "GET", "/version", from("Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"), 403},
 		{"post", h, "POST", "/livez", host("localhost"), 405},
 		{"unknown", h, "GET", "/debug/pprof/", host("localhost"), 404},
 		{"status by any name", status, "GET", "/livez", host("pod-1"), 200},

@@ -12,16 +12,47 @@ import (
 	"strings"
 )
 
-// Endpoint is one path of the admin API with a handler for each of its
+// Endpoint is one path of the admin API with an operation for each of its
 // methods; HEAD goes with GET.
 type Endpoint struct {
 	Path    string // as /api/v1/tokens, matched byte for byte; /api/v1/requests/* stands for one more segment
-	Methods map[string]http.HandlerFunc
+	Segment string // what stands for the *, as "request"
+	Methods map[string]Operation
 }
 
-// API returns the handler of the endpoints: any other path is 404, any other
-// method 405, both as problems. It authorizes nobody: [Admin] does.
+// Operation is one method of an endpoint: what serves it, and what
+// [OpenAPI] says of it.
+type Operation struct {
+	Serve   http.HandlerFunc
+	Summary string // one line without a full stop: what it does
+	// Query are the parameters; any other is refused by Serve.
+	Query []Parameter
+	// Body is a value of the type that [ReadJSON] reads; nil = there is no body.
+	Body any
+	// Answer is a value of the type that [WriteJSON] writes with status 200, or
+	// the [OneOf] of which it is.
+	Answer any
+	// Media is the type of an answer that is not JSON; Answer is nil then.
+	Media string
+	// Problems are the statuses of refusals beside those that tokens, hosts and
+	// malformed bodies have everywhere.
+	Problems []int
+}
+
+// OneOf are values of the types that an answer may have.
+type OneOf []any
+
+// Parameter is a parameter of a query.
+type Parameter struct {
+	Name, Summary string
+	Required      bool
+}
+
+// API returns the handler of the endpoints, and of the document that describes
+// them: any other path is 404, any other method 405, both as problems. It
+// authorizes nobody: [Admin] does.
 func API(endpoints ...Endpoint) http.Handler {
+	endpoints = append(slices.Clip(endpoints), openAPIEndpoint(endpoints))
 	byPath := make(map[string]Endpoint, len(endpoints))
 	for _, e := range endpoints {
 		byPath[e.Path] = e
@@ -41,13 +72,13 @@ func API(endpoints ...Endpoint) http.Handler {
 		if method == http.MethodHead {
 			method = http.MethodGet
 		}
-		handle, ok := e.Methods[method]
+		operation, ok := e.Methods[method]
 		if !ok {
 			w.Header().Set("Allow", e.allow())
 			WriteProblem(w, http.StatusMethodNotAllowed, e.Path+" takes "+e.allow())
 			return
 		}
-		handle(w, r)
+		operation.Serve(w, r)
 	})
 }
 
@@ -63,14 +94,17 @@ func (e Endpoint) allow() string {
 // WriteJSON answers v.
 func WriteJSON(w http.ResponseWriter, status int, v any) { writeJSON(w, status, v) }
 
+// apiProblem is a refusal or failure of the admin API.
+type apiProblem struct {
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail,omitempty"`
+}
+
 // WriteProblem answers a problem document (RFC 9457) whose title is the
 // status's own. The detail is for the operator: what is wrong and what to do.
 func WriteProblem(w http.ResponseWriter, status int, detail string) {
-	body, err := json.Marshal(struct {
-		Title  string `json:"title"`
-		Status int    `json:"status"`
-		Detail string `json:"detail,omitempty"`
-	}{cmp.Or(http.StatusText(status), "Error"), status, detail})
+	body, err := json.Marshal(apiProblem{cmp.Or(http.StatusText(status), "Error"), status, detail})
 	if err != nil { // cannot happen: two texts and a number
 		status = http.StatusInternalServerError
 	}

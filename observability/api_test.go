@@ -27,13 +27,13 @@ func adminAPI(token, read string, changed *int) http.Handler {
 	return observability.Admin(observability.AdminOptions{
 		Metrics: http.NotFoundHandler(), Version: "1", Token: secret.New(token), ReadToken: secret.New(read),
 		API: observability.API(
-			observability.Endpoint{Path: "/api/v1/things", Methods: map[string]http.HandlerFunc{
-				http.MethodGet: func(w http.ResponseWriter, _ *http.Request) {
+			observability.Endpoint{Path: "/api/v1/things", Methods: map[string]observability.Operation{
+				http.MethodGet: {Serve: func(w http.ResponseWriter, _ *http.Request) {
 					observability.WriteJSON(w, http.StatusOK, map[string]int{"things": *changed})
-				},
+				}},
 			}},
-			observability.Endpoint{Path: "/api/v1/things/drop", Methods: map[string]http.HandlerFunc{
-				http.MethodPost: func(w http.ResponseWriter, r *http.Request) {
+			observability.Endpoint{Path: "/api/v1/things/drop", Methods: map[string]observability.Operation{
+				http.MethodPost: {Serve: func(w http.ResponseWriter, r *http.Request) {
 					var body struct {
 						Thing string `json:"thing"`
 					}
@@ -43,7 +43,7 @@ func adminAPI(token, read string, changed *int) http.Handler {
 					}
 					*changed++
 					observability.WriteJSON(w, http.StatusOK, body)
-				},
+				}},
 			}},
 		),
 	})
@@ -293,8 +293,8 @@ func FuzzPathsNeedTheToken(f *testing.F) {
 
 // An endpoint whose path ends in * has one more segment, and no more.
 func TestEndpointOfOneMoreSegment(t *testing.T) {
-	h := observability.API(observability.Endpoint{Path: "/api/v1/requests/*", Methods: map[string]http.HandlerFunc{
-		http.MethodGet: func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.URL.Path) },
+	h := observability.API(observability.Endpoint{Path: "/api/v1/requests/*", Methods: map[string]observability.Operation{
+		http.MethodGet: {Serve: func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.URL.Path) }},
 	}})
 	for path, want := range map[string]int{
 		"/api/v1/requests/a-1": 200, "/api/v1/requests/": 200, "/api/v1/requests": 404, "/api/v1/requests/a/b": 404, "/requests/a": 404,

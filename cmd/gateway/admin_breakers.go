@@ -75,10 +75,19 @@ type breakerChanged struct {
 
 func (b breakerAdmin) endpoints() []observability.Endpoint {
 	return []observability.Endpoint{
-		{Path: pathBreakers, Methods: map[string]http.HandlerFunc{http.MethodGet: b.show}},
-		{Path: pathBreakerOpen, Methods: map[string]http.HandlerFunc{http.MethodPost: b.forcing(breaker.Open)}},
-		{Path: pathBreakerClose, Methods: map[string]http.HandlerFunc{http.MethodPost: b.forcing(breaker.Closed)}},
-		{Path: pathBreakerReset, Methods: map[string]http.HandlerFunc{http.MethodPost: b.doReset}},
+		reads(pathBreakers, observability.Operation{Serve: b.show, Summary: "List all breakers", Answer: breakerList{}, Problems: []int{http.StatusBadRequest}}),
+		changes(pathBreakerOpen, observability.Operation{
+			Serve: b.forcing(breaker.Open), Summary: "Force a breaker open on the whole fleet, for a time",
+			Body: breakerForce{}, Answer: breakerChanged{}, Problems: []int{http.StatusNotFound, http.StatusConflict},
+		}),
+		changes(pathBreakerClose, observability.Operation{
+			Serve: b.forcing(breaker.Closed), Summary: "Force a breaker closed on the whole fleet, for a time",
+			Body: breakerForce{}, Answer: breakerChanged{}, Problems: []int{http.StatusNotFound, http.StatusConflict},
+		}),
+		changes(pathBreakerReset, observability.Operation{
+			Serve: b.doReset, Summary: "Forget what a breaker has counted and what it was forced into",
+			Body: breakerReset{}, Answer: breakerChanged{}, Problems: []int{http.StatusNotFound, http.StatusConflict},
+		}),
 	}
 }
 

@@ -50,10 +50,14 @@ type purged struct {
 
 func (c cacheAdmin) endpoints() []observability.Endpoint {
 	return []observability.Endpoint{
-		{Path: pathCache, Methods: map[string]http.HandlerFunc{http.MethodGet: func(w http.ResponseWriter, _ *http.Request) {
-			observability.WriteJSON(w, http.StatusOK, c.describe())
-		}}},
-		{Path: pathCachePurge, Methods: map[string]http.HandlerFunc{http.MethodPost: c.doPurge}},
+		reads(pathCache, observability.Operation{
+			Serve:   func(w http.ResponseWriter, _ *http.Request) { observability.WriteJSON(w, http.StatusOK, c.describe()) },
+			Summary: "Show what is stored, and what it has saved since the start", Answer: cacheDocument{},
+		}),
+		changes(pathCachePurge, observability.Operation{
+			Serve: c.doPurge, Summary: "Drop stored answers on the whole fleet", Body: purgeRequest{}, Answer: purged{},
+			Problems: []int{http.StatusNotFound, http.StatusInternalServerError},
+		}),
 	}
 }
 

@@ -31,7 +31,9 @@ type callerList struct {
 }
 
 func (c callerAdmin) endpoints() []observability.Endpoint {
-	return []observability.Endpoint{{Path: pathCallers, Methods: map[string]http.HandlerFunc{http.MethodGet: c.show}}}
+	return []observability.Endpoint{reads(pathCallers, observability.Operation{
+		Serve: c.show, Summary: "List all callers, what they may do and when they were last seen", Answer: callerList{}, Problems: []int{http.StatusBadRequest},
+	})}
 }
 
 func (c callerAdmin) show(w http.ResponseWriter, r *http.Request) {

@@ -21,7 +21,10 @@ type configAdmin struct {
 func (g *gateway) configAdmin() configAdmin { return configAdmin{reload: g.reload} }
 
 func (c configAdmin) endpoints() []observability.Endpoint {
-	return []observability.Endpoint{{Path: pathConfigReload, Methods: map[string]http.HandlerFunc{http.MethodPost: c.doReload}}}
+	return []observability.Endpoint{changes(pathConfigReload, observability.Operation{
+		Serve: c.doReload, Summary: "Have this replica read its configuration again, whole or not at all", Body: struct{}{}, Answer: reloaded{},
+		Problems: []int{http.StatusConflict, http.StatusUnprocessableEntity},
+	})}
 }
 
 func (c configAdmin) doReload(w http.ResponseWriter, r *http.Request) {

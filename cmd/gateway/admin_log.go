@@ -62,7 +62,11 @@ func (g *gateway) logAdmin() logAdmin {
 }
 
 func (l logAdmin) endpoints() []observability.Endpoint {
-	return []observability.Endpoint{{Path: pathLogLevel, Methods: map[string]http.HandlerFunc{http.MethodGet: l.show, http.MethodPut: l.change}}}
+	problems := []int{http.StatusConflict}
+	return []observability.Endpoint{{Path: pathLogLevel, Methods: map[string]observability.Operation{
+		http.MethodGet: {Serve: l.show, Summary: "Show the level of this replica's log", Answer: logLevelState{}, Problems: problems},
+		http.MethodPut: {Serve: l.change, Summary: "Change the level of this replica's log for a time", Body: logLevelChange{}, Answer: logLevelState{}, Problems: problems},
+	}}}
 }
 
 // find returns the level, unless it has answered that there is none.

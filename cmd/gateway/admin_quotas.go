@@ -72,9 +72,19 @@ type quotaChanged struct {
 
 func (q quotaAdmin) endpoints() []observability.Endpoint {
 	return []observability.Endpoint{
-		{Path: pathQuotas, Methods: map[string]http.HandlerFunc{http.MethodGet: q.show}},
-		{Path: pathQuotaBlock, Methods: map[string]http.HandlerFunc{http.MethodPost: q.doBlock}},
-		{Path: pathQuotaUnblock, Methods: map[string]http.HandlerFunc{http.MethodPost: q.doUnblock}},
+		reads(pathQuotas, observability.Operation{
+			Serve: q.show, Summary: "List all quotas, or show one with its past", Answer: observability.OneOf{quotaList{}, quotaOne{}},
+			Query:    []observability.Parameter{{Name: parameterOf, Summary: "only this one, as production/crm/authenticated"}},
+			Problems: []int{http.StatusNotFound, http.StatusServiceUnavailable},
+		}),
+		changes(pathQuotaBlock, observability.Operation{
+			Serve: q.doBlock, Summary: "Grant nothing of a quota for a time", Body: quotaBlock{}, Answer: quotaChanged{},
+			Problems: []int{http.StatusNotFound, http.StatusServiceUnavailable},
+		}),
+		changes(pathQuotaUnblock, observability.Operation{
+			Serve: q.doUnblock, Summary: "End such a block", Body: quotaUnblock{}, Answer: quotaChanged{},
+			Problems: []int{http.StatusNotFound, http.StatusServiceUnavailable},
+		}),
 	}
 }
 

@@ -65,14 +65,19 @@ type pingDocument struct {
 
 // servicePing is the body of an order to ping; "" is all.
 type servicePing struct {
-	Environment string `json:"environment"`
-	Service     string `json:"service"`
+	Environment string `json:"environment,omitempty"`
+	Service     string `json:"service,omitempty"`
 }
 
 func (s serviceAdmin) endpoints() []observability.Endpoint {
 	return []observability.Endpoint{
-		{Path: pathServices, Methods: map[string]http.HandlerFunc{http.MethodGet: s.show}},
-		{Path: pathServicePing, Methods: map[string]http.HandlerFunc{http.MethodPost: s.doPing}},
+		reads(pathServices, observability.Operation{
+			Serve: s.show, Summary: "List the services that callers may use", Answer: serviceList{}, Problems: []int{http.StatusBadRequest},
+		}),
+		changes(pathServicePing, observability.Operation{
+			Serve: s.doPing, Summary: "Ask upstreams for their ping, for one token of each quota", Body: servicePing{}, Answer: serviceList{},
+			Problems: []int{http.StatusNotFound},
+		}),
 	}
 }
 

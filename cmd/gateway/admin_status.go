@@ -50,7 +50,9 @@ type storeDocument struct {
 }
 
 func (s statusAdmin) endpoints() []observability.Endpoint {
-	return []observability.Endpoint{{Path: pathStatus, Methods: map[string]http.HandlerFunc{http.MethodGet: s.show}}}
+	return []observability.Endpoint{reads(pathStatus, observability.Operation{
+		Serve: s.show, Summary: "Show how this replica and its fleet are", Answer: statusDocument{},
+	})}
 }
 
 func (s statusAdmin) show(w http.ResponseWriter, r *http.Request) {

@@ -10,6 +10,7 @@ import (
 
 	"iqgateway/internal/fleet"
 	"iqgateway/observability"
+	"iqgateway/tokencache"
 )
 
 // Paths of the admin API that the commands use.
@@ -23,13 +24,19 @@ const (
 type tokenAdmin struct {
 	replica string
 	// list returns what is shown of every credential, never a token.
-	list func(context.Context) any
+	list func() []tokencache.Status
 	// known returns the names of the credentials that are configured now.
 	known func() []string
 	// audit writes what an operator has changed.
 	audit func(ctx context.Context, message string, attrs ...slog.Attr)
 	// invalidate and retry act on the whole fleet.
 	invalidate, retry func(ctx context.Context, credential string) (fleet.Result, error)
+}
+
+// tokenList is the answer to GET /api/v1/tokens.
+type tokenList struct {
+	Replica string              `json:"replica"`
+	Tokens  []tokencache.Status `json:"tokens"`
 }
 
 // tokenChange is the body of a change.
@@ -39,14 +46,22 @@ type tokenChange struct {
 
 func (t tokenAdmin) endpoints() []observability.Endpoint {
 	return []observability.Endpoint{
-		{Path: pathTokens, Methods: map[string]http.HandlerFunc{http.MethodGet: func(w http.ResponseWriter, r *http.Request) {
-			observability.WriteJSON(w, http.StatusOK, struct {
-				Replica string `json:"replica"`
-				Tokens  any    `json:"tokens"`
-			}{t.replica, t.list(r.Context())})
-		}}},
-		{Path: pathTokenInvalidate, Methods: map[string]http.HandlerFunc{http.MethodPost: t.change("an operator has invalidated a token", t.invalidate)}},
-		{Path: pathTokenRetry, Methods: map[string]http.HandlerFunc{http.MethodPost: t.change("an operator has a credential tried again", t.retry)}},
+		reads(pathTokens, observability.Operation{
+			Serve: func(w http.ResponseWriter, _ *http.Request) {
+				observability.WriteJSON(w, http.StatusOK, tokenList{t.replica, t.list()})
+			},
+			Summary: "Show what is held for each credential, never a token", Answer: tokenList{},
+		}),
+		changes(pathTokenInvalidate, observability.Operation{
+			Serve:   t.change("an operator has invalidated a token", t.invalidate),
+			Summary: "Drop a credential's token on the whole fleet", Body: tokenChange{}, Answer: fleet.Result{},
+			Problems: []int{http.StatusNotFound, http.StatusInternalServerError},
+		}),
+		changes(pathTokenRetry, observability.Operation{
+			Serve:   t.change("an operator has a credential tried again", t.retry),
+			Summary: "Ask the token endpoint again after refusals", Body: tokenChange{}, Answer: fleet.Result{},
+			Problems: []int{http.StatusNotFound, http.StatusInternalServerError},
+		}),
 	}
 }
 

@@ -49,12 +49,6 @@ account have changed.`,
 	return cmd
 }
 
-// tokenList is the answer to GET /api/v1/tokens.
-type tokenList struct {
-	Replica string              `json:"replica"`
-	Tokens  []tokencache.Status `json:"tokens"`
-}
-
 func (p program) tokenListCommand(flags *adminFlags) *cobra.Command {
 	output := outputFlag("table")
 	cmd := &cobra.Command{

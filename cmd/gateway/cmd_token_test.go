@@ -51,7 +51,7 @@ func (a *adminRig) act(verb string) func(context.Context, string) (fleet.Result,
 func (a *adminRig) handler() http.Handler {
 	tokens := tokenAdmin{
 		audit:   func(context.Context, string, ...slog.Attr) {},
-		replica: "q7x", list: func(context.Context) any { return a.statuses }, known: func() []string { return a.known },
+		replica: "q7x", list: func() []tokencache.Status { return a.statuses }, known: func() []string { return a.known },
 		invalidate: a.act("invalidate"), retry: a.act("retry"),
 	}
 	return observability.Admin(observability.AdminOptions{

@@ -8,7 +8,6 @@ import (
 	"math"
 	"net"
 	"net/http"
-	"slices"
 	"time"
 
 	"iqgateway/config"
@@ -50,8 +49,7 @@ func (g *gateway) bind(ctx context.Context, tlsConfig *tls.Config) error {
 func (g *gateway) bindAdmin(ctx context.Context) error {
 	o := observability.AdminOptions{
 		Checks: g.checks(), Alive: g.watchdog.Err, Metrics: g.stores.metrics.Handler(), Version: readBuildInfo(), Hosts: g.cfg.Admin.Hosts,
-		API: observability.API(slices.Concat(g.tokenAdmin().endpoints(), g.quotaAdmin().endpoints(), g.breakerAdmin().endpoints(), g.cacheAdmin().endpoints(),
-			g.statusAdmin().endpoints(), g.serviceAdmin().endpoints(), requestAdmin{g.stores.requests}.endpoints(), g.configAdmin().endpoints(), g.callerAdmin().endpoints(), g.logAdmin().endpoints())...),
+		API:   observability.API(g.adminAPI().endpoints()...),
 		Audit: g.stores.audit, Token: g.cfg.Admin.Token.Text, ReadToken: g.cfg.Admin.ReadToken.Text,
 	}
 	adminTLS, err := g.adminTLS()

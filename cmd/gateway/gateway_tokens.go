@@ -7,6 +7,7 @@ import (
 
 	"iqgateway/internal/fleet"
 	"iqgateway/observability"
+	"iqgateway/tokencache"
 )
 
 // Commands of operators that every replica follows.
@@ -41,7 +42,7 @@ func (g *gateway) tokenAdmin() tokenAdmin {
 	return tokenAdmin{
 		replica:    g.replica,
 		audit:      g.audit,
-		list:       func(context.Context) any { return g.current.Load().tokens.Status() },
+		list:       func() []tokencache.Status { return g.current.Load().tokens.Status() },
 		known:      func() []string { return slices.Collect(maps.Keys(g.current.Load().cfg.Credentials)) },
 		invalidate: send(commandInvalidateToken), retry: send(commandRetryToken),
 	}

@@ -136,7 +136,10 @@ type requestAdmin struct{ finder requestFinder }
 
 func (a requestAdmin) endpoints() []observability.Endpoint {
 	return []observability.Endpoint{
-		{Path: pathRequests + "*", Methods: map[string]http.HandlerFunc{http.MethodGet: a.show}},
+		{Path: pathRequests + "*", Segment: "id", Methods: map[string]observability.Operation{http.MethodGet: {
+			Serve: a.show, Summary: "Explain a request, by its id or its trace's", Answer: requestDocument{},
+			Problems: []int{http.StatusNotFound, http.StatusServiceUnavailable},
+		}}},
 	}
 }
 
