@@ -31,6 +31,9 @@ const (
 	maxSets = 2000
 	// maxHistogramSets is lower, as each has a series for every bucket.
 	maxHistogramSets = 1000
+	// MaxSeries bounds the series of all instruments together, but for one set each
+	// that stands for the rest.
+	MaxSeries = 50_000
 )
 
 // declarer makes the instruments of a stage and keeps what was declared.
@@ -75,7 +78,7 @@ func (d *declarer) counter(name, unit, help string, labels ...string) counter {
 	sets := d.declare(counterKind, name, unit, help, 1, labels)
 	c, err := d.metrics.meter.Int64Counter(name, metric.WithUnit(unit), metric.WithDescription(help))
 	d.failed(name, err)
-	return counter{c, newLabelSets[metric.AddOption](labels, sets)}
+	return counter{c, newLabelSets[metric.AddOption](labels, sets, d.metrics.room, 1)}
 }
 
 // add counts n more; values are those of the labels, in their order.
@@ -93,7 +96,7 @@ func (d *declarer) histogram(name, unit, help string, buckets []float64, labels 
 	sets := d.declare(histogramKind, name, unit, help, len(buckets)+3, labels) // +Inf, sum and count
 	h, err := d.metrics.meter.Float64Histogram(name, metric.WithUnit(unit), metric.WithDescription(help), metric.WithExplicitBucketBoundaries(buckets...))
 	d.failed(name, err)
-	return histogram{h, newLabelSets[metric.RecordOption](labels, sets)}
+	return histogram{h, newLabelSets[metric.RecordOption](labels, sets, d.metrics.room, len(buckets)+3)}
 }
 
 // record measures once. An exemplar is the trace that ctx carries.
@@ -105,7 +108,7 @@ func (h histogram) record(ctx context.Context, value float64, values ...string) 
 // elsewhere.
 type observed struct {
 	instrument metric.Float64Observable
-	sets       *labelSets[metric.ObserveOption]
+	sets       *observedSets
 }
 
 func (d *declarer) gauge(name, unit, help string, labels ...string) observed {
@@ -118,7 +121,9 @@ func (d *declarer) gauge(name, unit, help string, labels ...string) observed {
 func (d *declarer) tally(name, unit, help string, labels ...string) observed {
 	sets := d.declare(counterKind, name, unit, help, 1, labels)
 	c, err := d.metrics.meter.Float64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(help))
-	return d.observed(name, c, err, sets, labels)
+	o := d.observed(name, c, err, sets, labels)
+	o.sets.lasts = true
+	return o
 }
 
 // level is a gauge whose values of several replicas may be added up.
@@ -130,8 +135,11 @@ func (d *declarer) level(name, unit, help string, labels ...string) observed {
 
 func (d *declarer) observed(name string, instrument metric.Float64Observable, err error, sets int, labels []string) observed {
 	d.failed(name, err)
-	d.metrics.observables = append(d.metrics.observables, instrument)
-	return observed{instrument, newLabelSets[metric.ObserveOption](labels, sets)}
+	m := d.metrics
+	m.observables = append(m.observables, instrument)
+	return observed{instrument, &observedSets{
+		names: labels, limit: sets, room: m.room, scrape: &m.scrape, rest: option[metric.ObserveOption](overflowed()), sets: map[labelValues]*observedSet{},
+	}}
 }
 
 // is tells a value at a scrape; values are those of the labels, in their order.

@@ -24,18 +24,20 @@ type labelValues [maxLabels]string
 // Reading is one look-up without a lock or an allocation, but for sets that are
 // new. It is safe for concurrent use.
 type labelSets[Option any] struct {
-	names []string
-	limit int
-	known atomic.Pointer[map[labelValues][]Option] // is replaced, never changed
-	rest  []Option
+	names  []string
+	limit  int
+	room   *seriesRoom
+	series int                                      // that each set has
+	known  atomic.Pointer[map[labelValues][]Option] // is replaced, never changed
+	rest   []Option
 
 	one    sync.Mutex
 	recent map[labelValues][]Option // not in known yet
 	missed int                      // look-ups that known could not answer
 }
 
-func newLabelSets[Option any](names []string, limit int) *labelSets[Option] {
-	s := &labelSets[Option]{names: names, limit: limit, rest: option[Option](overflowed()), recent: map[labelValues][]Option{}}
+func newLabelSets[Option any](names []string, limit int, room *seriesRoom, series int) *labelSets[Option] {
+	s := &labelSets[Option]{names: names, limit: limit, room: room, series: series, rest: option[Option](overflowed()), recent: map[labelValues][]Option{}}
 	s.known.Store(&map[labelValues][]Option{})
 	return s
 }
@@ -76,13 +78,13 @@ func (s *labelSets[Option]) add(k labelValues) []Option {
 	}
 	switch {
 	case ok:
-	case len(known)+len(s.recent) >= s.limit:
+	case len(known)+len(s.recent) >= s.limit || !s.room.take(s.series):
 		made = s.rest
 	default:
-		made = s.make(k)
+		made = optionOf[Option](s.names, k)
 		s.recent[k] = made
 	}
-	if s.missed++; s.missed > len(known)/8 { // seldom enough that copies cost little
+	if s.missed++; s.missed > len(known)/8 && len(s.recent) > 0 { // seldom enough that copies cost little
 		more := maps.Clone(known)
 		maps.Copy(more, s.recent)
 		s.known.Store(&more)
@@ -92,12 +94,33 @@ func (s *labelSets[Option]) add(k labelValues) []Option {
 	return made
 }
 
-func (s *labelSets[Option]) make(k labelValues) []Option {
+// optionOf is that of one combination; a label without a value is absent.
+func optionOf[Option any](names []string, values labelValues) []Option {
 	var labels []attribute.KeyValue
-	for i, name := range s.names {
-		if k[i] != "" {
-			labels = append(labels, attribute.String(name, k[i]))
+	for i, name := range names {
+		if values[i] != "" {
+			labels = append(labels, attribute.String(name, values[i]))
 		}
 	}
 	return option[Option](labels...)
 }
+
+// seriesRoom is how many series all instruments together may still have.
+type seriesRoom struct{ left atomic.Int64 }
+
+func newSeriesRoom(series int) *seriesRoom {
+	r := &seriesRoom{}
+	r.left.Store(int64(series))
+	return r
+}
+
+// take reports whether there is room for n more series, which then are taken.
+func (r *seriesRoom) take(n int) bool {
+	if r.left.Add(int64(-n)) >= 0 {
+		return true
+	}
+	r.give(n)
+	return false
+}
+
+func (r *seriesRoom) give(n int) { r.left.Add(int64(n)) }

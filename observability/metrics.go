@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -24,6 +25,8 @@ type Metrics struct {
 
 	declared    []Instrument
 	observables []metric.Observable // all that is read at scrapes
+	room        *seriesRoom
+	scrape      atomic.Int64 // counts them
 
 	exchanges    exchangeInstruments
 	attempts     attemptInstruments
@@ -57,7 +60,9 @@ func durationBuckets() []float64 {
 
 // NewMetrics returns instruments that [Metrics.Handler] exposes. Close the
 // returned Metrics with [Metrics.Shutdown].
-func NewMetrics(build BuildInfo) (*Metrics, error) {
+func NewMetrics(build BuildInfo) (*Metrics, error) { return newMetrics(build, MaxSeries) }
+
+func newMetrics(build BuildInfo, series int) (*Metrics, error) {
 	registry := prometheus.NewRegistry()
 	exporter, err := otelprom.New(otelprom.WithRegisterer(registry), otelprom.WithoutScopeInfo(), otelprom.WithoutTargetInfo())
 	if err != nil {
@@ -65,12 +70,16 @@ func NewMetrics(build BuildInfo) (*Metrics, error) {
 	}
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m := &Metrics{
-		registry: registry,
+		registry: registry, room: newSeriesRoom(series),
 		// Ours are lower: the SDK's limit counts the set for the rest, too, and should never be met.
 		provider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter), sdkmetric.WithCardinalityLimit(maxSets+2)),
 	}
 	m.meter = m.provider.Meter("iqgateway")
 	if err := m.declare(); err != nil {
+		return nil, err
+	}
+	// The first of all, as the SDK calls them in order, one scrape after the other.
+	if err := m.register("scrapes", func(metric.Observer) { m.scrape.Add(1) }); err != nil {
 		return nil, err
 	}
 	if err := m.register("exchanges", m.observeExchanges); err != nil {

@@ -32,7 +32,7 @@ const referenceBound = `
 
 What callers send makes no difference: ten thousand paths, hosts, methods, keys or trace ids add nothing. The configuration does, and what of it is used: what has not happened has no series.
 
-Each metric takes at most 2000 combinations of label values, a histogram 1000: %d series in all, with any configuration. The combinations that come first keep their series for as long as the process runs; all others are counted together in one series with the only label ` + "`otel_metric_overflow=\"true\"`" + `, so that sums stay right. To see whether any metric has got there:
+Each metric takes at most 2000 combinations of label values, a histogram 1000, and all together at most %d series, with any configuration. What is counted keeps its series for as long as the process runs; a gauge gives those back that it no longer shows, so that reloads use nothing up. All other combinations are counted together in one series with the only label ` + "`otel_metric_overflow=\"true\"`" + `, so that sums stay right. To see whether any metric has got there:
 
 ` + "```promql\ncount by (__name__) ({otel_metric_overflow=\"true\"})\n```\n"
 
@@ -70,9 +70,11 @@ func writeExamples(b *strings.Builder, examples []example) {
 }
 
 // ceiling is how many series all instruments together can have.
-func ceiling(instruments []observability.Instrument) (series int) {
+func ceiling(instruments []observability.Instrument) int {
+	series, rest := 0, 0
 	for _, i := range instruments {
-		series += (i.Sets + 1) * i.Lines
+		series += i.Sets * i.Lines
+		rest += i.Lines
 	}
-	return series
+	return min(series, observability.MaxSeries) + rest
 }
