@@ -13,26 +13,39 @@ import (
 	"time"
 )
 
-// Every command of the README works as it stands: make targets exist (CI runs
-// `make check`, which runs `make test`), everything else is run here in one
-// shell, with a freshly built bin/gateway.
-func TestReadmeCommands(t *testing.T) {
+// Every command of a document works as it stands: make targets exist (CI runs
+// `make check`, which runs `make test`), everything else is run from top to bottom
+// in one shell and one folder, with a freshly built bin/gateway.
+func TestDocumentCommands(t *testing.T) {
 	t.Parallel()
-	runCommands(t, "README.md", 10)
+	run := 0
+	for _, document := range documents(t) {
+		commands := shellLines(t, document)
+		if len(commands) == 0 {
+			continue
+		}
+		run += len(commands)
+		t.Run(document, func(t *testing.T) {
+			t.Parallel()
+			runCommands(t, document, commands)
+		})
+	}
+	if run < 80 {
+		t.Errorf("only %d commands found", run)
+	}
 }
 
-// runCommands runs the commands of a document, which must be so many or more.
-func runCommands(t *testing.T, document string, least int) {
+func runCommands(t *testing.T, document string, commands []string) {
 	t.Helper()
 	// A free port may be taken by somebody else before the command binds it.
-	for tries := 1; !runDocument(t, document, least, tries == 3); tries++ {
+	for tries := 1; !runDocument(t, document, commands, tries == 3); tries++ {
 		t.Log("a port was taken meanwhile; trying others")
 	}
 }
 
 // runDocument reports whether the commands ran, which they could not do when a
 // port was taken; unless it is the last try, that is no failure.
-func runDocument(t *testing.T, document string, least int, last bool) bool {
+func runDocument(t *testing.T, document string, commands []string, last bool) bool {
 	t.Helper()
 	ports := freePorts(t, "18080", "19090", "19900", "8443", "9090")
 	root := projectCopy(t, ports)
@@ -41,8 +54,9 @@ func runDocument(t *testing.T, document string, least int, last bool) bool {
 		t.Fatal(err)
 	}
 	var script []string
-	for _, line := range shellLines(t, filepath.Join("..", "..", document)) {
+	for _, line := range commands {
 		target, isMake := strings.CutPrefix(line, "make ")
+		target, _, _ = strings.Cut(target, " ")
 		command, background := strings.CutSuffix(line, " &")
 		switch {
 		case isMake:
@@ -57,9 +71,6 @@ func runDocument(t *testing.T, document string, least int, last bool) bool {
 		default:
 			script = append(script, strings.Replace(line, "curl ", "curl -sS --fail-with-body ", 1))
 		}
-	}
-	if len(script) < least {
-		t.Fatalf("only %d commands found", len(script))
 	}
 	out, err := runScript(t, root, ports.Replace(strings.Join(script, "\n")))
 	if err != nil && !last && strings.Contains(out, "address already in use") {
@@ -91,7 +102,7 @@ func freePorts(t *testing.T, ports ...string) *strings.Replacer {
 // that it listens. Servers are ended by their own ids.
 const startFunction = `set -euo pipefail
 pids=()
-trap 'cat start-*.log >&2; kill -INT "${pids[@]}"; for p in "${pids[@]}"; do wait $p; done' EXIT
+trap '[ ${#pids[@]} -eq 0 ] || { cat start-*.log >&2; kill -INT "${pids[@]}"; for p in "${pids[@]}"; do wait $p; done; }' EXIT
 start() {
   log=start-$#-$RANDOM.log
   "$@" > $log 2>&1 &
@@ -115,34 +126,6 @@ func runScript(t *testing.T, dir, script string) (string, error) {
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
 	return string(out), err
-}
-
-// shellLines returns the commands of the sh blocks of a document.
-func shellLines(t *testing.T, file string) []string {
-	t.Helper()
-	var lines []string
-	for _, block := range codeBlocks(t, file, "sh") {
-		for line := range strings.Lines(block) {
-			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-				lines = append(lines, line)
-			}
-		}
-	}
-	return lines
-}
-
-// codeBlocks returns the blocks of a document in one language.
-func codeBlocks(t *testing.T, file, language string) []string {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var blocks []string
-	for _, match := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
-		blocks = append(blocks, match[1])
-	}
-	return blocks
 }
 
 // projectCopy is a folder as a new user sees it after `make build`.
@@ -186,37 +169,6 @@ func copyExamples(t *testing.T, from, to string, ports *strings.Replacer) {
 		if err := os.WriteFile(filepath.Join(to, filepath.Base(file)), []byte(changed), 0o600); err != nil {
 			t.Fatal(err)
 		}
-	}
-}
-
-// Links between the documents lead somewhere.
-func TestDocumentLinks(t *testing.T) {
-	root := filepath.Join("..", "..")
-	documents, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"README.md", "CONTEXT.md", "CONTRIBUTING.md", "CHANGELOG.md"} {
-		documents = append(documents, filepath.Join(root, name))
-	}
-	links := 0
-	for _, document := range documents {
-		text, err := os.ReadFile(document)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, match := range regexp.MustCompile(`\]\(([^)#\s]+)(#[^)]*)?\)`).FindAllStringSubmatch(string(text), -1) {
-			if strings.Contains(match[1], "://") {
-				continue
-			}
-			links++
-			if _, err := os.Stat(filepath.Join(filepath.Dir(document), match[1])); err != nil {
-				t.Errorf("%s: link to %s: %v", document, match[1], err)
-			}
-		}
-	}
-	if links < 10 {
-		t.Errorf("only %d links found", links)
 	}
 }
 
