@@ -37,7 +37,7 @@ func (i *exchangeInstruments) declare(d *declarer) {
 		"Caller requests being served. Rising without more requests: something upstream is slow.",
 		"http.request.method", "url.scheme")
 	i.byWhom = d.tally("iqgw.exchanges", "{exchange}",
-		"Caller requests by caller, service and how they ended: ok, or the type of the problem that the caller got.",
+		"Caller requests by caller, service and how they ended: ok, the type of the problem that the caller got, upstream_error (a 5xx of the upstream that was passed on), client_gone or aborted.",
 		"caller", "environment", "service", "outcome")
 	i.took = d.tally("iqgw.exchange.duration", "s",
 		"Time that these requests took, added up. Divided by iqgw_exchanges_total: what a caller waits on average.",
@@ -155,6 +155,6 @@ func (m *Metrics) exchangeEnds(ctx context.Context, s *observation, r *http.Requ
 		route = t.Route
 	}
 	k := runningOf(r)
-	m.exchanges.duration.record(ctx, e.duration.Seconds(), route, k.method, status, errorType(e.outcome, status, "5"), k.scheme)
+	m.exchanges.duration.record(ctx, e.duration.Seconds(), route, k.method, status, errorType(errorName(e.outcome), status, "5"), k.scheme)
 	m.exchanges.count(s, e.outcome, e.duration)
 }

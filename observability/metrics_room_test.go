@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -100,5 +102,40 @@ func TestAllSeriesAreBounded(t *testing.T) {
 		if err != nil || two < one {
 			t.Errorf("%s fell from %s to %q", series, was, has[series])
 		}
+	}
+}
+
+// Many measure and many scrape while generations change.
+func TestMeasuringAndScrapingWhileGenerationsChange(t *testing.T) {
+	m := newMetrics(t)
+	var generation atomic.Int64
+	if err := m.ObserveCallers(func() []observability.CallerLoad {
+		return []observability.CallerLoad{{Caller: "same", InFlight: 1}, {Caller: fmt.Sprint("caller", generation.Add(1)), InFlight: 1}}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	const workers, each = 4, 500
+	var crowd sync.WaitGroup
+	for w := range workers {
+		crowd.Go(func() {
+			for i := range each {
+				m.CallerRefused(t.Context(), fmt.Sprint("caller", w, "-", i), "rate")
+			}
+		})
+		crowd.Go(func() {
+			for range 10 {
+				if !strings.Contains(scrape(t, m), `iqgw_caller_in_flight{caller="same"} 1`) {
+					t.Error("a gauge that is told at every scrape is missing")
+				}
+			}
+		})
+	}
+	crowd.Wait()
+	text := scrape(t, m)
+	if sum := sumOf(t, text, "iqgw_caller_limit_refused_total"); sum != workers*each {
+		t.Errorf("%v counted, want %d", sum, workers*each)
+	}
+	if has := seriesOf(text, "iqgw_caller_in_flight"); len(has) != 2 {
+		t.Errorf("series of two callers: %v", has)
 	}
 }

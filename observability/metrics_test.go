@@ -151,3 +151,21 @@ func TestNilMetricsMeasureNothing(t *testing.T) {
 		t.Errorf("status %d", w.Code)
 	}
 }
+
+// An error of the upstream is passed on as it is, and is told from good answers. Its
+// error.type is the status, by OpenTelemetry's conventions.
+func TestErrorsOfTheUpstreamHaveAnOutcome(t *testing.T) {
+	m := newMetrics(t)
+	for status, times := range map[int]int{200: 1, 404: 2, 500: 3, 503: 4} {
+		for range times {
+			h := observability.Observe(observability.ObserveOptions{Metrics: m})(
+				http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+		}
+	}
+	wantMetrics(t, m,
+		`iqgw_exchanges_total{outcome="ok"} 3`,
+		`iqgw_exchanges_total{outcome="upstream_error"} 7`,
+		`http_server_request_duration_seconds_count{error_type="503",http_request_method="GET",http_response_status_code="503",url_scheme="http"} 4`,
+	)
+}

@@ -17,8 +17,9 @@ const statusClientGone = 499
 
 // Outcomes of exchanges that were answered with no problem, and yet not well.
 const (
-	outcomeAborted    = "aborted"     // the answer was cut
-	outcomeClientGone = "client_gone" // the caller left before its end
+	outcomeAborted       = "aborted"        // the answer was cut
+	outcomeClientGone    = "client_gone"    // the caller left before its end
+	outcomeUpstreamError = "upstream_error" // a 5xx of the upstream that was passed on whole
 )
 
 var errPanic = errors.New("panic")
@@ -162,9 +163,20 @@ func (s *observation) outcome(r *http.Request) string {
 		return outcomeClientGone // in the middle of an answer: no fault of the upstream
 	case s.ex.Aborted != nil:
 		return outcomeAborted
+	case s.status(r) >= http.StatusInternalServerError: // without a problem it is not ours
+		return outcomeUpstreamError
 	default:
 		return ""
 	}
+}
+
+// errorName is an outcome as the label error.type names it. Of an error of the
+// upstream that is the status, by OpenTelemetry's HTTP conventions.
+func errorName(outcome string) string {
+	if outcome == outcomeUpstreamError {
+		return ""
+	}
+	return outcome
 }
 
 // ending is how an exchange ended.

@@ -22,7 +22,7 @@ func labelWords() map[string]string {
 		"error_type":                "absent without an error; a problem's type, a kind of failure, or the status",
 		"server_address":            "host of the configured upstream",
 		"server_port":               "port of the configured upstream",
-		"outcome":                   "how it ended: a closed set of each metric; of `iqgw_exchanges_total` the type of the [problem](errors.md), `ok`, `aborted` or `client_gone`",
+		"outcome":                   "how it ended: a closed set of each metric; of `iqgw_exchanges_total` the type of the [problem](errors.md), `ok`, `upstream_error`, `aborted` or `client_gone`",
 		"reason":                    "why: a closed set of each metric",
 		"result":                    "what came of it: a closed set of each metric",
 		"state":                     "of a breaker or a credential",
@@ -57,7 +57,7 @@ func stageWords() map[string]stageWord {
 	return map[string]stageWord{
 		"Requests of callers": {"An application team asks how fast and how well it is served, an SRE whether anybody is not, a platform team who uses what.", []example{
 			{"99th percentile of a route, as callers see it", `histogram_quantile(0.99, sum by (le, http_route) (rate(http_server_request_duration_seconds_bucket[5m])))`},
-			{"part of each caller's requests that the gateway refused or failed", `sum by (caller) (rate(iqgw_exchanges_total{outcome!="ok"}[5m])) / sum by (caller) (rate(iqgw_exchanges_total[5m]))`},
+			{"part of each caller's requests that the gateway refused or failed", `sum by (caller) (rate(iqgw_exchanges_total{outcome!~"ok|upstream_error|client_gone"}[5m])) / sum by (caller) (rate(iqgw_exchanges_total[5m]))`},
 			{"what a caller waits on average", `sum by (caller) (rate(iqgw_exchange_duration_seconds_total[5m])) / sum by (caller) (rate(iqgw_exchanges_total[5m]))`},
 		}},
 		"Who calls": {"A platform team asks which keys end soon, an SRE whether somebody guesses keys, or an issuer of JWTs cannot be reached.", []example{

@@ -102,7 +102,7 @@ func serverSpan(e *ended) span {
 	case e.Outcome == outcomeClientGone: // no fault of anybody's here
 		s.text("error.type", e.Outcome)
 	case e.Outcome == outcomeAborted, e.Status >= http.StatusInternalServerError:
-		s.fail(cmp.Or(e.Outcome, strconv.Itoa(e.Status)))
+		s.fail(cmp.Or(errorName(e.Outcome), strconv.Itoa(e.Status)))
 	default:
 		s.text("error.type", e.Outcome)
 	}

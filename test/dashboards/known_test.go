@@ -89,7 +89,7 @@ func impossible(expr string) (wrong []string) {
 
 // closedLabels are the values of labels that have few, by metric and label.
 func closedLabels() map[string][]string {
-	outcomes := []string{"ok", "aborted", "client_gone"}
+	outcomes := []string{"ok", "upstream_error", "aborted", "client_gone"}
 	for _, problem := range exchange.Specs() {
 		outcomes = append(outcomes, string(problem.Type))
 	}

@@ -50,7 +50,7 @@ func mix() []kind {
 		{name: "denied", share: 2, ask: ask{target: "/accounts/v1/oauth2/token?%d"}, outcome: "path-denied"},
 		{name: "malformed", share: 2, ask: ask{target: "/crm/v1/%%5c?%d"}, outcome: "malformed-request"},
 		{name: "over the quota", service: "pricing", share: 4, ask: ask{target: prices + "?%d", header: map[string]string{"X-Gateway-Wait": "0"}}, outcome: "quota-exceeded"},
-		{name: "failure", service: "order", share: 3, ask: ask{method: http.MethodPost, target: trouble, fault: "kind=status&status=500"}, outcome: "ok"},
+		{name: "failure", service: "order", share: 3, ask: ask{method: http.MethodPost, target: trouble, fault: "kind=status&status=500"}, outcome: "upstream_error"},
 		{name: "retried", service: "order", share: 4, ask: ask{target: trouble, fault: "kind=status&status=503"}, outcome: "ok"},
 		{name: "reset", service: "order", share: 3, ask: ask{method: http.MethodPost, target: trouble, body: `{"a":1}`, fault: "kind=reset&at=after"}, outcome: "upstream-unreachable"},
 		{name: "truncated", service: "order", share: 3, ask: ask{method: http.MethodPost, target: trouble, fault: "kind=truncate&bytes=5"}, outcome: "aborted"},
@@ -126,6 +126,8 @@ func (a answer) outcome() string {
 		return "client_gone"
 	case a.err != nil:
 		return "aborted"
+	case a.status >= http.StatusInternalServerError:
+		return "upstream_error"
 	default:
 		return "ok"
 	}
