@@ -37,8 +37,11 @@ func (c *checker) listeners() {
 		}
 		first[l.address] = l.path
 	}
-	if a := c.Admin; !a.Address.Loopback() && !a.Token.Set() {
-		c.errorf("admin.address", "%q is not loopback, so admin.token is required", a.Address)
+	if a := c.Admin; !a.Address.Loopback() && !a.Token.Set() && a.TLS.ClientCAFile == "" {
+		c.errorf("admin.address", "%q is not loopback, so admin.token is required, or client certificates by admin.tls.client_ca_file", a.Address)
+	}
+	if a := c.Admin; a.Pprof && !a.Token.Set() && a.TLS.ClientCAFile == "" {
+		c.errorf("admin.pprof", "profiles may hold secrets, so admin.token is required, or client certificates by admin.tls.client_ca_file")
 	}
 	c.pairedFiles("admin.tls", c.Admin.TLS.CertFile, c.Admin.TLS.KeyFile)
 	if t := c.Admin.TLS; t.ClientCAFile != "" && t.CertFile == "" {

@@ -101,9 +101,11 @@ type ServerLimits struct {
 
 // Admin is the administration listener: everything, changes too.
 type Admin struct {
-	// Address is host:port; beyond loopback only with a token.
+	// Address is host:port; beyond loopback only with a token or client
+	// certificates.
 	Address HostPort `yaml:"address" default:"127.0.0.1:9090"`
-	// Token allows to read and change.
+	// Token allows to read and change. Without it, client certificates of
+	// tls.client_ca_file do, and nothing else; with both, both are needed.
 	Token Secret `yaml:"token"`
 	// ReadToken allows to read.
 	ReadToken Secret `yaml:"read_token"`
@@ -112,7 +114,8 @@ type Admin struct {
 	Hosts []string `yaml:"hosts"`
 	// TLS encrypts the listener; without files it is plain HTTP.
 	TLS ListenerTLS `yaml:"tls"`
-	// Pprof serves Go's profiles. Danger: a heap profile may hold secrets.
+	// Pprof serves Go's profiles below /debug/pprof/ to whoever may change.
+	// Danger: a heap profile may hold secrets.
 	Pprof bool `yaml:"pprof" default:"false"`
 }
 

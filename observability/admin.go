@@ -39,13 +39,16 @@ type AdminOptions struct {
 	// API serves everything under /api/, see [API]; nil = nothing is there. It
 	// is asked only for what Token and ReadToken allow.
 	API http.Handler
-	// Token allows to read and change; absent = nothing can be changed.
+	// Token allows to read and change; absent = only a verified client
+	// certificate does.
 	Token secret.Text
 	// Audit is told of changes by the API and of whoever is refused; nil = nobody.
 	Audit *Audit
 	// ReadToken allows to read. With neither, everybody who reaches the server
 	// may read.
 	ReadToken secret.Text
+	// Profiles serves Go's profiles to whoever may change.
+	Profiles bool
 }
 
 // AdminHandler is the handler of the admin server.
@@ -62,11 +65,15 @@ func (h *AdminHandler) SetTokens(token, read secret.Text) {
 }
 
 // Admin returns the handler of the admin server: /livez, /readyz[?verbose],
-// /metrics, /version, and /api/ for those who may.
+// /metrics, /version, and for those who may, /api/ and Go's profiles.
 func Admin(o AdminOptions) *AdminHandler {
 	h := &AdminHandler{}
 	h.SetTokens(o.Token, o.ReadToken)
-	h.Handler = o.Audit.calls(guard(apiGuard{api: o.API, tokens: &h.tokens}.wrap(routes(openEndpoints(o))), o.Hosts))
+	private := apiGuard{api: o.API, tokens: &h.tokens}
+	if o.Profiles {
+		private.profiles = profiles
+	}
+	h.Handler = o.Audit.calls(guard(private.wrap(routes(openEndpoints(o))), o.Hosts))
 	return h
 }
 

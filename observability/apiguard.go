@@ -26,6 +26,8 @@ const maxDecodings = 4
 type apiGuard struct {
 	api    http.Handler // nil = there is no API
 	tokens *atomic.Pointer[adminTokens]
+	// profiles serves what is below pathProfiles; nil = nothing is there.
+	profiles http.HandlerFunc
 }
 
 // adminTokens are what allows to change, and what to read; nil = not configured.
@@ -50,10 +52,13 @@ func (c *credential) matches(presented credential) bool {
 // wrap serves what is under /api and leaves the rest to next.
 func (g apiGuard) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		profile := g.profiles != nil && isProfile(r.URL)
 		switch {
-		case !underAPI(r.URL):
+		case !profile && !underAPI(r.URL):
 			next.ServeHTTP(w, r)
 		case !g.authorized(w, r) || !acceptable(w, r):
+		case profile:
+			g.profiles(w, r)
 		case g.api == nil || !canonical(r.URL):
 			WriteProblem(w, http.StatusNotFound, "no such path in the admin API; paths are taken as they are written, without escapes, empty or dot segments")
 		default:
@@ -63,28 +68,33 @@ func (g apiGuard) wrap(next http.Handler) http.Handler {
 }
 
 // authorized answers the request itself when it is not. Reading needs either
-// token as soon as one is configured. Changing always needs the full one: a
-// page in a browser can reach a loopback port, a token it cannot guess.
+// token as soon as one is configured. Changing always needs the full one, since
+// a page in a browser can reach a loopback port and cannot guess a token, or
+// where there is none, a certificate of the authority that the listener trusts.
+// Profiles may hold secrets, so they count as changes.
 func (g apiGuard) authorized(w http.ResponseWriter, r *http.Request) bool {
-	change := r.Method != http.MethodGet && r.Method != http.MethodHead
+	change := isProfile(r.URL) || r.Method != http.MethodGet && r.Method != http.MethodHead
 	tokens := g.tokens.Load()
 	switch {
+	case tokens.full == nil && verified(r):
+		adminCallFrom(r.Context()).proof = "certificate"
+		return true
 	case change && tokens.full == nil:
-		WriteProblem(w, http.StatusForbidden, "changes need a token and none is configured: set admin.token, then send Authorization: Bearer TOKEN")
+		WriteProblem(w, http.StatusForbidden, "changes and profiles need a token and none is configured: set admin.token, then send Authorization: Bearer TOKEN")
 		return false
 	case tokens.full == nil && tokens.read == nil:
 		return true
 	}
 	presented, ok := bearer(r.Header)
-	full, reader := tokens.full.matches(presented), tokens.read.matches(presented)
+	full, reader := ok && tokens.full.matches(presented), ok && tokens.read.matches(presented)
 	switch {
-	case !ok || !full && !reader:
+	case !full && !reader:
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		WriteProblem(w, http.StatusUnauthorized, "send Authorization: Bearer TOKEN with the value of admin.token, or to read only, of admin.read_token")
 		return false
 	case change && !full:
 		adminCallFrom(r.Context()).proof = "read_token"
-		WriteProblem(w, http.StatusForbidden, "admin.read_token may only read; changes need admin.token")
+		WriteProblem(w, http.StatusForbidden, "admin.read_token may only read; changes and profiles need admin.token")
 		return false
 	}
 	adminCallFrom(r.Context()).proof = "token"
@@ -150,6 +160,10 @@ func underAPI(u *url.URL) bool {
 }
 
 func isAPI(p string) bool { return p == "/api" || strings.HasPrefix(p, "/api/") }
+
+// isProfile reports whether exactly this spelling of a path is one of profiles;
+// nothing behind knows any other.
+func isProfile(u *url.URL) bool { return strings.HasPrefix(u.EscapedPath(), pathProfiles) }
 
 // canonical reports whether a path can be read in one way only.
 func canonical(u *url.URL) bool {

@@ -39,7 +39,7 @@ func (a *Audit) calls(next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !underAPI(r.URL) {
+		if !underAPI(r.URL) && !isProfile(r.URL) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -83,9 +83,15 @@ func reasonOf(status int) string {
 	return strings.ReplaceAll(strings.ToLower(http.StatusText(status)), " ", "_")
 }
 
+// verified reports whether who calls has shown a certificate that the listener
+// trusts.
+func verified(r *http.Request) bool {
+	return r.TLS != nil && len(r.TLS.VerifiedChains) > 0 && len(r.TLS.VerifiedChains[0]) > 0
+}
+
 // peerName is the name in the verified certificate of who calls, "" without one.
 func peerName(r *http.Request) string {
-	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 || len(r.TLS.VerifiedChains[0]) == 0 {
+	if !verified(r) {
 		return ""
 	}
 	return certificateName(r.TLS.VerifiedChains[0][0])

@@ -51,6 +51,7 @@ func (g *gateway) bindAdmin(ctx context.Context) error {
 		Checks: g.checks(), Alive: g.watchdog.Err, Metrics: g.stores.metrics.Handler(), Version: readBuildInfo(), Hosts: g.cfg.Admin.Hosts,
 		API:   observability.API(g.adminAPI().endpoints()...),
 		Audit: g.stores.audit, Token: g.cfg.Admin.Token.Text, ReadToken: g.cfg.Admin.ReadToken.Text,
+		Profiles: g.cfg.Admin.Pprof,
 	}
 	adminTLS, err := g.adminTLS()
 	if err != nil {
