@@ -149,7 +149,7 @@ release: ## build gateway, bill of materials and sums into bin/release/, the sam
 	@GO='$(GO)' VERSION='$(VERSION)' scripts/release.sh $(BIN)/release
 
 .PHONY: deps
-deps: ## install what the tests need from the system (a C compiler, curl, redis-server, haproxy, slowhttptest, promtool, nmap, testssl.sh)
+deps: ## install what the tests need from the system (a C compiler, curl, redis-server, haproxy, slowhttptest, promtool, nmap, testssl.sh, node, newman)
 	@scripts/test-deps.sh
 
 .PHONY: clean

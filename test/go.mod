@@ -4,6 +4,7 @@ go 1.27.4
 
 require (
 	github.com/Shopify/toxiproxy/v2 v2.5.0
+	github.com/google/go-cmp v0.7.0
 	github.com/letsencrypt/pebble/v2 v2.10.1
 	github.com/miekg/dns v1.1.73
 	github.com/rs/zerolog v1.28.0
