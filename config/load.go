@@ -22,6 +22,9 @@ type LoadOptions struct {
 	Environ []string
 	// Files is the file system; nil = the machine's.
 	Files Files
+	// Seen is told which files the configuration itself is read from, also when
+	// it cannot be used; nil = nobody asks.
+	Seen *Seen
 	// Flags are settings by key path (server.address), above all others.
 	Flags map[string]string
 	// Offline follows no reference and needs no file but the configuration's
@@ -107,7 +110,7 @@ func (l *loader) load() (*Config, error) {
 // flags. nil = there is nothing to go on with.
 func (l *loader) merge(builtIn *builtInLayer) (tree, error) {
 	s := &shaper{schema: l.schema, report: l.report}
-	files := &reader{files: l.options.Files, shaper: s}
+	files := &reader{files: l.options.Seen.files(l.options.Files), shaper: s}
 	file := files.read(l.options.Path, l.options.Data)
 	l.paths = files.names
 	if file == nil || s.full {

@@ -44,6 +44,7 @@ type configFlags struct {
 	path    string
 	set     []string
 	offline bool
+	seen    *config.Seen // is told which files the configuration has; nil = nobody asks
 }
 
 func (f *configFlags) register(cmd *cobra.Command) {
@@ -74,7 +75,7 @@ func (p program) read(f configFlags) (*config.Config, config.Problems, error) {
 		settings[key] = value
 	}
 	cfg, warnings, err := config.Load(config.LoadOptions{
-		Path: f.path, Environ: p.environ, Flags: settings, Offline: f.offline, Now: time.Now(),
+		Path: f.path, Environ: p.environ, Flags: settings, Offline: f.offline, Now: time.Now(), Seen: f.seen,
 	})
 	if err != nil {
 		return nil, nil, configError{err}
@@ -84,6 +85,7 @@ func (p program) read(f configFlags) (*config.Config, config.Problems, error) {
 
 func (p program) runCommand() *cobra.Command {
 	var flags configFlags
+	var watch bool
 	cmd := &cobra.Command{
 		Use:   "run -c FILE",
 		Short: "Serve",
@@ -92,13 +94,17 @@ server.lame_duck, then at most server.drain_timeout for what still runs. A secon
 signal leaves that one second, a third ends at once.
 
 An invalid configuration is refused as a whole: exit code 3, every reason with
-its file and line, and nothing listens. SIGHUP reads it again: an invalid one is
-refused and the last one serves on, a valid one serves every new request.`,
+its file and line, and nothing listens. It is read again when its files or their
+includes change, and on SIGHUP: an invalid one is refused and the last one serves
+on, a valid one serves every new request.`,
 		Example: `  gateway run -c gateway.yaml
   IQGW_SERVER__ADDRESS=127.0.0.1:9443 gateway run -c gateway.yaml
   gateway run -c gateway.yaml --set telemetry.logs.level=debug`,
 		Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if watch {
+				flags.seen = &config.Seen{}
+			}
 			cfg, err := p.load(flags)
 			if err != nil {
 				return err
@@ -107,16 +113,17 @@ refused and the last one serves on, a valid one serves every new request.`,
 			for _, s := range cfg.Inactive(activeSettings()) {
 				fmt.Fprintf(p.stderr, "warning: %s\n", s)
 			}
-			return p.serve(cmd.Context(), cfg, func() (*config.Config, config.Problems, error) {
+			return p.serve(cmd.Context(), cfg, sources{seen: flags.seen, read: func() (*config.Config, config.Problems, error) {
 				cfg, warnings, err := p.read(flags)
 				if err != nil {
 					return nil, nil, err
 				}
 				return cfg, append(warnings, cfg.Inactive(activeSettings())...), nil
-			})
+			}})
 		},
 	}
 	flags.register(cmd)
+	cmd.Flags().BoolVar(&watch, "watch", true, "read the configuration again when its files change")
 	return cmd
 }
 
@@ -128,8 +135,16 @@ func (p program) advise(cfg *config.Config) {
 	}
 }
 
-// serve runs a gateway of cfg, which read reads again, until ctx ends.
-func (p program) serve(ctx context.Context, cfg *config.Config, read func() (*config.Config, config.Problems, error)) error {
+// sources are where a configuration comes from.
+type sources struct {
+	// read reads all of them again; nil = there are none.
+	read func() (*config.Config, config.Problems, error)
+	// seen are the files to follow; nil = none.
+	seen *config.Seen
+}
+
+// serve runs a gateway of cfg until ctx ends.
+func (p program) serve(ctx context.Context, cfg *config.Config, from sources) error {
 	if p.brokenPipes != nil {
 		p.brokenPipes()
 	}
@@ -160,7 +175,7 @@ func (p program) serve(ctx context.Context, cfg *config.Config, read func() (*co
 		g.close(ctx)
 		return err
 	}
-	g.hurry, g.level, g.reloads.read, g.reloads.hangups = p.hurry, log.level, read, hangups
+	g.hurry, g.level, g.reloads.sources, g.reloads.hangups = p.hurry, log.level, from, hangups
 	a := g.addresses()
 	log.Info("serving", slog.String("version", version), slog.String("server", a.Server), slog.String("tls", cfg.Server.TLS.Mode),
 		slog.String("forward_proxy", a.ForwardProxy), slog.String("admin", a.Admin), slog.String("status", a.Status))

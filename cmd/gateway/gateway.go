@@ -108,6 +108,11 @@ func (g *gateway) run(ctx context.Context) error {
 	stores.Go(func() { g.stores.run(background) })
 	stores.Go(func() { steady.Keep(background, g.watchdog.Run, g.stores.loopPanicked(background, "watchdog")) })
 	stores.Go(func() { steady.Keep(background, g.followHangups, g.stores.loopPanicked(background, "reloads")) })
+	if g.reloads.seen != nil {
+		stores.Go(func() {
+			steady.Keep(background, g.followFiles, g.stores.loopPanicked(background, "configuration files"))
+		})
+	}
 	g.keepCertificates(background, &stores)
 	defer stores.Wait()
 	defer stop()

@@ -19,10 +19,12 @@ import (
 // errNoReload is what a gateway says that no file has configured.
 var errNoReload = errors.New("this gateway was started without a file to read its configuration from again")
 
+// filesChanged is what triggers a reload when files have changed.
+const filesChanged = "files"
+
 // reloads is how a gateway reads its configuration anew, and what became of it.
 type reloads struct {
-	// read reads all sources of the configuration again; nil = there are none.
-	read func() (*config.Config, config.Problems, error)
+	sources
 	// hangups ask for a reload; nil = nothing does but the admin API.
 	hangups  <-chan os.Signal
 	pipeline pipelineOptions
@@ -66,6 +68,9 @@ func (g *gateway) began() error {
 func (g *gateway) reload(ctx context.Context, trigger string) (reloaded, error) {
 	g.reloads.one.Lock()
 	defer g.reloads.one.Unlock()
+	if trigger == filesChanged && !g.reloads.seen.Moved() {
+		return reloaded{}, nil // another trigger was faster
+	}
 	before := g.reloads.state.Load()
 	done, err := g.replace(before) //nolint:contextcheck // a reload is done whole, also when who asked has gone
 	g.stores.auditReload(trigger, before.hash, done, err)
@@ -140,6 +145,22 @@ func (g *gateway) followHangups(ctx context.Context) {
 			_, _ = g.reload(ctx, "signal") // it logs
 		}
 	}
+}
+
+// followFiles reloads when the files of the configuration change, until ctx ends.
+func (g *gateway) followFiles(ctx context.Context) {
+	w := config.Watcher{
+		Seen:    g.reloads.seen,
+		Changed: func() { _, _ = g.reload(ctx, filesChanged) }, // it logs
+		Troubled: func(err error) {
+			if err == nil {
+				g.log.InfoContext(ctx, "changes of the configuration's files are told again")
+				return
+			}
+			g.log.WarnContext(ctx, "changes of the configuration's files are not told, they are looked at every ten seconds", slog.String("error", err.Error()))
+		},
+	}
+	w.Run(ctx)
 }
 
 // trouble is the reloads' part of readiness: a replica that starts now would

@@ -41,6 +41,7 @@ type rigOptions struct {
 	extra   string // YAML, at the top level
 	access  string // of the caller storefront, default {"*": write}
 	flags   []string
+	watch   bool     // the file is followed
 	environ []string // beside the account's
 	start   starter  // of the command line; nil = startProgram
 }
@@ -150,6 +151,9 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	r.file = file
 	if o.start == nil {
 		o.start = startProgram
+	}
+	if !o.watch {
+		o.flags = append(o.flags, "--watch=false") // tests say when it is read again
 	}
 	r.addresses = o.start(t, r.logs, append(rigEnviron(), o.environ...), append([]string{"run", "-c", file}, o.flags...)...)
 	r.base = "https://" + r.Server

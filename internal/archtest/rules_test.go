@@ -104,6 +104,11 @@ var libraries = []library{
 		reason: "the rest of the program sees typed settings only",
 	},
 	{
+		prefix: "github.com/fsnotify/fsnotify",
+		places: []string{"config"},
+		reason: "one watcher of configuration files; secrets and certificates are looked at each second",
+	},
+	{
 		prefix: "github.com/spf13/cobra",
 		places: []string{"cmd/gateway"},
 		reason: "the command line is an edge",

@@ -1,0 +1,114 @@
+package config
+
+import (
+	"crypto/sha256"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+)
+
+// Seen are the files that a configuration was read from: the main file, and what
+// it includes or would include, with what they held. Those of secrets and
+// certificates are not among them. It is safe for concurrent use.
+type Seen struct {
+	mu       sync.Mutex
+	held     map[string]fingerprint // by name
+	patterns []string
+}
+
+// fingerprint is what a file holds; the zero value stands for one that is not
+// there, cannot be read, or only once (a pipe).
+type fingerprint [sha256.Size]byte
+
+// files passes reads on and notes them, in place of what was noted before.
+func (s *Seen) files(files Files) Files {
+	if s == nil {
+		return files
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held, s.patterns = map[string]fingerprint{}, nil
+	return noting{files, s}
+}
+
+type noting struct {
+	Files
+
+	seen *Seen
+}
+
+// ReadFile implements [Files].
+func (n noting) ReadFile(name string, limit int64) ([]byte, error) {
+	text, err := n.Files.ReadFile(name, limit)
+	var held fingerprint
+	if err == nil && isRegular(name) {
+		held = sha256.Sum256(text)
+	}
+	n.seen.mu.Lock()
+	defer n.seen.mu.Unlock()
+	n.seen.held[name] = held
+	return text, err //nolint:wrapcheck // the file system's, as it is
+}
+
+// Glob implements [Files].
+func (n noting) Glob(pattern string) ([]string, error) {
+	n.seen.mu.Lock()
+	n.seen.patterns = append(n.seen.patterns, pattern)
+	n.seen.mu.Unlock()
+	return n.Files.Glob(pattern) //nolint:wrapcheck // the file system's, as it is
+}
+
+func isRegular(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// Moved reports whether the files hold something else now, or others are there.
+func (s *Seen) Moved() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !maps.Equal(s.held, s.now())
+}
+
+func (s *Seen) now() map[string]fingerprint {
+	now := make(map[string]fingerprint, len(s.held))
+	for name := range s.held {
+		now[name] = fingerprintOf(name)
+	}
+	for _, pattern := range s.patterns {
+		found, _ := filepath.Glob(pattern) // a bad pattern finds nothing, ever
+		for _, name := range found {
+			now[name] = fingerprintOf(name)
+		}
+	}
+	return now
+}
+
+func fingerprintOf(name string) fingerprint {
+	if !isRegular(name) {
+		return fingerprint{}
+	}
+	text, err := OSFiles{}.ReadFile(name, maxFile)
+	if err != nil {
+		return fingerprint{}
+	}
+	return sha256.Sum256(text)
+}
+
+// dirs are the folders in which a change of a file would show: its own, and that
+// of what its links lead to.
+func (s *Seen) dirs() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []string
+	for _, name := range slices.Concat(slices.Collect(maps.Keys(s.held)), s.patterns) {
+		all = append(all, filepath.Dir(name))
+		if target, err := filepath.EvalSymlinks(name); err == nil {
+			all = append(all, filepath.Dir(target))
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
