@@ -58,8 +58,14 @@ func (g *gateway) began() error {
 	if err != nil {
 		return err
 	}
-	g.reloads.state.Store(&reloadState{hash: hash, at: g.started})
+	g.serves(&reloadState{hash: hash, at: g.started})
 	return nil
+}
+
+// serves notes which configuration serves, and tells the other replicas.
+func (g *gateway) serves(s *reloadState) {
+	g.reloads.state.Store(s)
+	g.stores.fleet.Serve(s.hash)
 }
 
 // reload reads the configuration again and has new requests served by it. Any
@@ -120,7 +126,7 @@ func (g *gateway) replace(before *reloadState) (reloaded, error) {
 		g.level.Configure(level)
 	}
 	last.users.retire()
-	g.reloads.state.Store(&reloadState{hash: hash, at: time.Now()})
+	g.serves(&reloadState{hash: hash, at: time.Now()})
 	for _, r := range g.stores.rotations { // who rotates a secret and reloads means now
 		r.look()
 	}

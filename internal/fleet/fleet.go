@@ -67,9 +67,22 @@ func New(o Options) *Fleet {
 // one.
 func (f *Fleet) Members(ctx context.Context) ([]Member, error) {
 	if f.o.Store == nil {
-		return []Member{{Replica: f.o.Replica, Version: f.o.Version, Started: f.born, Seen: time.Now()}}, nil
+		return []Member{{Replica: f.o.Replica, Version: f.o.Version, Config: f.config(), Started: f.born, Seen: time.Now()}}, nil
 	}
 	return f.o.Store.Members(ctx)
+}
+
+// Serve has the next beat tell which configuration this replica serves now.
+func (f *Fleet) Serve(config string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.self.Config = config
+}
+
+func (f *Fleet) config() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.self.Config
 }
 
 // Size returns how many replicas were alive at the last beat, at least 1. It

@@ -482,9 +482,11 @@ func TestReplicaCutOffForTooLongIsTold(t *testing.T) {
 }
 
 func TestNamesAreRandomByDefault(t *testing.T) {
-	members, err := fleet.New(fleet.Options{Version: "1"}).Members(t.Context())
+	alone := fleet.New(fleet.Options{Version: "1"})
+	alone.Serve("c0ffee")
+	members, err := alone.Members(t.Context())
 	again, _ := fleet.New(fleet.Options{}).Members(t.Context())
-	if err != nil || len(members) != 1 || members[0].Replica == "" || members[0].Replica == again[0].Replica || members[0].Version != "1" {
+	if err != nil || len(members) != 1 || members[0].Replica == "" || members[0].Replica == again[0].Replica || members[0].Version != "1" || members[0].Config != "c0ffee" {
 		t.Errorf("%+v, %+v, %v", members, again, err)
 	}
 }

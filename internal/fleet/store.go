@@ -35,6 +35,7 @@ func idAt(t time.Time) ID { return ID(t.UnixMicro()) }
 type Member struct {
 	Replica string    `json:"replica"` // a random id, in clear
 	Version string    `json:"version"`
+	Config  string    `json:"config,omitzero"` // names the configuration that it serves
 	Started time.Time `json:"started"`
 	Seen    time.Time `json:"seen"`            // its last beat
 	Done    ID        `json:"done"`            // every command up to here is executed, or never will be

@@ -14,6 +14,7 @@ import (
 // record is what a member tells, in clear: it names nobody but replicas.
 type record struct {
 	Version string     `json:"version"`
+	Config  string     `json:"config,omitempty"`
 	Done    fleet.ID   `json:"done"`
 	Failed  []fleet.ID `json:"failed,omitempty"`
 }
@@ -28,7 +29,7 @@ type envelope struct {
 var errAnswer = errors.New("an answer that none of its scripts gives")
 
 func encodeRecord(m fleet.Member) (string, error) {
-	text, err := json.Marshal(record{m.Version, m.Done, m.Failed})
+	text, err := json.Marshal(record{m.Version, m.Config, m.Done, m.Failed})
 	if err != nil {
 		return "", fmt.Errorf("fleet: encoding a member: %w", err)
 	}
@@ -51,7 +52,7 @@ func readMember(answer []string) (fleet.Member, bool) {
 		return fleet.Member{}, false
 	}
 	return fleet.Member{
-		Replica: answer[0], Version: r.Version, Started: started, Seen: seen,
+		Replica: answer[0], Version: r.Version, Config: r.Config, Started: started, Seen: seen,
 		Done: max(r.Done, fleet.ID(started.UnixMicro())), Failed: r.Failed,
 	}, true
 }

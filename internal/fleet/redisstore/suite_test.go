@@ -75,10 +75,10 @@ func members(t *testing.T, one, other fleet.Store) {
 	if d := a.Started.Sub(b.Started); d < 59*time.Minute || d > 61*time.Minute {
 		t.Errorf("b began %v before a, want an hour", d)
 	}
-	beat(t, one, fleet.Beat{Member: fleet.Member{Replica: "b", Version: "2.0", Started: b.Started, Done: 1 << 60, Failed: []fleet.ID{7, 9}}, Age: 2 * time.Hour})
+	beat(t, one, fleet.Beat{Member: fleet.Member{Replica: "b", Version: "2.0", Config: "c0ffee", Started: b.Started, Done: 1 << 60, Failed: []fleet.ID{7, 9}}, Age: 2 * time.Hour})
 	want := []fleet.Member{
 		{Replica: "a", Version: "1.9", Started: a.Started, Done: fleet.ID(a.Started.UnixMicro())},
-		{Replica: "b", Version: "2.0", Started: b.Started, Done: 1 << 60, Failed: []fleet.ID{7, 9}},
+		{Replica: "b", Version: "2.0", Config: "c0ffee", Started: b.Started, Done: 1 << 60, Failed: []fleet.ID{7, 9}},
 	}
 	for _, s := range []fleet.Store{one, other} {
 		got := list(t, s)
