@@ -23,7 +23,7 @@ func activeSettings() []string {
 		"version", "include", "data_dir",
 		"server.address", "server.hosts", "server.tls.mode", "server.tls.allow_plaintext", "server.tls.certificates", "server.tls.client_ca_file", "server.tls.acme",
 		"server.forward_proxy", "server.limits", "server.response_headers", "server.lame_duck", "server.drain_timeout", "server.trusted_proxies",
-		"admin.address", "admin.token", "admin.read_token", "admin.hosts", "admin.tls", "status", "redis",
+		"admin.address", "admin.token", "admin.read_token", "admin.hosts", "admin.tls", "admin.pprof", "status", "redis",
 		"environments.*.url", "environments.*.suffix", "environments.*.resolver", "environments.*.trusted_tracing",
 		"environments.*.allow_plaintext", "environments.*.upstream_tls", "environments.*.proxy_url",
 		"credentials.*.environment", "credentials.*.grant", "credentials.*.token_url", "credentials.*.client_id",

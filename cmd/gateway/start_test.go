@@ -104,7 +104,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"completion", "bash"}, exitOK, "__start_gateway"},
 		{[]string{"explain", "-c", "../../examples/full.yaml", "GET /crm/v1/x"}, exitUsage, "--as"},
 		{[]string{"explain", "-c", "../../examples/full.yaml", "--as", "nobody", "GET /crm/v1/x"}, exitUsage, "nobody"},
-		{[]string{"validate", "--offline", "-c", "../../examples/full.yaml"}, exitOK, "not active yet"},
+		{[]string{"validate", "--offline", "-c", "../../examples/full.yaml"}, exitOK, "is valid"},
 		{[]string{"validate", "-c", "../../examples/simulator.yaml"}, exitOK, "is valid"},
 		{[]string{"config", "print", "--offline", "-c", "../../examples/full.yaml"}, exitOK, "/run/secrets/iq/password"},
 	} {
@@ -112,6 +112,15 @@ func TestUsage(t *testing.T) {
 		if code != tt.code || !strings.Contains(stdout+stderr, tt.want) {
 			t.Errorf("gateway %v: exit %d, want %d with %q\n%.500s%.500s", tt.args, code, tt.code, tt.want, stdout, stderr)
 		}
+	}
+}
+
+// Every key of the schema has a stage that reads it.
+func TestEverySettingIsActive(t *testing.T) {
+	t.Parallel()
+	code, stdout, stderr := command(t, nil, "validate", "--offline", "-c", "../../examples/full.yaml")
+	if code != exitOK || strings.Contains(stdout+stderr, "not active yet") {
+		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
 	}
 }
 
