@@ -21,6 +21,10 @@ EXPOSE 19900
 ENTRYPOINT ["iqsim"]
 
 FROM scratch AS gateway
+ARG VERSION=dev
+LABEL org.opencontainers.image.title="iqgateway" \
+      org.opencontainers.image.description="Egress gateway for the iQmetrix APIs" \
+      org.opencontainers.image.version="${VERSION}"
 ENV PATH=/usr/local/bin
 # The authorities that upstreams are checked against.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
@@ -29,5 +33,7 @@ COPY --from=build --chown=65532:65532 /image/ /
 VOLUME /var/lib/iqgateway
 USER 65532:65532
 EXPOSE 8443 9091
+# By the admin server, on loopback in the container. Kubernetes has probes instead.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["gateway", "healthcheck"]
 ENTRYPOINT ["gateway"]
 CMD ["run", "-c", "/etc/iqgateway/gateway.yaml"]

@@ -124,6 +124,15 @@ edge: deps ## certificates, TLS and strangers in the long form (all of testssl.s
 	cd test && $(GO) test -count=1 -v -p 1 -timeout 30m ./acme
 	cd test && $(GO) test -count=1 -v -p 1 -timeout 30m ./tls ./flood ./supply -long
 
+.PHONY: helm
+helm: ## lint, render and pack the chart with the pinned Helm, all variants of its tests
+	$(GO) build -modfile=tools/helm/go.mod -o $(BIN)/helm helm.sh/helm/v4/cmd/helm
+	@for values in test/helm/testdata/*.yaml; do \
+	  $(BIN)/helm lint --strict deploy/helm/iqgateway --values $$values && \
+	  $(BIN)/helm template gw deploy/helm/iqgateway --namespace gateways --values $$values >/dev/null || exit 1; done
+	$(BIN)/helm package deploy/helm/iqgateway --destination $(BIN)
+	cd test && $(GO) test -count=1 ./helm
+
 .PHONY: sim
 sim: ## simulate the quota: 10000 random runs, the comparison with usual strategies, the plot in docs/
 	$(GO) test -count=1 -v -timeout 60m ./limiter/quotasim -long
