@@ -33,6 +33,9 @@ type ObserveOptions struct {
 	Recent  *Recent          // remembers exchanges; nil = none
 	Tracing *Tracing         // decides which exchanges become traces; nil = none does
 	Now     func() time.Time // nil = time.Now
+	// Ended is told of each exchange, with the bytes of its answer; nil = silent. It
+	// must not block.
+	Ended func(ex *exchange.Exchange, bytesOut int64)
 	// QueryParameters names the only parts of a query that are logged.
 	QueryParameters []string
 	// TrustedProxies are the networks whose X-Forwarded-For names the peer.
@@ -198,6 +201,9 @@ func (s *observation) finish(r *http.Request) {
 		measured = o.Tracing.exemplar(measured, s.ex.Trace)
 	}
 	o.Metrics.exchangeEnds(measured, s, r, e)
+	if o.Ended != nil {
+		o.Ended(s.ex, s.out.bytes)
+	}
 	s.log.write(s, r, e)
 	o.Audit.exchanged(r, s.ex, e.status)
 	s.remember(r, e)

@@ -20,19 +20,20 @@ type adminAPI struct {
 	config   configAdmin
 	callers  callerAdmin
 	log      logAdmin
+	usage    usageAdmin
 }
 
 // adminAPI acts on this gateway.
 func (g *gateway) adminAPI() adminAPI {
 	return adminAPI{
 		tokens: g.tokenAdmin(), quotas: g.quotaAdmin(), breakers: g.breakerAdmin(), cache: g.cacheAdmin(), status: g.statusAdmin(),
-		services: g.serviceAdmin(), requests: requestAdmin{g.stores.requests}, config: g.configAdmin(), callers: g.callerAdmin(), log: g.logAdmin(),
+		services: g.serviceAdmin(), requests: requestAdmin{g.stores.requests}, config: g.configAdmin(), callers: g.callerAdmin(), log: g.logAdmin(), usage: g.usageAdmin(),
 	}
 }
 
 func (a adminAPI) endpoints() []observability.Endpoint {
 	return slices.Concat(a.tokens.endpoints(), a.quotas.endpoints(), a.breakers.endpoints(), a.cache.endpoints(), a.status.endpoints(),
-		a.services.endpoints(), a.requests.endpoints(), a.config.endpoints(), a.callers.endpoints(), a.log.endpoints())
+		a.services.endpoints(), a.requests.endpoints(), a.config.endpoints(), a.callers.endpoints(), a.log.endpoints(), a.usage.endpoints())
 }
 
 // reads is an endpoint that only GET has.

@@ -366,6 +366,7 @@ func (s stack) observe() observability.ObserveOptions {
 	return observability.ObserveOptions{
 		Replica: s.options.replica, Logger: s.stores.log, Metrics: s.stores.metrics, Audit: s.stores.audit, Recent: s.stores.recent, Now: s.options.now,
 		Tracing:         s.generation.tracing,
+		Ended:           s.stores.usedBy,
 		QueryParameters: s.generation.cfg.Telemetry.Logs.QueryParameters,
 		TrustedProxies:  s.generation.cfg.Server.TrustedProxies,
 		Refuse:          s.errors.Refuse,

@@ -31,6 +31,7 @@ import (
 	"iqgateway/retry"
 	"iqgateway/tokencache"
 	tokenstore "iqgateway/tokencache/redisstore"
+	"iqgateway/usage"
 )
 
 // stores hold the state that outlives a generation, each found by a key.
@@ -51,6 +52,7 @@ type stores struct {
 	tracing    atomic.Pointer[observability.Tracing] // of the newest generation
 	audit      *observability.Audit                  // nil = none
 	uses       *auth.Uses                            // of credentials
+	usage      *usage.Book                           // of callers, by day
 	tokenCalls auth.TokenCalls                       // under way at the gateway's own token endpoint
 	log        *slog.Logger
 
@@ -93,6 +95,7 @@ func newStores(cfg *config.Config, log *slog.Logger, replica string) (*stores, e
 	s.quotas = limiter.New(s.quotaOptions(replica))
 	s.breakers = breaker.New(s.breakerOptions(replica))
 	s.openUses()
+	s.openUsage(cfg)
 	s.budgets = retry.New(retry.Options{Hooks: s.retryHooks()})
 	s.callers = callerlimit.New(s.callerLimitOptions(replica))
 	s.openBulkheads(cfg)
@@ -186,6 +189,7 @@ func (s *stores) run(ctx context.Context) {
 	}
 	keep("tokens", s.tokens.Run)
 	keep("uses of credentials", s.uses.Run)
+	keep("usage", s.usage.Run)
 	if s.audit != nil {
 		keep("audit log", s.audit.Run)
 	}
@@ -220,7 +224,7 @@ func (s *stores) close(ctx context.Context) error {
 	s.cache.Close()    // its fetches need everything below
 	s.sessions.Close() // its calls need tokens
 	s.tokens.Close()
-	errs := []error{bounded(ctx, s.quotas.Close), bounded(ctx, s.breakers.Close), bounded(ctx, s.callers.Close)}
+	errs := []error{bounded(ctx, s.quotas.Close), bounded(ctx, s.breakers.Close), bounded(ctx, s.callers.Close), bounded(ctx, s.usage.Tell)}
 	if s.tokenShared != nil {
 		errs = append(errs, s.tokenShared.Close())
 	}
@@ -243,6 +247,7 @@ func bounded(ctx context.Context, giveBack func(context.Context) error) error {
 // attempted is the attempt stage's hook.
 func (s *stores) attempted(ctx context.Context, info proxy.AttemptInfo) {
 	ex := exchange.From(ctx)
+	s.usedByAttempt(ex, info)
 	upstream := ex.Upstream
 	port, _ := strconv.Atoi(cmp.Or(upstream.Port(), exchange.DefaultPort(upstream.Scheme)))
 	s.metrics.Attempted(s.tracing.Load().Sampled(ctx, ex), observability.Attempt{

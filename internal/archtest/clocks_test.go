@@ -37,6 +37,7 @@ var wallReadings = map[string]string{
 	"tokencache/historyfile.go":          "what a restart must not forget can only be dated by the wall clock",
 	"tokencache/redisstore/clock.go":     "Redis' clock, and monotonic differences from there",
 	"tokencache/redisstore/reply.go":     "Redis' clock",
+	"usage/usage.go":                     "days are those of the calendar",
 	"tokencache/schedule.go":             "the stricter of both clocks ends a token: a suspended machine's monotonic one stands still",
 }
 

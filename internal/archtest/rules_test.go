@@ -29,6 +29,7 @@ var imports = map[string][]string{
 	"proxy":         nil,
 	"retry":         nil,
 	"tokencache":    nil,
+	"usage":         nil,
 
 	"internal/fleet":            nil,
 	"internal/watchdog":         nil,
@@ -43,6 +44,7 @@ var imports = map[string][]string{
 	"limiter/redisstore":        {"limiter", "internal/redisconn"},
 	"proxy/redisstore":          {"proxy", "internal/redisconn"},
 	"tokencache/redisstore":     {"tokencache", "internal/redisconn"},
+	"usage/redisstore":          {"usage", "internal/redisconn"},
 
 	"internal/archtest":      nil,
 	"internal/clocktest":     nil,
@@ -56,6 +58,7 @@ var imports = map[string][]string{
 	"limiter/quotasim":       {"limiter"},     // simulates it
 	"limiter/storetest":      {"limiter"},     // the acceptance suite of its stores
 	"tokencache/storetest":   {"tokencache"},  // the acceptance suite of its stores
+	"usage/storetest":        {"usage"},       // the acceptance suite of its stores
 
 	"cmd/gateway": {anyOfOurs}, // the only place that knows everything
 	"cmd/iqsim":   {"internal/iqsim"},
@@ -64,7 +67,7 @@ var imports = map[string][]string{
 // testImports may be imported by the tests of every package.
 var testImports = []string{
 	"internal/clocktest", "internal/dnstest", "internal/iqsim", "internal/iqsim/simtest", "internal/rawcase", "internal/redistest",
-	"breaker/storetest", "cache/storetest", "callerlimit/storetest", "limiter/storetest", "tokencache/storetest",
+	"breaker/storetest", "cache/storetest", "callerlimit/storetest", "limiter/storetest", "tokencache/storetest", "usage/storetest",
 }
 
 // testLibraries may be imported by the tests of every package. Beside them,
