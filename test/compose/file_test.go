@@ -123,7 +123,7 @@ func TestDockerfile(t *testing.T) {
 		t.Errorf("the image has\n%s\nmake build makes\n%s", got, made)
 	}
 	version := flags(read(t, root+"/go.mod"), `(?m)^go (\S+)$`)
-	for _, want := range []string{"FROM golang:" + version + "-", "CGO_ENABLED=0", "GOTOOLCHAIN=local", "FROM scratch AS gateway", "FROM scratch AS iqsim"} {
+	for _, want := range []string{"FROM golang:" + version + "-", "CGO_ENABLED=0", "GOTOOLCHAIN=local", "FROM scratch AS gateway", "FROM scratch AS iqsim", `CMD ["gateway", "healthcheck"]`, `org.opencontainers.image.version="${VERSION}"`} {
 		if !strings.Contains(docker, want) {
 			t.Errorf("no %q", want)
 		}
