@@ -17,8 +17,10 @@ type statusAdmin struct {
 	started          time.Time
 	checks           []observability.Check
 	members          func(context.Context) ([]fleet.Member, error)
-	stores           func() []storeDocument
-	breakers         func(context.Context) []breakerDocument
+	// ask has every replica that is alive say how it is, this one first.
+	ask      func(context.Context) ([]fleet.Answer, error)
+	stores   func() []storeDocument
+	breakers func(context.Context) []breakerDocument
 }
 
 // statusDocument answers GET /api/v1/status.
@@ -29,6 +31,8 @@ type statusDocument struct {
 	State   string    `json:"state"` // ok, degraded or not ready
 
 	Checks []observability.CheckResult `json:"checks"`
+	// Trouble is what is not well with the fleet, in words; none = it is well.
+	Trouble []string `json:"trouble,omitempty"`
 	// Replicas are those that share one Redis; without an answer of it, none.
 	Replicas []replicaDocument `json:"replicas,omitempty"`
 	Stores   []storeDocument   `json:"stores,omitempty"` // none = everything is in memory
@@ -36,12 +40,6 @@ type statusDocument struct {
 	// forced.
 	Breakers  int               `json:"breakers"`
 	Disturbed []breakerDocument `json:"disturbed,omitempty"`
-}
-
-type replicaDocument struct {
-	Replica string    `json:"replica"`
-	Version string    `json:"version"`
-	Started time.Time `json:"started"`
 }
 
 type storeDocument struct {
@@ -59,10 +57,10 @@ func (s statusAdmin) show(w http.ResponseWriter, r *http.Request) {
 	d := statusDocument{Replica: s.replica, Version: s.version, Started: s.started.UTC(), Stores: s.stores()}
 	d.State, d.Checks = observability.Evaluate(s.checks)
 	if members, err := s.members(r.Context()); err == nil {
-		for _, m := range members {
-			d.Replicas = append(d.Replicas, replicaDocument{m.Replica, m.Version, m.Started.UTC()})
-		}
+		answers, err := s.ask(r.Context())
+		d.Replicas = describeReplicas(members, answers, err)
 	}
+	d.Trouble = fleetTrouble(d)
 	all := s.breakers(r.Context())
 	d.Breakers = len(all)
 	for _, b := range all {

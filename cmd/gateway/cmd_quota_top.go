@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -19,7 +16,6 @@ import (
 const (
 	topBar       = 30 // characters
 	topCallers   = 5
-	clearScreen  = "\x1b[H\x1b[2J"
 	shortestTop  = 200 * time.Millisecond
 	usualRefresh = 2 * time.Second
 )
@@ -52,39 +48,18 @@ of others.`,
 }
 
 func (p program) top(ctx context.Context, client *adminClient, once bool, every time.Duration) error {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for first := true; ; first = false {
+	draw := func(w io.Writer) error {
 		var list quotaList
 		if err := client.get(ctx, pathQuotas, &list); err != nil {
-			if errors.Is(err, context.Canceled) && !first {
-				return nil
-			}
 			return err
 		}
-		var screen bytes.Buffer
-		if !once && isTerminal(p.stdout) {
-			screen.WriteString(clearScreen)
-		}
-		writeTop(&screen, list, time.Now())
-		if _, err := p.stdout.Write(screen.Bytes()); err != nil || once {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
+		writeTop(w, list, time.Now())
+		return nil
 	}
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
+	if once {
+		return draw(p.stdout)
 	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return p.watch(ctx, every, draw)
 }
 
 func writeTop(w io.Writer, list quotaList, now time.Time) {

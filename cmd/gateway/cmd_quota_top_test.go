@@ -28,7 +28,7 @@ func TestQuotaTopRefreshes(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("top does not end")
 	}
-	if strings.Contains(out.String(), clearScreen) {
+	if strings.Contains(out.String(), cursorHome) {
 		t.Error("a pipe gets control characters")
 	}
 }

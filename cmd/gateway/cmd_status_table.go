@@ -15,14 +15,86 @@ func writeStatus(w io.Writer, s statusDocument, now time.Time) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "replica\t%s, version %s, up for %s\n", printable(s.Replica), printable(s.Version), span(max(0, now.Sub(s.Started))))
 	fmt.Fprintf(t, "state\t%s\n", stateOf(s))
-	fmt.Fprintf(t, "fleet\t%s\n", fleetOf(s, now))
+	fmt.Fprintf(t, "fleet\t%s\n", fleetOf(s))
 	fmt.Fprintf(t, "stores\t%s\n", storesOf(s.Stores))
 	fmt.Fprintf(t, "breakers\t%s\n", breakersOf(s))
-	if err := t.Flush(); err != nil || len(s.Disturbed) == 0 {
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if err := writeReplicas(w, s, now); err != nil || len(s.Disturbed) == 0 {
 		return err
 	}
 	fmt.Fprintln(w)
 	return writeBreakers(w, s.Disturbed, true, now)
+}
+
+// writeReplicas prints a line for each replica, where there are several, and
+// what is not well. What differs from the replica that was asked has a star.
+func writeReplicas(w io.Writer, s statusDocument, now time.Time) error {
+	if len(s.Replicas) > 1 {
+		t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+		fmt.Fprintln(t, "\nREPLICA\tSTATE\tVERSION\tCONFIGURATION\tUP\tCLOCK\tCERTIFICATE ENDS\tNOTE")
+		asked := askedReplica(s)
+		for _, r := range s.Replicas {
+			ends := "-"
+			if r.CertificateEnds != nil {
+				ends = instant(*r.CertificateEnds, now)
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", printable(r.Replica), cmp.Or(printable(r.State), "unknown"),
+				starred(r.Version, asked.Version), starred(r.Hash, asked.Hash), span(max(0, now.Sub(r.Started))), clockOf(r), ends, replicaNote(r))
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+	}
+	for i, text := range s.Trouble {
+		if i == 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintf(w, "not well: %s\n", printable(text))
+	}
+	return nil
+}
+
+func askedReplica(s statusDocument) replicaDocument {
+	for _, r := range s.Replicas {
+		if r.Replica == s.Replica {
+			return r
+		}
+	}
+	return s.Replicas[0]
+}
+
+// starred marks what is not as it is elsewhere.
+func starred(text, usual string) string {
+	if text != "" && usual != "" && text != usual {
+		return printable(text) + "*"
+	}
+	return cmp.Or(printable(text), "-")
+}
+
+func clockOf(r replicaDocument) string {
+	if r.State == "" {
+		return "-"
+	}
+	text, skew := fmt.Sprintf("%+dms", r.SkewMS), time.Duration(r.SkewMS)*time.Millisecond
+	if skew.Abs() > mostSkew {
+		text += "*"
+	}
+	return text
+}
+
+func replicaNote(r replicaDocument) string {
+	parts := []string{}
+	for _, c := range r.Checks {
+		parts = append(parts, c.Name+" "+c.State+": "+c.Detail)
+	}
+	for _, p := range []string{r.Problem, r.Unasked} {
+		if p != "" {
+			parts = append(parts, p)
+		}
+	}
+	return cmp.Or(printable(strings.Join(parts, "; ")), "-")
 }
 
 // stateOf names what is not well.
@@ -36,18 +108,14 @@ func stateOf(s statusDocument) string {
 	return strings.Join(parts, "; ")
 }
 
-func fleetOf(s statusDocument, now time.Time) string {
+func fleetOf(s statusDocument) string {
 	if len(s.Replicas) == 0 {
 		return "unknown: Redis does not answer"
 	}
-	var names []string
-	for _, r := range s.Replicas {
-		names = append(names, fmt.Sprintf("%s (version %s, up for %s)", printable(r.Replica), printable(r.Version), span(max(0, now.Sub(r.Started)))))
-	}
-	if len(names) == 1 {
+	if len(s.Replicas) == 1 {
 		return "this replica is alone"
 	}
-	return strconv.Itoa(len(names)) + " replicas: " + strings.Join(names, ", ")
+	return strconv.Itoa(len(s.Replicas)) + " replicas"
 }
 
 func storesOf(all []storeDocument) string {

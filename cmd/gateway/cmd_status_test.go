@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +15,7 @@ import (
 
 	"iqgateway/internal/exchange"
 	"iqgateway/internal/fleet"
+	"iqgateway/internal/redistest"
 	"iqgateway/observability"
 	"iqgateway/proxy"
 )
@@ -33,6 +38,7 @@ func (s *statusRig) start(t *testing.T) []string {
 		members: func(context.Context) ([]fleet.Member, error) {
 			return []fleet.Member{{Replica: "a2b", Version: "v1.2.2", Started: quotaNow().Add(-3 * time.Hour)}, {Replica: "q7x", Version: "v1.2.3", Started: quotaNow()}}, s.membersErr
 		},
+		ask:      func(context.Context) ([]fleet.Answer, error) { return nil, s.membersErr },
 		stores:   func() []storeDocument { return []storeDocument{{"cache_redis", true}, {"redis", false}} },
 		breakers: func(context.Context) []breakerDocument { return breakerDocuments() },
 	}
@@ -58,7 +64,7 @@ func TestStatusTable(t *testing.T) {
 		want string
 	}{
 		"alone": {func(s *statusDocument) {
-			s.Replicas = []replicaDocument{{"q7x", "v1.2.3", s.Started}}
+			s.Replicas = []replicaDocument{{Replica: "q7x", Version: "v1.2.3", Started: s.Started, State: "ok"}}
 		}, `replica   q7x, version v1.2.3, up for 2h0m
 state     ok
 fleet     this replica is alone
@@ -68,13 +74,30 @@ breakers  all 167 are closed
 		"in trouble": {func(s *statusDocument) {
 			s.State, s.Stores = "degraded", []storeDocument{{"cache_redis", true}, {"redis", false}}
 			s.Checks = []observability.CheckResult{{Name: "serving", State: "ok"}, {Name: "redis", State: "degraded", Detail: "refused\x1b[2J"}}
-			s.Replicas = []replicaDocument{{"a2b", "v1.2.2", s.Started}, {"q7x", "v1.2.3", s.Started}}
+			ends := quotaNow().Add(72 * time.Hour)
+			s.Replicas = []replicaDocument{
+				{Replica: "a2b", Version: "v1.2.2", Started: s.Started, State: "ok", Hash: "77aa", SkewMS: -1500, CertificateEnds: &ends},
+				{Replica: "c3d", Version: "v1.2.3", Started: s.Started, Problem: "no answer"},
+				{Replica: "q7x", Version: "v1.2.3", Started: s.Started, State: "degraded", Hash: "1f0c", SkewMS: 3, Checks: s.Checks[1:]},
+			}
 			s.Disturbed = breakerDocuments()[2:3]
+			s.Trouble = fleetTrouble(*s)
 		}, `replica   q7x, version v1.2.3, up for 2h0m
 state     degraded; redis degraded: refused�[2J
-fleet     2 replicas: a2b (version v1.2.2, up for 2h0m), q7x (version v1.2.3, up for 2h0m)
+fleet     3 replicas
 stores    cache_redis up, redis down
 breakers  1 of 167 are not closed, or forced
+
+REPLICA   STATE      VERSION   CONFIGURATION   UP     CLOCK      CERTIFICATE ENDS                 NOTE
+a2b       ok         v1.2.2*   77aa*           2h0m   -1500ms*   2026-01-08T12:59:37Z (in 3d0h)   -
+c3d       unknown    v1.2.3    -               2h0m   -          -                                no answer
+q7x       degraded   v1.2.3    1f0c            2h0m   +3ms       -                                redis degraded: refused�[2J
+
+not well: q7x is degraded
+not well: the clock of a2b is -1.5s off from Redis
+not well: c3d does not say how it is: no answer
+not well: 2 versions run
+not well: 2 configurations are served
 
 BREAKER                                 STATE   REASON      FAILED   NEXT   NOTE
 production/crm/throttle/authenticated   open    throttled   -        now    last failure: 429
@@ -124,20 +147,21 @@ func TestStatusCommand(t *testing.T) {
 		want []string
 		done []string
 	}{
-		"short":         {want: []string{"degraded; redis degraded: connection refused", "2 replicas: a2b", "4 of 8 are not closed, or forced", "last failure: timeout"}},
-		"fleet unknown": {err: storeError("redis is away"), want: []string{"unknown: Redis does not answer"}},
-		"as JSON":       {args: []string{"-o", "json"}, want: []string{`"state": "degraded"`, `"version": "v1.2.2"`, `"breakers": 8`}},
+		"short":         {code: exitFailure, want: []string{"degraded; redis degraded: connection refused", "2 replicas", "v1.2.2*", "2 versions run", "not well", "4 of 8 are not closed, or forced", "last failure: timeout"}},
+		"fleet unknown": {err: storeError("redis is away"), code: exitFailure, want: []string{"unknown: Redis does not answer"}},
+		"as JSON":       {args: []string{"-o", "json"}, code: exitFailure, want: []string{`"state": "degraded"`, `"version": "v1.2.2"`, `"breakers": 8`}},
 		"ping one": {
-			args: []string{"--ping", "--environment", "production"}, want: []string{"crm.example.com", "2.0", "no ping is known of production/dataconnect", "1 asked"},
+			args: []string{"--ping", "--environment", "production"}, code: exitFailure, want: []string{"crm.example.com", "2.0", "no ping is known of production/dataconnect", "1 asked"},
 			done: []string{"ping production/crm"},
 		},
 		"ping as JSON": {
-			args: []string{"--ping", "--service", "crm", "--environment", "sandbox", "-o", "json"}, want: []string{`"problem": "breaker-open: x"`, `"ms": 5`},
+			args: []string{"--ping", "--service", "crm", "--environment", "sandbox", "-o", "json"}, code: exitFailure, want: []string{`"problem": "breaker-open: x"`, `"ms": 5`},
 			done: []string{"ping sandbox/crm"},
 		},
-		"ping as YAML":        {args: []string{"--ping", "--service", "dataconnect", "-o", "yaml"}, want: []string{"service: dataconnect", "state: degraded"}},
+		"ping as YAML":        {args: []string{"--ping", "--service", "dataconnect", "-o", "yaml"}, code: exitFailure, want: []string{"service: dataconnect", "state: degraded"}},
 		"ping an unknown":     {args: []string{"--ping", "--service", "crn"}, code: exitFailure, want: []string{`no service that a caller may use "crn"; there is production/crm`}},
 		"ping half a name":    {args: []string{"--ping", "--service", "data"}, code: exitFailure, want: []string{"did you mean production/dataconnect?"}},
+		"watch and ping":      {args: []string{"--ping", "--watch"}, code: exitUsage, want: []string{"leave out --watch"}},
 		"a service, no ping":  {args: []string{"--service", "crm"}, code: exitUsage, want: []string{"add --ping"}},
 		"an argument":         {args: []string{"crm"}, code: exitUsage, want: []string{"no argument"}},
 		"a parameter too few": {args: []string{"--ping", "--service"}, code: exitUsage},
@@ -174,4 +198,54 @@ func TestServiceAPIRefuses(t *testing.T) {
 	if len(rig.done) != 0 {
 		t.Errorf("asked all the same: %v", rig.done)
 	}
+}
+
+// A picture covers the last one line by line: nothing is erased before it is
+// drawn over, and nothing of the last stays.
+func TestPicturesCoverEachOther(t *testing.T) {
+	if got, want := string(covering([]byte("a\nb\n"))), "\x1b[Ha\x1b[K\nb\x1b[K\n\x1b[J"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// A watched status shows what has changed, and ends with its context.
+func TestStatusIsWatched(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	out, drawn := strings.Builder{}, 0
+	err := program{stdout: &out}.watch(ctx, time.Millisecond, func(w io.Writer) error {
+		if drawn++; drawn == 3 {
+			cancel()
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintln(w, "look", drawn)
+		return err
+	})
+	if err != nil || out.String() != "look 1\nlook 2\n" {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+}
+
+// Every replica of a fleet says how it is, which configuration it serves, and by
+// how much its clock is off.
+func TestStatusOfAFleet(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Single(t)
+	f := newFleet(t, redis, fleetOptions{replicas: 2, extra: patientRedis})
+	var d statusDocument
+	await(t, "both say how they are", func() bool {
+		status, text := f.api(t, f.all[0], http.MethodGet, pathStatus, "")
+		d = statusDocument{}
+		if err := json.Unmarshal([]byte(text), &d); err != nil || status != http.StatusOK {
+			t.Fatalf("%d %s", status, text)
+		}
+		return len(d.Replicas) == 2 && d.Replicas[0].Hash != "" && d.Replicas[1].Hash != ""
+	})
+	for _, r := range d.Replicas {
+		if skew := time.Duration(r.SkewMS) * time.Millisecond; r.State == "" || skew.Abs() > time.Second || r.Problem != "" {
+			t.Errorf("%+v", r)
+		}
+	}
+	t.Logf("clocks: %+d ms, %+d ms; trouble: %q", d.Replicas[0].SkewMS, d.Replicas[1].SkewMS, d.Trouble)
 }

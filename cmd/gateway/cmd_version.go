@@ -37,7 +37,9 @@ func (p program) versionCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  exactArgs(0, "no argument"),
+		Example: `  gateway version
+  gateway version -o json`,
+		Args: exactArgs(0, "no argument"),
 		RunE: func(*cobra.Command, []string) error {
 			info := readBuildInfo()
 			return output.write(p.stdout, info, func() error {

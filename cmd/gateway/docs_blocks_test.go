@@ -177,7 +177,7 @@ func TestDocumentsNameCommandsThatExist(t *testing.T) {
 	inline := regexp.MustCompile("`(?:bin/)?gateway ([a-z][^`]*)`")
 	checked := 0
 	for _, document := range documents(t) {
-		if document == "CHANGELOG.md" { // tells of versions as they were
+		if document == "CHANGELOG.md" || document == "docs/commands.md" { // tells of versions as they were; is made of the commands
 			continue
 		}
 		var commands []string

@@ -62,6 +62,7 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger, to st
 		return nil, err
 	}
 	g := &gateway{cfg: cfg, log: log, replica: replica, started: time.Now(), stores: st}
+	st.describe = g.describeReplica
 	g.watchdog = g.newWatchdog()       //nolint:contextcheck // its log lines are of no request
 	st.openTraces(to.environ, replica) //nolint:contextcheck // its log lines are of no request
 	if err := errors.Join(st.openAudit(cfg, to, replica), g.prepare(ctx)); err != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"iqgateway/breaker"
+	"iqgateway/internal/fleet"
 	"iqgateway/proxy"
 )
 
@@ -14,6 +15,9 @@ func (g *gateway) statusAdmin() statusAdmin {
 	return statusAdmin{
 		replica: g.replica, version: readBuildInfo().Version, started: g.started,
 		checks: g.checks(), members: g.stores.fleet.Members, stores: g.stores.states,
+		ask: func(ctx context.Context) ([]fleet.Answer, error) {
+			return g.stores.fleet.AskAll(ctx, "", questionStatus, nil)
+		},
 		breakers: g.breakerAdmin().documents,
 	}
 }

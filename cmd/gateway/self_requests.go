@@ -128,7 +128,10 @@ func (s *stores) askReplicas(ctx context.Context, caller, kind string, payload [
 
 // answers are what this replica answers to others.
 func (s *stores) answers() map[string]fleet.Answerer {
-	return map[string]fleet.Answerer{questionFindRequest: s.requests.answer, questionFindTrace: s.requests.answerTrace}
+	return map[string]fleet.Answerer{
+		questionFindRequest: s.requests.answer, questionFindTrace: s.requests.answerTrace,
+		questionStatus: func(ctx context.Context, payload []byte) ([]byte, error) { return s.describe(ctx, payload) },
+	}
 }
 
 // requestAdmin shows operators any exchange.

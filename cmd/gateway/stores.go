@@ -46,6 +46,7 @@ type stores struct {
 	recent     *observability.Recent
 	requests   requestFinder
 	fleet      *fleet.Fleet
+	describe   fleet.Answerer // says how this replica is
 	metrics    *observability.Metrics
 	traces     *observability.Traces                 // nil = none are exported
 	otel       observability.TraceEnviron            // of this process

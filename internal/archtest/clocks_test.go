@@ -32,6 +32,7 @@ var wallReadings = map[string]string{
 	"limiter/local_view.go":              "the upstream's Reset, as a name",
 	"limiter/memory.go":                  "a start that monotonic time is added to",
 	"limiter/status.go":                  "the store's clock, to be shown",
+	"internal/fleet/run.go":              "by how much this wall clock is off from the store's, for operators to see",
 	"observability/instruments.go":       "gauges of instants and expiries, by the clock of whoever reads them",
 	"proxy/sanitize_watchdog.go":         "a deadline that has passed for certain",
 	"tokencache/historyfile.go":          "what a restart must not forget can only be dated by the wall clock",

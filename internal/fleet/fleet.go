@@ -40,6 +40,7 @@ type Fleet struct {
 	o       Options
 	born    time.Time    // of this process, by its own clock; only differences count
 	members atomic.Int64 // alive at the last beat
+	skew    atomic.Int64 // of this clock at the last beat, in nanoseconds
 	asking  asking       // questions of this replica
 
 	mu   sync.Mutex
@@ -88,3 +89,7 @@ func (f *Fleet) config() string {
 // Size returns how many replicas were alive at the last beat, at least 1. It
 // asks nobody.
 func (f *Fleet) Size() int { return int(f.members.Load()) }
+
+// ClockSkew is by how much this replica's clock is before the store's, as of the
+// last beat that was answered; half of what that took is its error.
+func (f *Fleet) ClockSkew() time.Duration { return time.Duration(f.skew.Load()) }

@@ -43,7 +43,7 @@ func (s *Memory) Beat(_ context.Context, b Beat) (News, error) {
 	m.Done = max(m.Done, idAt(m.Started))
 	s.members[m.Replica] = m
 	s.forget(now)
-	news := News{Started: m.Started, Members: len(s.members), Latest: s.latest}
+	news := News{Started: m.Started, Now: now, Members: len(s.members), Latest: s.latest}
 	if b.Listen {
 		news.Questions = s.asked[m.Replica]
 		delete(s.asked, m.Replica)

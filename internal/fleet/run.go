@@ -73,6 +73,7 @@ func (f *Fleet) beat(ctx context.Context, want, listen bool) ([]Command, []Quest
 	self := f.self
 	self.Failed = slices.Clone(self.Failed)
 	f.mu.Unlock()
+	asked := time.Now()
 	news, err := f.o.Store.Beat(ctx, Beat{Member: self, Age: time.Since(f.born), Want: want, Listen: listen})
 	if err != nil {
 		if ctx.Err() == nil {
@@ -81,6 +82,8 @@ func (f *Fleet) beat(ctx context.Context, want, listen bool) ([]Command, []Quest
 		return nil, nil
 	}
 	f.members.Store(int64(max(news.Members, 1)))
+	answered := time.Now()
+	f.skew.Store(int64(asked.Add(answered.Sub(asked) / 2).Round(0).Sub(news.Now)))
 	f.o.Hooks.beaten(news.Members, nil)
 	if news.Missed {
 		f.o.Hooks.missed()

@@ -75,6 +75,7 @@ type Beat struct {
 // News is what the store answers to a [Beat].
 type News struct {
 	Started  time.Time // of this replica; to be sent with every later beat
+	Now      time.Time // by the store's clock
 	Members  int       // alive, this one included
 	Commands []Command // after Member.Done, oldest first
 	Latest   ID        // of the last command that was ever sent; 0 = none known

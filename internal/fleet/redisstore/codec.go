@@ -58,7 +58,7 @@ func readMember(answer []string) (fleet.Member, bool) {
 }
 
 func (s *Store) readNews(replica string, answer []any) (fleet.News, error) {
-	if len(answer) != 6 {
+	if len(answer) != 7 {
 		return fleet.News{}, errAnswer
 	}
 	start, _ := answer[0].(string)
@@ -67,12 +67,14 @@ func (s *Store) readNews(replica string, answer []any) (fleet.News, error) {
 	missed, _ := answer[3].(int64)
 	values, _ := answer[4].([]any)
 	asked, _ := answer[5].([]any)
+	clock, _ := answer[6].(string)
 	started, ok := micros(start)
+	now, told := micros(clock)
 	newest, err := strconv.ParseInt(latest, 10, 64)
-	if !ok || err != nil {
+	if !ok || !told || err != nil {
 		return fleet.News{}, errAnswer
 	}
-	news := fleet.News{Started: started, Members: int(alive), Latest: fleet.ID(newest), Missed: missed == 1, Questions: s.readQuestions(replica, asked)}
+	news := fleet.News{Started: started, Now: now, Members: int(alive), Latest: fleet.ID(newest), Missed: missed == 1, Questions: s.readQuestions(replica, asked)}
 	for _, v := range values {
 		text, _ := v.(string)
 		if c, ok := s.open(text); ok {

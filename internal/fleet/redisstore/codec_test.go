@@ -76,16 +76,17 @@ func TestAnswersOfAnotherShape(t *testing.T) {
 	for _, answer := range [][]any{
 		nil,
 		{"1", int64(1), "1", int64(0), []any{}},
-		{int64(1), int64(1), "1", int64(0), []any{}, []any{}},
-		{"x", int64(1), "1", int64(0), []any{}, []any{}},
-		{"1", int64(1), "x", int64(0), []any{}, []any{}},
+		{int64(1), int64(1), "1", int64(0), []any{}, []any{}, "5"},
+		{"x", int64(1), "1", int64(0), []any{}, []any{}, "5"},
+		{"1", int64(1), "x", int64(0), []any{}, []any{}, "5"},
+		{"1", int64(1), "1", int64(0), []any{}, []any{}, "x"},
 	} {
 		if news, err := s.readNews("a", answer); err == nil {
 			t.Errorf("%v: %+v", answer, news)
 		}
 	}
-	news, err := s.readNews("a", []any{"5", int64(2), "9", int64(1), []any{int64(3), "no place", "6 forged"}, []any{int64(3), "forged"}})
-	if err != nil || news.Members != 2 || news.Latest != 9 || !news.Missed || len(news.Commands) != 1 || news.Commands[0].Err == nil {
+	news, err := s.readNews("a", []any{"5", int64(2), "9", int64(1), []any{int64(3), "no place", "6 forged"}, []any{int64(3), "forged"}, "6"})
+	if err != nil || news.Members != 2 || news.Latest != 9 || news.Now.UnixMicro() != 6 || !news.Missed || len(news.Commands) != 1 || news.Commands[0].Err == nil {
 		t.Errorf("%+v, %v", news, err)
 	}
 	if len(news.Questions) != 2 || news.Questions[0].Err == nil || news.Questions[1].Err == nil {

@@ -9,7 +9,7 @@ package redisstore
 // KEYS seen, members, commands, head, asked. ARGV replica, start (0 = the first
 // beat), age, done, record, want (1 or 0), silence, kept for, life of a member's
 // keys (ms), listen (1 or 0). It answers start, members alive, latest, missed (1
-// or 0), commands, questions; the questions are gone then.
+// or 0), commands, questions, its clock; the questions are gone then.
 const beatScript = `
 local function text(n) return string.format('%.0f', n) end
 local t = redis.call('TIME')
@@ -43,7 +43,7 @@ if ARGV[10] == '1' then
   asked = redis.call('LRANGE', KEYS[5], 0, -1)
   if #asked > 0 then redis.call('DEL', KEYS[5]) end
 end
-return {text(start), alive, text(latest), missed, commands, asked}
+return {text(start), alive, text(latest), missed, commands, asked, text(now)}
 `
 
 // askScript leaves each question for its member, if that is alive and not too
