@@ -16,7 +16,7 @@ func TestBlockedCallers(t *testing.T) {
 	cases := map[string]struct {
 		key, method, body string
 		want              exchange.ProblemType // "" = it passes
-		closes            bool // the connection, whose body is unread
+		closes            bool                 // the connection, whose body is unread
 	}{
 		"blocked":              {"key-a", http.MethodGet, "", exchange.CallerBlocked, false},
 		"blocked, with a body": {"key-a", http.MethodPost, "{}", exchange.CallerBlocked, true},

@@ -16,6 +16,7 @@ type decoder struct {
 	// of every environment has them. They are shared and never written.
 	defaults map[defaultKey]reflect.Value
 	secrets  secrets // those decoded
+	kept     secrets // those that stand in for references that lead nowhere now
 }
 
 type defaultKey struct {
@@ -177,6 +178,9 @@ func (d *decoder) secret(l leaf, path string, r rule) Secret {
 // resolve follows a reference and reports one that leads nowhere.
 func (d *decoder) resolve(l leaf, path string) (Secret, error) {
 	s, err := d.sources.resolve(l.Text)
+	if text, known := d.kept[path]; err != nil && known {
+		s, err = Secret{Reference: l.Text, Text: text}, nil
+	}
 	if err != nil {
 		d.report.errorf(l.At, path, "%v", err)
 		return s, err

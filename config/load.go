@@ -47,6 +47,7 @@ type Config struct {
 	tree         tree
 	schema       *schema
 	secrets      secrets
+	options      LoadOptions // that it was loaded with
 }
 
 // Load reads a configuration from all its sources and checks it as a whole.
@@ -73,6 +74,7 @@ type loader struct {
 	schema  *schema
 	report  *report
 	paths   []string
+	kept    secrets // stand in for references that lead nowhere now; nil = none do
 }
 
 func (l *loader) load() (*Config, error) {
@@ -84,9 +86,16 @@ func (l *loader) load() (*Config, error) {
 	if err != nil || merged == nil {
 		return nil, err
 	}
-	c := &Config{Paths: l.paths, catalogue: builtIn.catalogue, tree: merged, schema: l.schema}
 	builtIn.resolveAliases(l.report, merged)
+	return l.read(builtIn, merged)
+}
+
+// read decodes and checks what the sources say together. nil = the report has
+// errors, or will have got them.
+func (l *loader) read(builtIn *builtInLayer, merged tree) (*Config, error) {
+	c := &Config{Paths: l.paths, catalogue: builtIn.catalogue, tree: merged, schema: l.schema, options: l.options}
 	d := newDecoder(l.schema, l.report, l.sources())
+	d.kept = l.kept
 	d.decode(reflect.ValueOf(&c.Document).Elem(), merged, "", rule{}, true)
 	c.secrets = d.secrets
 

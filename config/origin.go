@@ -14,17 +14,18 @@ const (
 	layerFile
 	layerVariable
 	layerFlag
+	layerOverride
 )
 
 // Origin is where a value comes from. The zero Origin is the built-in default.
 type Origin struct {
 	Layer layer
-	Name  string // of the file, variable or flag
+	Name  string // of the file, variable or flag; why, of an override
 	Line  int    // in a file, from 1; 0 = the file as a whole
 }
 
-// String returns "default", "catalogue", "gateway.yaml:12", "IQGW_ADMIN__TOKEN"
-// or "flag server.address".
+// String returns "default", "catalogue", "gateway.yaml:12", "IQGW_ADMIN__TOKEN",
+// "flag server.address" or "override (sale of the year)".
 func (o Origin) String() string {
 	switch o.Layer {
 	case layerCatalogue:
@@ -38,6 +39,8 @@ func (o Origin) String() string {
 		return o.Name
 	case layerFlag:
 		return "flag " + o.Name
+	case layerOverride:
+		return "override (" + o.Name + ")"
 	default:
 		return "default"
 	}

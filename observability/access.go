@@ -106,6 +106,7 @@ func (s *observation) accessLine(attrs []slog.Attr, r *http.Request, e ending) [
 	if s.in != nil {
 		attrs = append(attrs, slog.Int64("bytes_in", s.in.bytes))
 	}
+	attrs = appendText(attrs, "override", ex.Overrides)
 	attrs = append(attrs, slog.Int64("bytes_out", s.out.bytes), slog.String("peer", ex.Peer))
 	attrs = appendText(attrs, "query", s.query.keep(r.URL))
 	return append(attrs, s.errorFields(e)...)

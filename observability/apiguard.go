@@ -117,7 +117,7 @@ func bearer(h http.Header) (credential, bool) {
 // plain text are what a web page may send anywhere without asking (CORS).
 func acceptable(w http.ResponseWriter, r *http.Request) bool {
 	switch r.Method {
-	case http.MethodPost, http.MethodPut, http.MethodPatch:
+	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
 	default:
 		return true
 	}

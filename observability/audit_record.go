@@ -16,6 +16,7 @@ const (
 	AuditCommand   = "command"   // of an operator, by another replica
 	AuditReload    = "reload"    // of the configuration
 	AuditRotation  = "rotation"  // of secrets and certificates in files
+	AuditOverride  = "override"  // of a setting, that has ended by itself
 )
 
 // How a decision went.
@@ -64,7 +65,7 @@ type AuditRecord struct {
 // or of one that has failed.
 func (r *AuditRecord) changes() bool {
 	switch r.Event {
-	case AuditAdmin, AuditCommand, AuditReload, AuditRotation:
+	case AuditAdmin, AuditCommand, AuditReload, AuditRotation, AuditOverride:
 		return r.Result == AuditChanged || r.Result == AuditFailed
 	default:
 		return false

@@ -11,6 +11,7 @@ import (
 type configInstruments struct {
 	build, ready, checks    observed
 	successful, since, info observed
+	overrides, ends         observed
 	panics                  counter
 }
 
@@ -30,6 +31,12 @@ func (c *configInstruments) declare(d *declarer) {
 		"1 when the last reload of the configuration was taken over, 0 when it was refused and the one before serves on.")
 	c.since = d.gauge("iqgw.config.last_reload_success_timestamp", "s",
 		"When the configuration that serves was taken over, in seconds since 1970.")
+	c.overrides = d.gauge("iqgw.override.active", "",
+		"How many overrides of operators hold on this replica, by the setting, with * for names. Absent while none does.",
+		"key")
+	c.ends = d.gauge("iqgw.override.expires_timestamp", "s",
+		"When the last override of such a setting ends, in seconds since 1970.",
+		"key")
 	c.panics = d.counter("iqgw.panics", "{panic}",
 		"Panics that were recovered: each cost one request, or one piece of work in the background. Always a defect: the log has the stack.")
 	c.panics.add(context.Background(), 0)
@@ -50,6 +57,30 @@ func (m *Metrics) ObserveConfig(state func() ConfigState) error {
 		m.config.successful.is(o, oneIf(!s.Failed))
 		m.config.since.at(o, s.Loaded)
 		m.config.info.is(o, 1, s.Hash)
+	})
+}
+
+// OverrideState is one override of an operator that holds.
+type OverrideState struct {
+	Key   string // the setting, with * for names
+	Until time.Time
+}
+
+// ObserveOverrides has the gauges of overrides read from state, which is called at
+// each scrape and must not block.
+func (m *Metrics) ObserveOverrides(state func() []OverrideState) error {
+	return m.register("overrides", func(o metric.Observer) {
+		held, ends := map[string]float64{}, map[string]time.Time{}
+		for _, s := range state() {
+			held[s.Key]++
+			if s.Until.After(ends[s.Key]) {
+				ends[s.Key] = s.Until
+			}
+		}
+		for key, n := range held {
+			m.config.overrides.is(o, n, key)
+			m.config.ends.at(o, ends[key], key)
+		}
 	})
 }
 

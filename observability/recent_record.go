@@ -58,6 +58,7 @@ type Record struct {
 	RetryResult string
 	Breaker     string
 	Dropped     string // names of request fields that did not go upstream, parted by ", "
+	Overrides   string // keys of operators' overrides that it has met, parted by spaces
 
 	QuotaBucket, QuotaResult, QuotaSource string
 	QuotaWait                             time.Duration
@@ -89,7 +90,7 @@ func recordOf(ex *exchange.Exchange) Record {
 		Cache: ex.Cache, Attempts: ex.Attempts, Waits: ex.Waits, Tries: ex.Tries, TokenWait: ex.TokenWait,
 		Replays: ex.Replays, Retries: ex.Retries, RetryResult: ex.RetryResult, Breaker: ex.Breaker,
 		QuotaBucket: ex.QuotaBucket, QuotaResult: ex.QuotaResult, QuotaSource: ex.QuotaSource, QuotaWait: ex.QuotaWait,
-		Dropped: joinBounded(ex.Dropped, maxRecordedNames),
+		Dropped: joinBounded(ex.Dropped, maxRecordedNames), Overrides: ex.Overrides,
 	}
 	if t := ex.Target; t != nil {
 		rec.Environment, rec.Service, rec.Route = t.Environment, t.Service, t.Route

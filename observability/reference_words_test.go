@@ -40,6 +40,7 @@ func labelWords() map[string]string {
 		"check":                     "a check of `/readyz?verbose`",
 		"signal":                    "`traces` or `logs`",
 		"hash":                      "of the configuration",
+		"key":                       "of the configuration that may be overridden, with * for names",
 		"version":                   "of the program",
 		"revision":                  "of the program",
 		"goversion":                 "of the program",

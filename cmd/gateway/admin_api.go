@@ -21,6 +21,7 @@ type adminAPI struct {
 	callers  callerAdmin
 	log      logAdmin
 	usage    usageAdmin
+	override overrideAdmin
 }
 
 // adminAPI acts on this gateway.
@@ -28,12 +29,13 @@ func (g *gateway) adminAPI() adminAPI {
 	return adminAPI{
 		tokens: g.tokenAdmin(), quotas: g.quotaAdmin(), breakers: g.breakerAdmin(), cache: g.cacheAdmin(), status: g.statusAdmin(),
 		services: g.serviceAdmin(), requests: requestAdmin{g.stores.requests}, config: g.configAdmin(), callers: g.callerAdmin(), log: g.logAdmin(), usage: g.usageAdmin(),
+		override: g.overrideAdmin(),
 	}
 }
 
 func (a adminAPI) endpoints() []observability.Endpoint {
 	return slices.Concat(a.tokens.endpoints(), a.quotas.endpoints(), a.breakers.endpoints(), a.cache.endpoints(), a.status.endpoints(),
-		a.services.endpoints(), a.requests.endpoints(), a.config.endpoints(), a.callers.endpoints(), a.log.endpoints(), a.usage.endpoints())
+		a.services.endpoints(), a.requests.endpoints(), a.config.endpoints(), a.callers.endpoints(), a.log.endpoints(), a.usage.endpoints(), a.override.endpoints())
 }
 
 // reads is an endpoint that only GET has.

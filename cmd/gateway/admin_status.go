@@ -18,9 +18,10 @@ type statusAdmin struct {
 	checks           []observability.Check
 	members          func(context.Context) ([]fleet.Member, error)
 	// ask has every replica that is alive say how it is, this one first.
-	ask      func(context.Context) ([]fleet.Answer, error)
-	stores   func() []storeDocument
-	breakers func(context.Context) []breakerDocument
+	ask       func(context.Context) ([]fleet.Answer, error)
+	stores    func() []storeDocument
+	breakers  func(context.Context) []breakerDocument
+	overrides func() []overrideDocument
 }
 
 // statusDocument answers GET /api/v1/status.
@@ -40,6 +41,8 @@ type statusDocument struct {
 	// forced.
 	Breakers  int               `json:"breakers"`
 	Disturbed []breakerDocument `json:"disturbed,omitempty"`
+	// Overrides are those of operators that hold now.
+	Overrides []overrideDocument `json:"overrides,omitempty"`
 }
 
 type storeDocument struct {
@@ -68,5 +71,6 @@ func (s statusAdmin) show(w http.ResponseWriter, r *http.Request) {
 			d.Disturbed = append(d.Disturbed, b)
 		}
 	}
+	d.Overrides = s.overrides()
 	observability.WriteJSON(w, http.StatusOK, d)
 }

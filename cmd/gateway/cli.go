@@ -83,7 +83,7 @@ Exit codes: 0 ok, 1 failure, 2 wrong usage, 3 invalid configuration.`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(p.runCommand(), p.demoCommand(), p.validateCommand(), p.configCommand(), p.explainCommand(),
-		p.keyCommand(), p.caCommand(), p.tokenCommand(), p.quotaCommand(), p.breakerCommand(), p.cacheCommand(), p.usageCommand(), p.logCommand(), p.statusCommand(),
+		p.keyCommand(), p.caCommand(), p.tokenCommand(), p.quotaCommand(), p.breakerCommand(), p.cacheCommand(), p.overrideCommand(), p.usageCommand(), p.logCommand(), p.statusCommand(),
 		p.adminCommand(), p.healthcheckCommand(), p.versionCommand())
 	return root
 }

@@ -38,9 +38,10 @@ func (s *statusRig) start(t *testing.T) []string {
 		members: func(context.Context) ([]fleet.Member, error) {
 			return []fleet.Member{{Replica: "a2b", Version: "v1.2.2", Started: quotaNow().Add(-3 * time.Hour)}, {Replica: "q7x", Version: "v1.2.3", Started: quotaNow()}}, s.membersErr
 		},
-		ask:      func(context.Context) ([]fleet.Answer, error) { return nil, s.membersErr },
-		stores:   func() []storeDocument { return []storeDocument{{"cache_redis", true}, {"redis", false}} },
-		breakers: func(context.Context) []breakerDocument { return breakerDocuments() },
+		ask:       func(context.Context) ([]fleet.Answer, error) { return nil, s.membersErr },
+		stores:    func() []storeDocument { return []storeDocument{{"cache_redis", true}, {"redis", false}} },
+		breakers:  func(context.Context) []breakerDocument { return breakerDocuments() },
+		overrides: func() []overrideDocument { return nil },
 	}
 	services := serviceAdmin{replica: "q7x", list: someServices, ping: func(_ context.Context, at serviceKey) (proxy.Pong, error) {
 		s.note("ping %s/%s", at.environment, at.service)

@@ -63,6 +63,7 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger, to st
 	}
 	g := &gateway{cfg: cfg, log: log, replica: replica, started: time.Now(), stores: st}
 	st.describe = g.describeReplica
+	g.openOverrides()
 	g.watchdog = g.newWatchdog()       //nolint:contextcheck // its log lines are of no request
 	st.openTraces(to.environ, replica) //nolint:contextcheck // its log lines are of no request
 	if err := errors.Join(st.openAudit(cfg, to, replica), g.prepare(ctx)); err != nil {
@@ -93,6 +94,9 @@ func (g *gateway) prepare(ctx context.Context) error {
 		return err
 	}
 	g.stores.connectRedis(ctx)
+	if err := g.stores.overrides.Sync(ctx); err != nil { // it is tried again while it serves
+		g.stores.overridesFailed(err) //nolint:contextcheck // its log lines are of no request
+	}
 	if err := g.bind(ctx, tlsConfig); err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ func (g *gateway) statusAdmin() statusAdmin {
 		ask: func(ctx context.Context) ([]fleet.Answer, error) {
 			return g.stores.fleet.AskAll(ctx, "", questionStatus, nil)
 		},
-		breakers: g.breakerAdmin().documents,
+		breakers: g.breakerAdmin().documents, overrides: g.overrideDocuments,
 	}
 }
 

@@ -27,8 +27,9 @@ func (s *stores) commands() map[string]fleet.Handler {
 			s.tokens.Retry(ctx, string(name))
 			return nil
 		},
-		commandPurgeCache:     s.purgeCommand,
-		commandFollowBreakers: s.followBreakers,
+		commandPurgeCache:      s.purgeCommand,
+		commandFollowBreakers:  s.followBreakers,
+		commandFollowOverrides: s.followOverrides,
 	}
 }
 

@@ -21,6 +21,7 @@ func (g *gateway) observe() error {
 		m.ObserveTokens(g.tokenStates),
 		m.ObserveQuotas(g.quotaStates),
 		m.ObserveCache(g.cacheState),
+		m.ObserveOverrides(g.overrideStates),
 		g.observeCertificates(),
 	)
 }

@@ -100,7 +100,7 @@ func TestPingsAreBounded(t *testing.T) {
 	wantCommand(t, adminServer(t, append(admin.endpoints(), statusAdmin{
 		stores: func() []storeDocument { return nil }, breakers: func(context.Context) []breakerDocument { return nil },
 		ask:     func(context.Context) ([]fleet.Answer, error) { return nil, nil },
-		members: func(context.Context) ([]fleet.Member, error) { return nil, nil },
+		members: func(context.Context) ([]fleet.Member, error) { return nil, nil }, overrides: func() []overrideDocument { return nil },
 	}.endpoints()...)...), exitOK, []string{"30 asked"}, "status", "--ping")
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"iqgateway/auth"
@@ -48,7 +49,8 @@ type generation struct {
 	pings       *pings
 	collector   *observability.Collector // that traces go to; nil = none
 	tracing     *observability.Tracing
-	users       users // it closes when the last has left
+	users       users                      // it closes when the last has left
+	laid        atomic.Pointer[overridden] // what its cfg is made of; nil = no overrides
 
 	selfView *selfView // what callers may know of themselves
 }
@@ -327,7 +329,8 @@ func (s stack) compose(absolute bool) http.Handler {
 		Services:  s.services, Errors: s.errors, Locations: s.locations, Headers: headers,
 	})
 	return s.options.handlers.chain(
-		observability.Observe(s.observe()),   // 1
+		observability.Observe(s.observe()), // 1
+		s.generation.noteOverrides,
 		proxy.Sanitize(s.sanitize(absolute)), // 2
 		s.stores.memory.Stage(s.errors.Refuse),
 		auth.TokenEndpoint(s.tokenEndpoint()),

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"iqgateway/config"
-	"iqgateway/observability"
 )
 
 // errNoReload is what a gateway says that no file has configured.
@@ -35,9 +34,10 @@ type reloads struct {
 
 // reloadState is the last reload, and the configuration that serves.
 type reloadState struct {
-	hash   string    // of the configuration that serves
-	at     time.Time // since when it does
-	failed error     // why the last reload brought nothing; nil = it did not fail
+	base   *config.Config // that serves, below the overrides
+	hash   string         // of that
+	at     time.Time      // since when it does
+	failed error          // why the last reload brought nothing; nil = it did not fail
 }
 
 // reloaded is what a reload has changed.
@@ -58,7 +58,7 @@ func (g *gateway) began() error {
 	if err != nil {
 		return err
 	}
-	g.serves(&reloadState{hash: hash, at: g.started})
+	g.serves(&reloadState{base: g.cfg, hash: hash, at: g.started})
 	return nil
 }
 
@@ -72,6 +72,15 @@ func (g *gateway) serves(s *reloadState) {
 // error leaves everything as it is. What stores hold stays: quota, tokens,
 // cached answers, breakers, connections; only parameters are new.
 func (g *gateway) reload(ctx context.Context, trigger string) (reloaded, error) {
+	done, err := g.reloadOnce(ctx, trigger)
+	if err == nil && done.Hash != done.Previous {
+		g.endUntilReload(ctx)
+	}
+	return done, err
+}
+
+// reloadOnce is reload, but for what only a change of the configuration ends.
+func (g *gateway) reloadOnce(ctx context.Context, trigger string) (reloaded, error) {
 	g.reloads.one.Lock()
 	defer g.reloads.one.Unlock()
 	if trigger == filesChanged && !g.reloads.seen.Moved() {
@@ -112,26 +121,15 @@ func (g *gateway) replace(before *reloadState) (reloaded, error) {
 	if err != nil {
 		return reloaded{}, err
 	}
-	next, err := newGeneration(cfg, g.stores, g.reloads.pipeline)
-	if err != nil {
+	if err := g.serveFrom(context.Background(), cfg, g.outlasting(hash != before.hash)); err != nil {
 		return reloaded{}, err
 	}
-	if err := g.stores.useTraces(next); err != nil {
-		next.close()
-		return reloaded{}, err
-	}
-	last := g.current.Swap(next)
-	next.limits.Apply()
-	if level, err := observability.ParseLevel(cfg.Telemetry.Logs.Level); err == nil { // validated
-		g.level.Configure(level)
-	}
-	last.users.retire()
-	g.serves(&reloadState{hash: hash, at: time.Now()})
+	g.serves(&reloadState{base: cfg, hash: hash, at: time.Now()})
 	for _, r := range g.stores.rotations { // who rotates a secret and reloads means now
 		r.look()
 	}
 	done := reloaded{
-		Replica: g.replica, Hash: hash, Previous: before.hash, Changed: append([]string{}, changed(cfg, last.cfg)...),
+		Replica: g.replica, Hash: hash, Previous: before.hash, Changed: append([]string{}, changed(cfg, before.base)...),
 		NeedsRestart: append([]string{}, fixedAmong(cfg, g.cfg)...), Warnings: []string{},
 	}
 	for _, w := range warnings {

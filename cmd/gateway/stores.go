@@ -26,6 +26,7 @@ import (
 	"iqgateway/limiter"
 	quotastore "iqgateway/limiter/redisstore"
 	"iqgateway/observability"
+	"iqgateway/override"
 	"iqgateway/proxy"
 	sessionstore "iqgateway/proxy/redisstore"
 	"iqgateway/retry"
@@ -52,6 +53,7 @@ type stores struct {
 	otel       observability.TraceEnviron            // of this process
 	tracing    atomic.Pointer[observability.Tracing] // of the newest generation
 	audit      *observability.Audit                  // nil = none
+	overrides  *override.Overrides                   // of the gateway that serves
 	uses       *auth.Uses                            // of credentials
 	usage      *usage.Book                           // of callers, by day
 	tokenCalls auth.TokenCalls                       // under way at the gateway's own token endpoint
@@ -205,6 +207,7 @@ func (s *stores) run(ctx context.Context) {
 	keep("cache", s.cache.Run)
 	keep("breakers", s.breakers.Run)
 	keep("memory", s.memory.Run)
+	keep("overrides", s.overrides.Run)
 	for name, conn := range s.connections() {
 		keep(name, conn.Run)
 	}

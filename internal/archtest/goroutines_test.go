@@ -47,7 +47,7 @@ var unguarded = map[string]struct {
 // tests, the simulation, and the demonstration.
 var unserved = []string{
 	"internal/iqsim/", "internal/dnstest/", "internal/rawcase/", "internal/redistest/", "cache/storetest/", "breaker/storetest/", "limiter/storetest/",
-	"limiter/quotasim/", "tokencache/storetest/", "usage/storetest/", "cmd/iqsim/", "cmd/gateway/demo.go",
+	"limiter/quotasim/", "override/storetest/", "tokencache/storetest/", "usage/storetest/", "cmd/iqsim/", "cmd/gateway/demo.go",
 }
 
 // REL-37: no goroutine of the product ends the process.

@@ -26,6 +26,7 @@ var imports = map[string][]string{
 	"config":        nil,
 	"limiter":       nil,
 	"observability": nil,
+	"override":      nil,
 	"proxy":         nil,
 	"retry":         nil,
 	"tokencache":    nil,
@@ -42,6 +43,7 @@ var imports = map[string][]string{
 	"callerlimit/redisstore":    {"callerlimit", "internal/redisconn"},
 	"certs/redisstore":          {"certs", "internal/redisconn"},
 	"limiter/redisstore":        {"limiter", "internal/redisconn"},
+	"override/redisstore":       {"override", "internal/redisconn"},
 	"proxy/redisstore":          {"proxy", "internal/redisconn"},
 	"tokencache/redisstore":     {"tokencache", "internal/redisconn"},
 	"usage/redisstore":          {"usage", "internal/redisconn"},
@@ -57,6 +59,7 @@ var imports = map[string][]string{
 	"callerlimit/storetest":  {"callerlimit"}, // the acceptance suite of its stores
 	"limiter/quotasim":       {"limiter"},     // simulates it
 	"limiter/storetest":      {"limiter"},     // the acceptance suite of its stores
+	"override/storetest":     {"override"},    // the acceptance suite of its stores
 	"tokencache/storetest":   {"tokencache"},  // the acceptance suite of its stores
 	"usage/storetest":        {"usage"},       // the acceptance suite of its stores
 
@@ -67,7 +70,7 @@ var imports = map[string][]string{
 // testImports may be imported by the tests of every package.
 var testImports = []string{
 	"internal/clocktest", "internal/dnstest", "internal/iqsim", "internal/iqsim/simtest", "internal/rawcase", "internal/redistest",
-	"breaker/storetest", "cache/storetest", "callerlimit/storetest", "limiter/storetest", "tokencache/storetest", "usage/storetest",
+	"breaker/storetest", "cache/storetest", "callerlimit/storetest", "limiter/storetest", "override/storetest", "tokencache/storetest", "usage/storetest",
 }
 
 // testLibraries may be imported by the tests of every package. Beside them,

@@ -83,6 +83,8 @@ type Exchange struct {
 
 	Cache CacheView // what the cache decided
 
+	Overrides string // keys of the operators' overrides that it has met, parted by spaces
+
 	routed Target // where SetTarget keeps it
 }
 

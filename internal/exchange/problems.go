@@ -176,7 +176,7 @@ func callerProblems() []ProblemSpec {
 		{
 			CallerBlocked, http.StatusForbidden, "Caller blocked", "http_request_denied",
 			"The caller is known, and the platform team has stopped it for now (callers.NAME.blocked): every request of its is refused, whatever it asks for and whoever could answer.",
-			"Ask the platform team why. Repeating the request changes nothing.",
+			"Ask the platform team why. Repeating the request changes nothing. Operators: `gateway override list` tells who blocked it, why and until when, unless the configuration itself does.",
 		},
 		{
 			UnknownService, http.StatusNotFound, "Unknown service", "destination_not_found",
