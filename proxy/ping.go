@@ -21,6 +21,7 @@ type Pong struct {
 	Status  int
 	Version string        // as the upstream names it; "" = it does not
 	Took    time.Duration // waiting for a token and for quota included
+	Date    time.Time     // of the answer, by the upstream's clock; zero = it tells none
 }
 
 // Ping asks for the target of ex once, as a request of the gateway's own, and
@@ -44,6 +45,7 @@ func Ping(ctx context.Context, transport http.RoundTripper, ex *exchange.Exchang
 	if err != nil {
 		return pong, fmt.Errorf("ping: %w", err)
 	}
+	pong.Date, _ = http.ParseTime(resp.Header.Get("Date"))
 	if body.Len() <= maxPing {
 		pong.Version = versionIn(body.Bytes())
 	}

@@ -142,10 +142,16 @@ func (s serviceAdmin) pinged(ctx context.Context, at serviceKey) *pingDocument {
 	steady.Try(func() { pong, err = s.ping(ctx, at) }, s.panicked)
 	d := &pingDocument{Status: pong.Status, Version: pong.Version, Milliseconds: pong.Took.Milliseconds()}
 	if err != nil {
-		d.Problem = err.Error()
-		if p, is := errors.AsType[*exchange.Problem](err); is {
-			d.Problem = string(p.Type) + ": " + p.Detail // the cause is for the log
-		}
+		d.Problem = problemText(err)
 	}
 	return d
+}
+
+// problemText says what an operator may know of an error: the cause of a
+// problem is for the log.
+func problemText(err error) string {
+	if p, is := errors.AsType[*exchange.Problem](err); is {
+		return string(p.Type) + ": " + p.Detail
+	}
+	return err.Error()
 }

@@ -72,6 +72,7 @@ caller by its own key, adds the shared OAuth2 token, and shows what it decides.
   gateway demo                                 try it: no file, no account, no network
   gateway key new --caller storefront          make a key for an application
   gateway validate -c gateway.yaml             check a configuration
+  gateway doctor -c gateway.yaml               look at everything around it, before a roll-out
   gateway explain -c gateway.yaml --as storefront 'GET /crm/v1/Companies(1)/Customers'
   gateway run -c gateway.yaml                  serve
 
@@ -82,7 +83,7 @@ Exit codes: 0 ok, 1 failure, 2 wrong usage, 3 invalid configuration.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(p.runCommand(), p.demoCommand(), p.validateCommand(), p.configCommand(), p.explainCommand(),
+	root.AddCommand(p.runCommand(), p.demoCommand(), p.validateCommand(), p.doctorCommand(), p.configCommand(), p.explainCommand(),
 		p.keyCommand(), p.caCommand(), p.tokenCommand(), p.quotaCommand(), p.breakerCommand(), p.cacheCommand(), p.overrideCommand(), p.usageCommand(), p.logCommand(), p.statusCommand(),
 		p.adminCommand(), p.healthcheckCommand(), p.versionCommand())
 	return root

@@ -16,6 +16,7 @@ import (
 type pings struct {
 	replica   string
 	transport http.RoundTripper
+	attempt   http.RoundTripper // its last part
 	targets   map[serviceKey]pingTarget
 }
 
@@ -30,17 +31,27 @@ type pingTarget struct {
 // and repetitions.
 func (s stack) pings() *pings {
 	g := s.generation
-	p := &pings{replica: s.options.replica, targets: map[serviceKey]pingTarget{}, transport: chain[http.RoundTripper](
-		g.tokens.Stage(tokencache.StageOptions{}),
-		g.quotas.Stage(limiter.StageOptions{Bucket: bucketOf(g.quotaRoutes)}),
-		g.upstreams.Stage(),
-	)(s.attempt())}
+	p := &pings{replica: s.options.replica, targets: map[serviceKey]pingTarget{}, attempt: s.attempt()}
+	p.transport = g.pingStages(nil)(p.attempt)
 	for service := range g.cfg.Proxied() {
 		if t, ok := pingOf(g.cfg, g.router, service); ok {
 			p.targets[serviceKey{service.Environment, service.Name}] = t
 		}
 	}
 	return p
+}
+
+// pingStages are what pings pass; below, when not nil, follows the token's.
+func (g *generation) pingStages(below func(http.RoundTripper) http.RoundTripper) func(http.RoundTripper) http.RoundTripper {
+	if below == nil {
+		below = chain[http.RoundTripper]()
+	}
+	return chain(
+		g.tokens.Stage(tokencache.StageOptions{}),
+		below,
+		g.quotas.Stage(limiter.StageOptions{Bucket: bucketOf(g.quotaRoutes)}),
+		g.upstreams.Stage(),
+	)
 }
 
 // pingOf returns where a service is pinged, if its ping is known and somebody

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"iqgateway/config"
+	"iqgateway/internal/redisconn"
+)
+
+func (d *doctor) lookAtRedis(ctx context.Context) {
+	connections := d.gateway.stores.connections()
+	if len(connections) == 0 {
+		d.report(finding{
+			Check: "redis", Status: findingSkipped, Value: "none is configured",
+			Why: "quota, tokens and limits are those of each replica alone", Remedy: "set redis.addresses before there is a second replica",
+		})
+	}
+	for name, conn := range connections {
+		d.examineRedis(ctx, name, conn)
+	}
+}
+
+func (d *doctor) examineRedis(ctx context.Context, name string, conn *redisconn.Conn) {
+	const why = "without it a gateway serves, but each replica alone: a login and a part of the quota for each"
+	report := func(subject string, status findingStatus, value, why, remedy string) {
+		d.report(finding{Check: "redis", Subject: name + subject, Status: status, Value: value, Why: why, Remedy: remedy})
+	}
+	if err := conn.Connect(ctx); err != nil {
+		report("", findingFailure, err.Error(), why, "see that the address, the password and redis.tls are right, and that the network lets it through")
+		return
+	}
+	facts, err := conn.Examine(ctx)
+	if err != nil || len(facts) == 0 {
+		report("", findingFailure, fmt.Sprintf("found, but does not answer within redis.timeout: %v", err), why, "see how loaded it is, or raise redis.timeout")
+		return
+	}
+	if err := conn.Try(ctx, d.gateway.replica); err != nil {
+		report(" rights", findingFailure, "a script that writes and reads a key failed: "+err.Error(), why,
+			"give its user the rights that docs/redis.md lists, and see that it takes writes (replica, maxmemory)")
+	} else {
+		report(" rights", findingOK, "scripts may write and read", "", "")
+	}
+	mode := conn.Status().Mode
+	for i, f := range facts {
+		server := ""
+		if len(facts) > 1 {
+			server = " " + strconv.Itoa(i+1)
+		}
+		report(server, findingOK, strings.TrimSpace(string(mode)+" "+f.Info["redis_version"]), "", "")
+		d.report(clockFinding(name+server, f.Skew, "Redis"))
+		d.reportAll(memoryFindings(name, server, f.Info))
+	}
+}
+
+func (d *doctor) reportAll(all []finding) {
+	for _, f := range all {
+		d.report(f)
+	}
+}
+
+// memoryFindings judge what a server does when its memory is full.
+func memoryFindings(name, server string, info map[string]string) []finding {
+	f := finding{Check: "redis", Subject: name + server + " memory", Status: findingOK}
+	if info == nil {
+		f.Status, f.Value = findingSkipped, "its user may not ask (INFO)"
+		f.Remedy = "see maxmemory-policy there: it must be noeviction on the shared server"
+		return []finding{f}
+	}
+	policy := cmp.Or(info["maxmemory_policy"], "noeviction")
+	most, _ := strconv.ParseInt(info["maxmemory"], 10, 64)
+	used, _ := strconv.ParseInt(info["used_memory"], 10, 64)
+	f.Value = fmt.Sprintf("%s, %s used of %s", policy, config.Size(used), cmp.Or(map[bool]string{true: "all there is"}[most == 0], config.Size(most).String()))
+	switch {
+	case name == storeName && policy != "noeviction":
+		f.Status = findingFailure
+		f.Why, f.Remedy = "an eviction takes tokens and quota away: logins are repeated, and the quota is spent twice", "CONFIG SET maxmemory-policy noeviction; give the cache a server of its own (cache.redis.addresses)"
+	case name == cacheStoreName && !strings.HasPrefix(policy, "allkeys-"):
+		f.Status = findingWarning
+		f.Why, f.Remedy = "a full cache refuses to store what is newer", "CONFIG SET maxmemory-policy allkeys-lru"
+	case most > 0 && used > most/10*9:
+		f.Status = findingWarning
+		f.Why, f.Remedy = "writes fail once it is full", "raise maxmemory, or find what fills it"
+	}
+	return []finding{f}
+}
+
+// clockFinding compares a clock with that of this machine.
+func clockFinding(subject string, skew time.Duration, whose string) finding {
+	f := finding{Check: "redis", Subject: subject + " clock", Status: findingOK, Value: "agrees"}
+	if skew.Abs() > maxSkew {
+		f.Status, f.Value = findingWarning, fmt.Sprintf("%s's clock is %s off this machine's", whose, skew.Round(100*time.Millisecond))
+		f.Why, f.Remedy = "tokens, JWTs and windows of quota end by clocks", "let both follow NTP"
+	}
+	return f
+}
