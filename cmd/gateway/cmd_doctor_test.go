@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -119,12 +120,19 @@ func TestDoctorFindsATokenOfAnotherEnvironment(t *testing.T) {
 	}
 }
 
+// aheadWriter answers by a clock that is a minute ahead.
+type aheadWriter struct{ http.ResponseWriter }
+
+func (w aheadWriter) WriteHeader(status int) {
+	w.Header().Set("Date", time.Now().Add(time.Minute).UTC().Format(http.TimeFormat))
+	w.ResponseWriter.WriteHeader(status)
+}
+
 func TestDoctorFindsClocksThatDiffer(t *testing.T) {
 	t.Parallel()
 	c := newDoctorConfig(t, "", func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Date", time.Now().Add(time.Minute).UTC().Format(http.TimeFormat))
-			next.ServeHTTP(w, r)
+			next.ServeHTTP(aheadWriter{w}, r)
 		})
 	})
 	_, all := c.doctor(t, rigEnviron())
@@ -135,7 +143,10 @@ func TestDoctorFindsClocksThatDiffer(t *testing.T) {
 func TestDoctorEndsWithinItsTime(t *testing.T) {
 	t.Parallel()
 	c := newDoctorConfig(t, "", func(http.Handler) http.Handler {
-		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body) // then the server sees that the client leaves
+			<-r.Context().Done()
+		})
 	})
 	code, all := c.doctor(t, rigEnviron(), "--timeout", "300ms")
 	if code != exitFailure {
