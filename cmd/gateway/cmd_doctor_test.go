@@ -24,9 +24,9 @@ type doctorConfig struct {
 }
 
 // newDoctorConfig has a simulation stand behind wrap.
-func newDoctorConfig(t *testing.T, extra string, wrap func(http.Handler) http.Handler) doctorConfig {
+func newDoctorConfig(t *testing.T, extra string, wrap func(http.Handler) http.Handler, o ...iqsim.Options) doctorConfig {
 	t.Helper()
-	sim, tap, simURL := newSim(t, iqsim.Options{})
+	sim, tap, simURL := newSim(t, append(o, iqsim.Options{})[0])
 	if wrap != nil {
 		server := httptest.NewServer(wrap(tap))
 		t.Cleanup(server.Close)
@@ -120,23 +120,11 @@ func TestDoctorFindsATokenOfAnotherEnvironment(t *testing.T) {
 	}
 }
 
-// aheadWriter answers by a clock that is a minute ahead.
-type aheadWriter struct{ http.ResponseWriter }
-
-func (w aheadWriter) WriteHeader(status int) {
-	w.Header().Set("Date", time.Now().Add(time.Minute).UTC().Format(http.TimeFormat))
-	w.ResponseWriter.WriteHeader(status)
-}
-
 func TestDoctorFindsClocksThatDiffer(t *testing.T) {
 	t.Parallel()
-	c := newDoctorConfig(t, "", func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			next.ServeHTTP(aheadWriter{w}, r)
-		})
-	})
+	c := newDoctorConfig(t, "", nil, iqsim.Options{Now: func() time.Time { return time.Now().Add(time.Minute) }})
 	_, all := c.doctor(t, rigEnviron())
-	wantFinding(t, all, "ping", "clock", findingWarning, "off this machine's")
+	wantFinding(t, all, "ping", "sim/crm clock", findingWarning, "off this machine's")
 }
 
 // An address that takes no connection ends within the time.
@@ -196,31 +184,4 @@ func TestDoctorLooksAtRedis(t *testing.T) {
 	server.Kill()
 	_, all = c.doctor(t, rigEnviron())
 	wantFinding(t, all, "redis", "redis", findingFailure, "")
-}
-
-// healthcheck says by its exit code what the gateway says of itself.
-func TestHealthcheck(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, rigOptions{})
-	for _, args := range [][]string{
-		{"--address", r.Admin}, {"--address", r.Admin, "--ready"},
-		{"-c", r.file, "--set", "admin.address=" + r.Admin},
-	} {
-		if code, stdout, stderr := command(t, nil, append([]string{"healthcheck"}, args...)...); code != exitOK || stdout+stderr != "" {
-			t.Errorf("%v: exit %d %s%s", args, code, stdout, stderr)
-		}
-	}
-	if code, _, _ := command(t, []string{"IQGW_STATUS__ADDRESS=" + r.Admin}, "healthcheck"); code != exitOK {
-		t.Errorf("by the variable: exit %d", code)
-	}
-	ill := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "draining", http.StatusServiceUnavailable) }))
-	defer ill.Close()
-	code, _, stderr := command(t, nil, "healthcheck", "--ready", "--address", ill.Listener.Addr().String())
-	if code != exitFailure || !strings.Contains(stderr, "draining") {
-		t.Errorf("ill: exit %d %s", code, stderr)
-	}
-	ill.Close()
-	if code, _, stderr = command(t, nil, "healthcheck", "--address", ill.Listener.Addr().String()); code != exitFailure || !strings.Contains(stderr, "no gateway answers") {
-		t.Errorf("gone: exit %d %s", code, stderr)
-	}
 }

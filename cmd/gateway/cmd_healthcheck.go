@@ -1,39 +1,46 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 )
 
-// healthTimeout is shorter than what containers' health checks are given.
-const healthTimeout = 3 * time.Second
+// healthcheckTimeout is below what orchestrators give a check.
+const healthcheckTimeout = 3 * time.Second
 
 func (p program) healthcheckCommand() *cobra.Command {
-	var flags configFlags
+	var flags adminFlags
+	var from configFlags
 	var address string
 	ready := false
 	cmd := &cobra.Command{
 		Use:   "healthcheck [-c FILE | --address ADDRESS]",
-		Short: "Say by the exit code whether the gateway of this container is alive",
-		Long: `Ask the gateway of this machine whether it is alive, with --ready whether it is
-ready: exit 0 or 1. It needs neither a shell nor curl.
+		Short: "Tell by the exit code whether a gateway is alive, or ready",
+		Long: `Tell by the exit code whether a gateway is alive, or with --ready whether it takes
+requests: 0 if so, else 1 and why. It needs no token and no shell, for containers.
 
-It asks --address, else the status listener of the configuration, else its admin
-listener, else IQGW_STATUS__ADDRESS, else IQGW_ADMIN__ADDRESS, else 127.0.0.1:9090.
-Answers carry no secret: a certificate there is not verified.`,
-		Example: `  gateway healthcheck --address 127.0.0.1:9091
-  gateway healthcheck -c gateway.yaml --ready`,
+It asks what --address names, else the status listener of the configuration, or its
+admin server where it has none, else IQGW_STATUS__ADDRESS, else the admin server.`,
+		Example: `  gateway healthcheck
+  gateway healthcheck -c gateway.yaml
+  gateway healthcheck --ready --address 127.0.0.1:9091`,
 		Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			at, err := p.healthAddress(flags, address)
+			asked, err := p.healthAddress(from, address)
+			if err != nil {
+				return err
+			}
+			if asked != "" {
+				flags.address = asked
+			}
+			client, err := p.adminClient(flags)
 			if err != nil {
 				return err
 			}
@@ -41,62 +48,53 @@ Answers carry no secret: a certificate there is not verified.`,
 			if ready {
 				path = "/readyz"
 			}
-			return askHealth(cmd.Context(), at, path)
+			return client.check(cmd.Context(), path)
 		},
 	}
 	flags.register(cmd)
+	from.register(cmd)
 	cmd.Flags().Lookup("config").Usage = "configuration file, for the address"
-	cmd.Flags().StringVar(&address, "address", "", "status or admin listener, as host:port or https://host:port")
-	cmd.Flags().BoolVar(&ready, "ready", false, "ask whether it is ready, in place of alive")
+	cmd.Flags().StringVar(&address, "address", "", "status listener, host:port (default that of the configuration)")
+	cmd.Flags().BoolVar(&ready, "ready", false, "ask whether it takes requests, not only whether it is alive")
 	return cmd
 }
 
-// healthAddress returns the URL of the listener that is asked.
-func (p program) healthAddress(flags configFlags, address string) (string, error) {
-	encrypted := false
-	switch {
-	case address != "":
-	case flags.path != "":
-		flags.offline = true // secrets are not needed
-		cfg, _, err := p.read(flags)
-		if err != nil {
-			return "", err
-		}
-		address, encrypted = string(cfg.Admin.Address), cfg.Admin.TLS.CertFile != ""
-		if cfg.Status != nil {
-			address, encrypted = string(cfg.Status.Address), false
-		}
-	default:
-		if address = p.getenv("IQGW_STATUS__ADDRESS"); address == "" {
-			address = p.getenv(envAdminAddress)
-		}
+// healthAddress returns what is asked; empty = the admin server, wherever it is.
+func (p program) healthAddress(from configFlags, address string) (string, error) {
+	if address != "" || from.path == "" {
+		return cmp.Or(address, p.getenv("IQGW_STATUS__ADDRESS")), nil
 	}
-	base, err := adminURL(address, encrypted)
+	from.offline = true // secrets are not needed
+	cfg, _, err := p.read(from)
 	if err != nil {
-		return "", usageError{fmt.Errorf("--address: %w", err)}
+		return "", err
 	}
-	return base.String(), nil
+	if cfg.Status != nil {
+		return string(cfg.Status.Address), nil
+	}
+	return string(cfg.Admin.Address), nil
 }
 
-func askHealth(ctx context.Context, at, path string) error {
-	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+// check asks a probe, without the token, which it does not need.
+func (c *adminClient) check(ctx context.Context, path string) error {
+	ctx, cancel := context.WithTimeout(ctx, healthcheckTimeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, at+path, nil)
+	target := c.base.JoinPath(path)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), http.NoBody)
 	if err != nil {
-		return err
+		return fmt.Errorf("asking %s: %w", target, err)
 	}
-	transport := &http.Transport{
-		Proxy: nil, DisableKeepAlives: true,
-		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true}, //nolint:gosec // it says well or not, and is told no secret
-	}
-	response, err := transport.RoundTrip(r)
+	response, err := c.http.Do(r)
 	if err != nil {
-		return fmt.Errorf("no gateway answers at %s: %w", at, err)
+		return c.unreachable(err)
 	}
-	defer func() { _ = response.Body.Close() }()
-	text, _ := io.ReadAll(io.LimitReader(response.Body, 4<<10))
+	defer response.Body.Close()
+	var why bytes.Buffer
+	if _, err := why.ReadFrom(io.LimitReader(response.Body, 1<<10)); err != nil {
+		return fmt.Errorf("reading the answer of %s: %w", target, err)
+	}
 	if response.StatusCode != http.StatusOK {
-		return errors.New(at + path + ": " + response.Status + ": " + strings.TrimSpace(string(text)))
+		return fmt.Errorf("%s: %s: %s", target, response.Status, bytes.TrimSpace(why.Bytes()))
 	}
 	return nil
 }

@@ -35,4 +35,7 @@ func TestHealthcheckOfARunningGateway(t *testing.T) {
 	r := newRig(t, rigOptions{flags: append(adminTokenFlags(), "--set", "status.address=127.0.0.1:0")})
 	r.operate(t, "", "healthcheck")
 	r.operate(t, "", "healthcheck", "--ready")
+	r.operate(t, "", "healthcheck", "-c", r.file, "--set", "admin.address="+r.Admin)
+	r.operate(t, "", "healthcheck", "-c", r.file, "--set", "status.address="+r.Status, "--set", "admin.address=127.0.0.1:1")
+	wantCommand(t, []string{"IQGW_STATUS__ADDRESS=" + r.Status}, exitOK, nil, "healthcheck", "--ready")
 }

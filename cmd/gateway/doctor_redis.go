@@ -52,7 +52,7 @@ func (d *doctor) examineRedis(ctx context.Context, name string, conn *redisconn.
 			server = " " + strconv.Itoa(i+1)
 		}
 		report(server, findingOK, strings.TrimSpace(string(mode)+" "+f.Info["redis_version"]), "", "")
-		d.report(clockFinding(name+server, f.Skew, "Redis"))
+		d.report(clockFinding("redis", name+server, f.Skew, "Redis"))
 		d.reportAll(memoryFindings(name, server, f.Info))
 	}
 }
@@ -74,7 +74,11 @@ func memoryFindings(name, server string, info map[string]string) []finding {
 	policy := cmp.Or(info["maxmemory_policy"], "noeviction")
 	most, _ := strconv.ParseInt(info["maxmemory"], 10, 64)
 	used, _ := strconv.ParseInt(info["used_memory"], 10, 64)
-	f.Value = fmt.Sprintf("%s, %s used of %s", policy, config.Size(used), cmp.Or(map[bool]string{true: "all there is"}[most == 0], config.Size(most).String()))
+	bound := "all there is"
+	if most > 0 {
+		bound = config.Size(most).String()
+	}
+	f.Value = fmt.Sprintf("%s, %s used of %s", policy, config.Size(used), bound)
 	switch {
 	case name == storeName && policy != "noeviction":
 		f.Status = findingFailure
@@ -90,8 +94,8 @@ func memoryFindings(name, server string, info map[string]string) []finding {
 }
 
 // clockFinding compares a clock with that of this machine.
-func clockFinding(subject string, skew time.Duration, whose string) finding {
-	f := finding{Check: "redis", Subject: subject + " clock", Status: findingOK, Value: "agrees"}
+func clockFinding(check, subject string, skew time.Duration, whose string) finding {
+	f := finding{Check: check, Subject: subject + " clock", Status: findingOK, Value: "agrees"}
 	if skew.Abs() > maxSkew {
 		f.Status, f.Value = findingWarning, fmt.Sprintf("%s's clock is %s off this machine's", whose, skew.Round(100*time.Millisecond))
 		f.Why, f.Remedy = "tokens, JWTs and windows of quota end by clocks", "let both follow NTP"

@@ -168,8 +168,7 @@ func pingFindings(at serviceKey, pong proxy.Pong, err error) []finding {
 	}
 	found := []finding{f}
 	if !pong.Date.IsZero() {
-		clock := clockFinding(f.Subject, time.Until(pong.Date), "the upstream")
-		if clock.Check = "ping"; clock.Status != findingOK {
+		if clock := clockFinding(f.Check, f.Subject, time.Until(pong.Date), "the upstream"); clock.Status != findingOK {
 			found = append(found, clock)
 		}
 	}
