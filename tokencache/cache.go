@@ -179,8 +179,6 @@ func (s *Set) acquire(ctx context.Context, id ID) (*entry, *token, *flight, erro
 	return e, t, f, err
 }
 
-// unknownError means that authorize chose a credential that the configuration
-// does not have in this environment: a defect, not a state.
 // Obtain makes sure of a valid token as a request would: from memory, from the
 // Store, or by one call of the endpoint, which counts among the attempts that
 // the fleet may make.
@@ -189,6 +187,8 @@ func (s *Set) Obtain(ctx context.Context, id ID) error {
 	return err
 }
 
+// unknownError means that authorize chose a credential that the configuration
+// does not have in this environment: a defect, not a state.
 type unknownError struct{ id ID }
 
 func (e *unknownError) Error() string { return fmt.Sprintf("no credential %q", e.id) }

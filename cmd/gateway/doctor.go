@@ -45,19 +45,21 @@ type doctorCheck struct {
 
 // doctorChecks are all there are. Those of one row run at once; a row begins
 // when the one above has ended, because it uses what that has found.
-var doctorChecks = [][]doctorCheck{
-	{
-		{name: "data_dir", look: (*doctor).lookAtDataDir},
-		{name: "ports", look: (*doctor).lookAtPorts},
-		{name: "files", look: (*doctor).lookAtOpenFiles},
-		{name: "memory", look: (*doctor).lookAtMemory},
-		{name: "certificate", look: (*doctor).lookAtCertificates},
-		{name: "acme", network: true, look: (*doctor).lookAtACME},
-		{name: "redis", network: true, look: (*doctor).lookAtRedis},
-		{name: "upstream", network: true, look: (*doctor).lookAtUpstreams},
-	},
-	{{name: "token", network: true, look: (*doctor).lookAtTokens}}, // with the fleet's one, once Redis is found
-	{{name: "ping", network: true, look: (*doctor).lookAtPings}},   // with those tokens
+func doctorChecks() [][]doctorCheck {
+	return [][]doctorCheck{
+		{
+			{name: "data_dir", look: (*doctor).lookAtDataDir},
+			{name: "ports", look: (*doctor).lookAtPorts},
+			{name: "files", look: (*doctor).lookAtOpenFiles},
+			{name: "memory", look: (*doctor).lookAtMemory},
+			{name: "certificate", look: (*doctor).lookAtCertificates},
+			{name: "acme", network: true, look: (*doctor).lookAtACME},
+			{name: "redis", network: true, look: (*doctor).lookAtRedis},
+			{name: "upstream", network: true, look: (*doctor).lookAtUpstreams},
+		},
+		{{name: "token", network: true, look: (*doctor).lookAtTokens}}, // with the fleet's one, once Redis is found
+		{{name: "ping", network: true, look: (*doctor).lookAtPings}},   // with those tokens
+	}
 }
 
 // doctorAtOnce bounds what one check asks at once.
@@ -99,7 +101,7 @@ func newDoctor(ctx context.Context, cfg *config.Config, told func(finding)) (*do
 // run looks at everything until ctx ends, and returns what was found.
 func (d *doctor) run(ctx context.Context) []finding {
 	defer d.gateway.close(ctx)
-	for _, row := range doctorChecks {
+	for _, row := range doctorChecks() {
 		var all errgroup.Group
 		for _, check := range row {
 			all.Go(func() error {
@@ -160,7 +162,7 @@ func (d *doctor) meant(environment string) bool {
 // sortFindings puts them in the order of the checks, and of their subjects.
 func sortFindings(all []finding) {
 	order := map[string]int{"configuration": -1}
-	for _, row := range doctorChecks {
+	for _, row := range doctorChecks() {
 		for _, c := range row {
 			order[c.name] = len(order)
 		}

@@ -104,7 +104,7 @@ func (d *doctor) tokenFinding(id tokencache.ID, err error) finding {
 	if err != nil {
 		f.Status, f.Value = findingFailure, cmp.Or(state.LastError, err.Error())
 		f.Why, f.Remedy = "requests with this credential are answered 503", "see that the token endpoint can be reached"
-		switch state.State {
+		switch state.State { //nolint:exhaustive // the others say no more than the error
 		case tokencache.StateRefused:
 			f.Why = fmt.Sprintf("the password was refused (%d times of three in an hour); the provider locks accounts", state.Refusals)
 			f.Remedy = "put credentials." + id.Credential + " right before the gateway, or this command, tries again"

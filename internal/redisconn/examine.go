@@ -74,19 +74,19 @@ func infoFields(text string) func(yield func(string, string) bool) {
 }
 
 // tryScript uses what the scripts of all stores use: keys, expiry and the clock.
-var tryScript = redis.NewScript(`
+const tryScript = `
 redis.call('SET', KEYS[1], ARGV[1], 'PX', 10000)
 redis.call('HSET', KEYS[2], 'try', redis.call('TIME')[1])
 redis.call('PEXPIRE', KEYS[2], 10000)
 local kept = redis.call('GET', KEYS[1])
 redis.call('DEL', KEYS[1], KEYS[2])
-return kept == ARGV[1] and 1 or 0`)
+return kept == ARGV[1] and 1 or 0`
 
 // Try does on a key of its own, named by what, what stores do: it fails where
 // the user lacks a right, or the server takes no writes.
 func (c *Conn) Try(ctx context.Context, what string) error {
 	key := c.Key("doctor", what)
 	return c.Call(ctx, "try", func(ctx context.Context, r redis.UniversalClient) error {
-		return tryScript.Run(ctx, r, []string{key.Field("text"), key.Field("hash")}, what).Err()
+		return redis.NewScript(tryScript).Run(ctx, r, []string{key.Field("text"), key.Field("hash")}, what).Err()
 	})
 }
