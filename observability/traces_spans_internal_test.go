@@ -68,6 +68,8 @@ func TestSpansOfExchanges(t *testing.T) {
 	unread := routed(503, "breaker-open")
 	unread.Unsure = exchange.NotExecuted
 	theirs := routed(503, "")
+	overridden := routed(403, "caller-blocked")
+	overridden.Overrides = "callers.pos.blocked services.crm.cache.mode"
 	server := func(status int) string { return fmt.Sprintf(routedSpan, status) }
 	for name, tt := range map[string]struct {
 		ended ended
@@ -93,6 +95,10 @@ func TestSpansOfExchanges(t *testing.T) {
 		}},
 		"a read that was refused": {unread, []string{
 			"0s-100ms GET /sim/crm/v1/** (server) failed: breaker-open " + server(503) + " iqgw.outcome=breaker-open error.type=breaker-open",
+		}},
+		"overrides of operators": {overridden, []string{
+			"0s-100ms GET /sim/crm/v1/** (server) " + server(403) + " iqgw.outcome=caller-blocked " +
+				"iqgw.override=callers.pos.blocked services.crm.cache.mode error.type=caller-blocked",
 		}},
 		"the upstream's 5xx": {theirs, []string{"0s-100ms GET /sim/crm/v1/** (server) failed: 503 " + server(503) + " iqgw.outcome=ok error.type=503"}},
 	} {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -18,6 +19,9 @@ func writeStatus(w io.Writer, s statusDocument, now time.Time) error {
 	fmt.Fprintf(t, "fleet\t%s\n", fleetOf(s))
 	fmt.Fprintf(t, "stores\t%s\n", storesOf(s.Stores))
 	fmt.Fprintf(t, "breakers\t%s\n", breakersOf(s))
+	if len(s.Overrides) > 0 { // none is how it should be
+		fmt.Fprintf(t, "overrides\t%s\n", overridesOf(s.Overrides, now))
+	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
@@ -138,6 +142,27 @@ func breakersOf(s statusDocument) string {
 		return fmt.Sprintf("%d of %d are not closed, or forced", n, s.Breakers)
 	}
 	return fmt.Sprintf("all %d are closed", s.Breakers)
+}
+
+// mostNamedOverrides are told by key; `gateway override list` has all.
+const mostNamedOverrides = 3
+
+// overridesOf names what operators have laid over the configuration, that which
+// ends first first.
+func overridesOf(all []overrideDocument, now time.Time) string {
+	all = slices.SortedStableFunc(slices.Values(all), func(a, b overrideDocument) int { return a.Until.Compare(b.Until) })
+	parts := []string{}
+	for _, d := range all[:min(len(all), mostNamedOverrides)] {
+		text := fmt.Sprintf("%s=%s for %s", printable(d.Key), printable(d.Value), span(max(0, d.Until.Sub(now))))
+		if d.Unfit != "" {
+			text += " (does nothing on this replica)"
+		}
+		parts = append(parts, text)
+	}
+	if more := len(all) - len(parts); more > 0 {
+		parts = append(parts, strconv.Itoa(more)+" more")
+	}
+	return strings.Join(parts, "; ") + ": see gateway override list"
 }
 
 // writePings prints a line for each service that was asked, and how many have no

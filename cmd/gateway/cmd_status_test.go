@@ -72,6 +72,19 @@ fleet     this replica is alone
 stores    in memory alone
 breakers  all 167 are closed
 `},
+		"with overrides": {func(s *statusDocument) {
+			s.Replicas = []replicaDocument{{Replica: "q7x", Version: "v1.2.3", Started: s.Started, State: "ok"}}
+			for i, key := range []string{"callers.pos.blocked", "callers.till.blocked", "callers.web.blocked\x1b[2J", "telemetry.logs.level"} {
+				s.Overrides = append(s.Overrides, overrideDocument{Key: key, Value: "true", Until: quotaNow().Add(time.Duration(90-20*i) * time.Minute)})
+			}
+			s.Overrides[1].Unfit = "there is no such caller"
+		}, `replica    q7x, version v1.2.3, up for 2h0m
+state      ok
+fleet      this replica is alone
+stores     in memory alone
+breakers   all 167 are closed
+overrides  telemetry.logs.level=true for 30m0s; callers.web.blocked�[2J=true for 50m0s; callers.till.blocked=true for 1h10m (does nothing on this replica); 1 more: see gateway override list
+`},
 		"in trouble": {func(s *statusDocument) {
 			s.State, s.Stores = "degraded", []storeDocument{{"cache_redis", true}, {"redis", false}}
 			s.Checks = []observability.CheckResult{{Name: "serving", State: "ok"}, {Name: "redis", State: "degraded", Detail: "refused\x1b[2J"}}

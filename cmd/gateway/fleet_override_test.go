@@ -55,8 +55,9 @@ func (f *replicas) answers(t *testing.T) string {
 const blockStorefront = `{"key": "callers.storefront.blocked", "value": "true", "for": "%s", "reason": "floods"}`
 
 // What is set on one replica holds on all, on those that start later too, until it
-// is cleared; in metrics, status and access lines.
+// is cleared; in metrics, status and access lines. Orders may cross each other.
 func TestFleetOverride(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, redistest.Single(t), fleetOptions{extra: patientRedis})
 	status, c, text := f.override(t, f.all[0], http.MethodPost, fmt.Sprintf(blockStorefront, "1h"))
 	if status != http.StatusOK || c.Fleet.Followed != 3 || c.Fleet.Replicas != 3 || c.HereOnly {
@@ -90,11 +91,13 @@ func TestFleetOverride(t *testing.T) {
 	if n := f.metric(t, late, "iqgw_override_active"); n != 0 {
 		t.Errorf("%v overrides are active", n)
 	}
+	f.overrideAtOnce(t)
 }
 
 // Redis is away: the order holds where it was given, says so, and reaches the
 // others when it is back. One that is over ends everywhere meanwhile.
 func TestFleetOverrideWithoutRedis(t *testing.T) {
+	t.Parallel()
 	server := redistest.Single(t)
 	f := newFleet(t, server, fleetOptions{replicas: 2})
 	if status, _, text := f.override(t, f.all[0], http.MethodPost, `{"key": "telemetry.traces.sample", "value": "5%", "for": "4s", "reason": "look"}`); status != http.StatusOK {
@@ -114,17 +117,18 @@ func TestFleetOverrideWithoutRedis(t *testing.T) {
 	await(t, "the other one follows", func() bool { return f.answers(t) == "403 403" })
 }
 
-// A replica that was stopped takes over when it comes back what was ordered
-// meanwhile; orders on all replicas at once all hold, everywhere.
-func TestFleetOverridesAtOnce(t *testing.T) {
-	f := newFleet(t, redistest.Single(t), fleetOptions{extra: patientRedis})
+// overrideAtOnce gives orders on all replicas at once; all hold, everywhere.
+func (f *replicas) overrideAtOnce(t *testing.T) {
+	t.Helper()
 	keys := []string{"services.crm.quota.max", "services.order.quota.max", "services.catalogs.quota.max", "services.crm.retry.max_attempts", "services.order.retry.max_attempts", "telemetry.logs.level"}
 	values := []string{"10", "11", "12", "2", "2", "warn"}
 	done := make(chan string, len(keys))
 	for i, key := range keys {
 		go func() {
-			status, text := f.api(t, f.all[i%3], http.MethodPost, pathOverrides, fmt.Sprintf(`{"key": %q, "value": %q, "for": "1h", "reason": "at once"}`, key, values[i]))
-			done <- fmt.Sprint(status, text)
+			answer := "no answer"
+			defer func() { done <- answer }() // whatever ends it
+			status, text := f.api(t, f.all[i%len(f.all)], http.MethodPost, pathOverrides, fmt.Sprintf(`{"key": %q, "value": %q, "for": "1h", "reason": "at once"}`, key, values[i]))
+			answer = fmt.Sprint(status, text)
 		}()
 	}
 	for range keys {

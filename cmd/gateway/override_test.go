@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"net/http"
 	"strings"
 	"testing"
@@ -143,6 +144,25 @@ func TestOverridesOutliveReloads(t *testing.T) {
 	list := r.overrides(t, exitOK, "does nothing on this replica", "list")
 	if strings.Count(list, "does nothing") != 1 || !strings.Contains(list, "services.crm.cache.mode") {
 		t.Errorf("listed\n%s", list)
+	}
+}
+
+// The span of a request names the overrides that it has met, those of its caller and
+// of its service, and no others.
+func TestSpansNameOverrides(t *testing.T) {
+	t.Parallel()
+	sink := newSpanSink(t)
+	const quiet = "telemetry: {logs: {level: debug}"
+	r := newRig(t, rigOptions{flags: adminTokenFlags(), environ: []string{"OTEL_BSP_SCHEDULE_DELAY=1"}})
+	r.rewrite(t, quiet, quiet+", traces: {exporter: otlp, sample: 100%, endpoint: '"+sink.URL+"'}")
+	r.reload(t)
+	for _, set := range []string{"services.crm.cache.mode=none", "services.order.cache.mode=none", "callers.storefront.class=batch"} {
+		r.overrides(t, exitOK, "is set", "set", set, "--for", "1h", "--reason", "look")
+	}
+	r.do(t, http.MethodGet, customers, "").want(t, http.StatusOK)
+	sink.await(t, "callers.storefront.class services.crm.cache.mode")
+	if bytes.Contains(sink.got, []byte("services.order.")) {
+		t.Error("a span names an override of another service")
 	}
 }
 
