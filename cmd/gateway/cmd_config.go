@@ -9,11 +9,11 @@ import (
 func (p program) configCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
-		Short: "Show the configuration and its schema",
+		Short: "Show, compare and reload the configuration",
 		Args:  subcommandRequired,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(p.configPrintCommand(), p.configSchemaCommand())
+	cmd.AddCommand(p.configPrintCommand(), p.configSchemaCommand(), p.configReloadCommand(), p.configDiffCommand())
 	return cmd
 }
 

@@ -63,6 +63,7 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger, to st
 	}
 	g := &gateway{cfg: cfg, log: log, replica: replica, started: time.Now(), stores: st}
 	st.describe = g.describeReplica
+	st.reload, st.reloaded = g.reloadCommand, g.reloadAnswer
 	g.openOverrides()
 	g.watchdog = g.newWatchdog()       //nolint:contextcheck // its log lines are of no request
 	st.openTraces(to.environ, replica) //nolint:contextcheck // its log lines are of no request

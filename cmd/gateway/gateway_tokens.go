@@ -30,6 +30,7 @@ func (s *stores) commands() map[string]fleet.Handler {
 		commandPurgeCache:      s.purgeCommand,
 		commandFollowBreakers:  s.followBreakers,
 		commandFollowOverrides: s.followOverrides,
+		commandReload:          func(ctx context.Context, payload []byte) error { return s.reload(ctx, payload) },
 	}
 }
 

@@ -38,6 +38,7 @@ type reloadState struct {
 	hash   string         // of that
 	at     time.Time      // since when it does
 	failed error          // why the last reload brought nothing; nil = it did not fail
+	done   *reloaded      // what the last one brought that did not fail; nil = there was none
 }
 
 // reloaded is what a reload has changed.
@@ -71,12 +72,12 @@ func (g *gateway) serves(s *reloadState) {
 // reload reads the configuration again and has new requests served by it. Any
 // error leaves everything as it is. What stores hold stays: quota, tokens,
 // cached answers, breakers, connections; only parameters are new.
-func (g *gateway) reload(ctx context.Context, trigger string) (reloaded, error) {
+func (g *gateway) reload(ctx context.Context, trigger string) error {
 	done, err := g.reloadOnce(ctx, trigger)
 	if err == nil && done.Hash != done.Previous {
 		g.endUntilReload(ctx)
 	}
-	return done, err
+	return err
 }
 
 // reloadOnce is reload, but for what only a change of the configuration ends.
@@ -124,7 +125,6 @@ func (g *gateway) replace(before *reloadState) (reloaded, error) {
 	if err := g.serveFrom(context.Background(), cfg, g.outlasting(hash != before.hash)); err != nil {
 		return reloaded{}, err
 	}
-	g.serves(&reloadState{base: cfg, hash: hash, at: time.Now()})
 	for _, r := range g.stores.rotations { // who rotates a secret and reloads means now
 		r.look()
 	}
@@ -135,6 +135,7 @@ func (g *gateway) replace(before *reloadState) (reloaded, error) {
 	for _, w := range warnings {
 		done.Warnings = append(done.Warnings, w.String())
 	}
+	g.serves(&reloadState{hash: hash, at: time.Now(), base: cfg, done: &done})
 	return done, nil
 }
 
@@ -145,8 +146,8 @@ func (g *gateway) followHangups(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-g.reloads.hangups:
-			g.stores.audit.Reopen()        // as tools that rotate logs expect
-			_, _ = g.reload(ctx, "signal") // it logs
+			g.stores.audit.Reopen()     // as tools that rotate logs expect
+			_ = g.reload(ctx, "signal") // it logs
 		}
 	}
 }
@@ -155,7 +156,7 @@ func (g *gateway) followHangups(ctx context.Context) {
 func (g *gateway) followFiles(ctx context.Context) {
 	w := config.Watcher{
 		Seen:    g.reloads.seen,
-		Changed: func() { _, _ = g.reload(ctx, filesChanged) }, // it logs
+		Changed: func() { _ = g.reload(ctx, filesChanged) }, // it logs
 		Troubled: func(err error) {
 			if err == nil {
 				g.log.InfoContext(ctx, "changes of the configuration's files are told again")

@@ -36,7 +36,7 @@ func fixedAmong(now, start *config.Config) []string {
 	}
 	var found []string
 	for _, p := range now.Changes(start) {
-		if slices.ContainsFunc(fixed, func(f string) bool { return p == f || strings.HasPrefix(p, f+".") }) {
+		if isFixed(p, fixed) {
 			found = append(found, p)
 		}
 	}
@@ -45,4 +45,9 @@ func fixedAmong(now, start *config.Config) []string {
 		found = append(found, names)
 	}
 	return found
+}
+
+// isFixed reports whether a setting is one of these, or below one.
+func isFixed(path string, fixed []string) bool {
+	return slices.ContainsFunc(fixed, func(f string) bool { return path == f || strings.HasPrefix(path, f+".") })
 }

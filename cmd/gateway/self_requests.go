@@ -131,6 +131,7 @@ func (s *stores) answers() map[string]fleet.Answerer {
 	return map[string]fleet.Answerer{
 		questionFindRequest: s.requests.answer, questionFindTrace: s.requests.answerTrace,
 		questionStatus: func(ctx context.Context, payload []byte) ([]byte, error) { return s.describe(ctx, payload) },
+		questionReload: func(ctx context.Context, payload []byte) ([]byte, error) { return s.reloaded(ctx, payload) },
 	}
 }
 

@@ -48,6 +48,8 @@ type stores struct {
 	requests   requestFinder
 	fleet      *fleet.Fleet
 	describe   fleet.Answerer // says how this replica is
+	reload     fleet.Handler  // of the configuration, as the fleet orders it
+	reloaded   fleet.Answerer // what that has brought
 	metrics    *observability.Metrics
 	traces     *observability.Traces                 // nil = none are exported
 	otel       observability.TraceEnviron            // of this process
