@@ -39,6 +39,9 @@ type AdminOptions struct {
 	// API serves everything under /api/, see [API]; nil = nothing is there. It
 	// is asked only for what Token and ReadToken allow.
 	API http.Handler
+	// Page serves what people open in a browser, under /ui/; nil = there is no
+	// page. Whoever reaches the server gets it: it holds no data itself.
+	Page http.Handler
 	// Token allows to read and change; absent = only a verified client
 	// certificate does.
 	Token secret.Text
@@ -73,7 +76,7 @@ func Admin(o AdminOptions) *AdminHandler {
 	if o.Profiles {
 		private.profiles = profiles
 	}
-	h.Handler = o.Audit.calls(guard(private.wrap(routes(openEndpoints(o))), o.Hosts))
+	h.Handler = o.Audit.calls(guard(private.wrap(o.withPage(routes(openEndpoints(o)))), o.Hosts))
 	return h
 }
 
@@ -81,6 +84,21 @@ func Admin(o AdminOptions) *AdminHandler {
 // need and nothing else. It answers to any host name.
 func Status(o AdminOptions) http.Handler {
 	return guard(routes(probeEndpoints(o)), []string{"*"})
+}
+
+// pathPage is below which [AdminOptions] has its page.
+const pathPage = "/ui/"
+
+// withPage leads people who name no path to the page.
+func (o AdminOptions) withPage(next http.Handler) http.Handler {
+	if o.Page == nil {
+		return next
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", next)
+	mux.Handle("GET /{$}", http.RedirectHandler(pathPage, http.StatusFound))
+	mux.Handle("GET "+pathPage, http.StripPrefix(pathPage, o.Page))
+	return mux
 }
 
 func routes(endpoints []Endpoint) http.Handler {

@@ -97,7 +97,7 @@ func (g apiGuard) authorized(w http.ResponseWriter, r *http.Request) bool {
 		WriteProblem(w, http.StatusForbidden, "admin.read_token may only read; changes and profiles need admin.token")
 		return false
 	}
-	adminCallFrom(r.Context()).proof = "token"
+	adminCallFrom(r.Context()).proof, adminCallFrom(r.Context()).full = "token", full
 	return true
 }
 

@@ -12,6 +12,7 @@ import (
 // served.
 type adminCall struct {
 	proof    string // what allowed it: token, read_token, "" = nothing did
+	full     bool   // it is with admin.token
 	endpoint string // "" = there is none
 	message  string
 	details  map[string]string
@@ -26,6 +27,13 @@ func adminCallFrom(ctx context.Context) *adminCall {
 	return &adminCall{}
 }
 
+// MayChange reports whether who has sent the admin request of ctx may change
+// something too.
+func MayChange(ctx context.Context) bool {
+	c := adminCallFrom(ctx)
+	return c.full || c.proof == "certificate"
+}
+
 // AuditChange adds to the audit record of the admin request of ctx what has
 // changed. Without such a request it does nothing.
 func AuditChange(ctx context.Context, message string, attrs ...slog.Attr) {
@@ -35,9 +43,6 @@ func AuditChange(ctx context.Context, message string, attrs ...slog.Attr) {
 
 // calls notes changes by the admin API, and whoever is refused.
 func (a *Audit) calls(next http.Handler) http.Handler {
-	if a == nil {
-		return next
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !underAPI(r.URL) && !isProfile(r.URL) {
 			next.ServeHTTP(w, r)
@@ -45,6 +50,9 @@ func (a *Audit) calls(next http.Handler) http.Handler {
 		}
 		call, out := &adminCall{}, recorder{ResponseWriter: w}
 		defer func() {
+			if a == nil {
+				return
+			}
 			if r.Method != http.MethodGet && r.Method != http.MethodHead || out.status == http.StatusUnauthorized || out.status == http.StatusForbidden {
 				a.Note(call.record(r, out.status))
 			}

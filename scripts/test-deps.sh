@@ -8,7 +8,7 @@ set -euo pipefail
 PATH=$PATH:/usr/sbin
 
 # command:Debian package, one per line.
-needs="gcc:gcc curl:curl openssl:openssl redis-server:redis-server redis-sentinel:redis-sentinel haproxy:haproxy slowhttptest:slowhttptest promtool:prometheus nmap:nmap testssl:testssl.sh node:nodejs npm:npm"
+needs="gcc:gcc curl:curl openssl:openssl redis-server:redis-server redis-sentinel:redis-sentinel haproxy:haproxy slowhttptest:slowhttptest promtool:prometheus nmap:nmap testssl:testssl.sh node:nodejs npm:npm chromium:chromium"
 
 missing=()
 for need in $needs; do

@@ -22,20 +22,24 @@ type adminAPI struct {
 	log      logAdmin
 	usage    usageAdmin
 	override overrideAdmin
+	overview *overviewAdmin
 }
 
 // adminAPI acts on this gateway.
 func (g *gateway) adminAPI() adminAPI {
-	return adminAPI{
+	a := adminAPI{
 		tokens: g.tokenAdmin(), quotas: g.quotaAdmin(), breakers: g.breakerAdmin(), cache: g.cacheAdmin(), status: g.statusAdmin(),
 		services: g.serviceAdmin(), requests: requestAdmin{g.stores.requests}, config: g.configAdmin(), callers: g.callerAdmin(), log: g.logAdmin(), usage: g.usageAdmin(),
 		override: g.overrideAdmin(),
 	}
+	a.overview = g.overviewAdmin(a)
+	return a
 }
 
 func (a adminAPI) endpoints() []observability.Endpoint {
 	return slices.Concat(a.tokens.endpoints(), a.quotas.endpoints(), a.breakers.endpoints(), a.cache.endpoints(), a.status.endpoints(),
-		a.services.endpoints(), a.requests.endpoints(), a.config.endpoints(), a.callers.endpoints(), a.log.endpoints(), a.usage.endpoints(), a.override.endpoints())
+		a.services.endpoints(), a.requests.endpoints(), a.config.endpoints(), a.callers.endpoints(), a.log.endpoints(), a.usage.endpoints(), a.override.endpoints(),
+		a.overview.endpoints())
 }
 
 // reads is an endpoint that only GET has.

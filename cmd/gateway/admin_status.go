@@ -57,14 +57,17 @@ func (s statusAdmin) endpoints() []observability.Endpoint {
 }
 
 func (s statusAdmin) show(w http.ResponseWriter, r *http.Request) {
+	observability.WriteJSON(w, http.StatusOK, s.describe(r.Context(), s.breakers(r.Context())))
+}
+
+func (s statusAdmin) describe(ctx context.Context, all []breakerDocument) statusDocument {
 	d := statusDocument{Replica: s.replica, Version: s.version, Started: s.started.UTC(), Stores: s.stores()}
 	d.State, d.Checks = observability.Evaluate(s.checks)
-	if members, err := s.members(r.Context()); err == nil {
-		answers, err := s.ask(r.Context())
+	if members, err := s.members(ctx); err == nil {
+		answers, err := s.ask(ctx)
 		d.Replicas = describeReplicas(members, answers, err)
 	}
 	d.Trouble = fleetTrouble(d)
-	all := s.breakers(r.Context())
 	d.Breakers = len(all)
 	for _, b := range all {
 		if b.State != "closed" || b.Forced != nil {
@@ -72,5 +75,5 @@ func (s statusAdmin) show(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	d.Overrides = s.overrides()
-	observability.WriteJSON(w, http.StatusOK, d)
+	return d
 }

@@ -47,9 +47,10 @@ func (g *gateway) bind(ctx context.Context, tlsConfig *tls.Config) error {
 }
 
 func (g *gateway) bindAdmin(ctx context.Context) error {
+	api := g.adminAPI() //nolint:contextcheck // its log lines are of no request
 	o := observability.AdminOptions{
 		Checks: g.checks(), Alive: g.watchdog.Err, Metrics: g.stores.metrics.Handler(), Version: readBuildInfo(), Hosts: g.cfg.Admin.Hosts,
-		API:   observability.API(g.adminAPI().endpoints()...),
+		API:   observability.API(api.endpoints()...),
 		Audit: g.stores.audit, Token: g.cfg.Admin.Token.Text, ReadToken: g.cfg.Admin.ReadToken.Text,
 		Profiles: g.cfg.Admin.Pprof,
 	}
@@ -57,6 +58,7 @@ func (g *gateway) bindAdmin(ctx context.Context) error {
 	if err != nil {
 		return configError{err}
 	}
+	o.Page = dashboard()
 	handler := observability.Admin(o)
 	if a := g.cfg.Admin; a.Token.Rotates() || a.ReadToken.Rotates() {
 		g.stores.rotations = append(g.stores.rotations, adminRotation(a, handler.SetTokens, g.log))
@@ -66,6 +68,7 @@ func (g *gateway) bindAdmin(ctx context.Context) error {
 	if err := g.listen(ctx, "admin", g.cfg.Admin.Address, admin, false); err != nil {
 		return err
 	}
+	g.endpoints[len(g.endpoints)-1].ending = api.overview.end
 	if g.cfg.Status == nil {
 		return nil
 	}

@@ -24,7 +24,8 @@ type endpoint struct {
 	name     string
 	listener net.Listener
 	drainer  *proxy.Drainer
-	callers  bool // it is theirs; false = of probes and operators
+	callers  bool   // it is theirs; false = of probes and operators
+	ending   func() // ends what would outlast a drain; nil = nothing would
 }
 
 func (e endpoint) serve() error {
@@ -103,6 +104,9 @@ func (l lifetimes) shutdown(ctx context.Context) error {
 		for _, e := range l.endpoints {
 			if e.callers != callers {
 				continue
+			}
+			if e.ending != nil {
+				e.ending()
 			}
 			wave.Go(l.guarded(ctx, "end of the "+e.name+" listener", func() error {
 				if err := e.drainer.Shutdown(ctx); err != nil {

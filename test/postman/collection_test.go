@@ -79,6 +79,9 @@ func TestEveryRequestIsJudged(t *testing.T) {
 	}
 }
 
+// endless never end their answer, which a run of the collection would wait for.
+var endless = []string{"get /api/v1/events"}
+
 // The collection has every operation of the admin API's own document.
 func TestCollectionHasTheAdminAPI(t *testing.T) {
 	api := read[struct {
@@ -94,7 +97,7 @@ func TestCollectionHasTheAdminAPI(t *testing.T) {
 	}
 	for path, operations := range api.Paths {
 		for method := range operations {
-			if method == "parameters" {
+			if method == "parameters" || slices.Contains(endless, method+" "+path) {
 				continue
 			}
 			if name := method + " " + regexp.MustCompile(`\{\w+\}`).ReplaceAllString(path, "{}"); !has[name] {
