@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -111,7 +112,7 @@ func writeFindings(w io.Writer, a doctorAnswer) error {
 		if f.Status != findingFailure && f.Status != findingWarning {
 			continue
 		}
-		fmt.Fprintf(w, "\n%s: %s %s: %s\n", f.Status, f.Check, f.Subject, f.Value)
+		fmt.Fprintf(w, "\n%s: %s: %s\n", f.Status, strings.TrimSpace(f.Check+" "+f.Subject), f.Value)
 		if f.Why != "" {
 			fmt.Fprintln(w, "  why:     ", f.Why)
 		}

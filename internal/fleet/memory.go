@@ -65,6 +65,9 @@ func (s *Memory) Append(_ context.Context, c Command) (ID, error) {
 	defer s.mu.Unlock()
 	now := time.Now()
 	s.latest = max(s.latest+1, idAt(now))
+	for _, m := range s.members { // that began within this microsecond are before it
+		s.latest = max(s.latest, idAt(m.Started)+1)
+	}
 	c.ID = s.latest
 	s.log = append(s.log, entry{now, c})
 	s.forget(now)
