@@ -169,5 +169,5 @@ func (l *loader) sources() sources {
 			environ[name] = text
 		}
 	}
-	return sources{environ: environ, files: l.options.Files, offline: l.options.Offline}
+	return sources{environ: environ, files: l.options.Seen.referrals(l.options.Files), offline: l.options.Offline}
 }

@@ -2,6 +2,8 @@ package config
 
 import (
 	"crypto/sha256"
+	"errors"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -11,10 +13,12 @@ import (
 
 // Seen are the files that a configuration was read from: the main file, and what
 // it includes or would include, with what they held. Those of secrets and
-// certificates are not among them. It is safe for concurrent use.
+// certificates are not among them, unless it was [Seen.Refused]. It is safe for
+// concurrent use.
 type Seen struct {
 	mu       sync.Mutex
 	held     map[string]fingerprint // by name
+	referred map[string]fingerprint // of secrets and certificates
 	patterns []string
 }
 
@@ -29,26 +33,56 @@ func (s *Seen) files(files Files) Files {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held, s.patterns = map[string]fingerprint{}, nil
-	return noting{files, s}
+	s.held, s.referred, s.patterns = map[string]fingerprint{}, map[string]fingerprint{}, nil
+	return noting{files, s, s.held}
+}
+
+// referrals is files for what the configuration refers to. It follows them.
+func (s *Seen) referrals(files Files) Files {
+	if s == nil {
+		return files
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return noting{files, s, s.referred}
+}
+
+// Refused has the files that the configuration refers to count as its own until the
+// next Load: what was refused may be right once a secret or a certificate comes that
+// it was ahead of. Kubernetes updates a ConfigMap and a Secret in no order.
+func (s *Seen) Refused() {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, held := range s.referred {
+		if _, known := s.held[name]; !known {
+			s.held[name] = held
+		}
+	}
 }
 
 type noting struct {
 	Files
 
 	seen *Seen
+	into map[string]fingerprint
 }
 
 // ReadFile implements [Files].
 func (n noting) ReadFile(name string, limit int64) ([]byte, error) {
 	text, err := n.Files.ReadFile(name, limit)
 	var held fingerprint
-	if err == nil && isRegular(name) {
+	switch {
+	case err == nil && isRegular(name):
 		held = sha256.Sum256(text)
+	case err != nil && !errors.Is(err, fs.ErrNotExist): // too large for a secret, say
+		held = fingerprintOf(name)
 	}
 	n.seen.mu.Lock()
 	defer n.seen.mu.Unlock()
-	n.seen.held[name] = held
+	n.into[name] = held
 	return text, err //nolint:wrapcheck // the file system's, as it is
 }
 

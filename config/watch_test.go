@@ -27,6 +27,8 @@ func watch(t *testing.T, file string) *watched {
 		address := ""
 		if cfg, _, err := config.Load(config.LoadOptions{Path: file, Seen: seen}); err == nil {
 			address = string(cfg.Server.Address)
+		} else {
+			seen.Refused()
 		}
 		w.address.Store(&address)
 	}
@@ -165,6 +167,34 @@ func TestWatcherFollowsIncludes(t *testing.T) {
 	}
 	do(t, os.Remove(filepath.Join(dir, "parts", "server.yaml")))
 	w.wantPort(t, 8443)
+}
+
+// A configuration that was ahead of its secret is loaded once that is there: the
+// volumes of a ConfigMap and a Secret are updated in no order.
+func TestWatcherWaitsForSecretsThatAreMissing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file, secret := filepath.Join(dir, "etc", "gateway.yaml"), filepath.Join(dir, "run", "token")
+	write(t, "version: 1\n"+listens(1001), file)
+	write(t, "", dir, "run", "other")
+	w := watch(t, file)
+	text := "version: 1\nadmin: {token: \"${file:" + secret + "}\"}\n"
+	write(t, text+listens(1002), file)
+	w.wantPort(t, 0)
+	write(t, "a-token-0123456789abcdef", secret)
+	w.wantPort(t, 1002)
+
+	write(t, text+"server: {address: ", file)
+	w.wantPort(t, 0)
+	write(t, text+listens(1003), file)
+	w.wantPort(t, 1003)
+	loads := w.loads.Load()
+	write(t, "another-token-0123456789abcdef", secret) // which others follow
+	write(t, text+listens(1004), file)
+	w.wantPort(t, 1004)
+	if more := w.loads.Load() - loads; more != 1 {
+		t.Errorf("loaded %d times for one change", more)
+	}
 }
 
 // What changes while nobody watches yet is noticed when somebody does.

@@ -91,6 +91,7 @@ func (g *gateway) reloadOnce(ctx context.Context, trigger string) (reloaded, err
 	done, err := g.replace(before) //nolint:contextcheck // a reload is done whole, also when who asked has gone
 	g.stores.auditReload(trigger, before.hash, done, err)
 	if err != nil {
+		g.reloads.seen.Refused()
 		failed := *before
 		failed.failed = err
 		g.reloads.state.Store(&failed)
