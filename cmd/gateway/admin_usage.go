@@ -46,50 +46,62 @@ func (u usageAdmin) endpoints() []observability.Endpoint {
 		Query: []observability.Parameter{
 			{Name: "by", Summary: "What rows are told apart by: some of day, environment, service, caller, credential, separated by commas (" + defaultUsageBy + ")"},
 			{Name: "since", Summary: "Since when: a number of days with today, as 30d, or a day (UTC), as 2026-01-31 (" + defaultUsageSince + ")"},
+			{Name: "until", Summary: "The last day (UTC), as 2026-02-28 (today)"},
 		},
 		Problems: []int{http.StatusBadRequest},
 	})}
 }
 
 // usageQuestion is what a query asks for.
-func usageQuestion(query map[string][]string, today usage.Day) (by []string, first usage.Day, err error) {
-	asked := map[string]string{"by": defaultUsageBy, "since": defaultUsageSince}
+type usageQuestion struct {
+	by          []string
+	first, last usage.Day
+}
+
+// readUsageQuestion reads a query.
+func readUsageQuestion(query map[string][]string, today usage.Day) (q usageQuestion, err error) {
+	asked := map[string]string{"by": defaultUsageBy, "since": defaultUsageSince, "until": today.String()}
 	for name, values := range query {
 		if _, known := asked[name]; !known || len(values) != 1 {
-			return nil, 0, fmt.Errorf("%s takes by and since, each once", pathUsage)
+			return q, fmt.Errorf("%s takes by, since and until, each once", pathUsage)
 		}
 		asked[name] = values[0]
 	}
-	if by, err = usage.ParseBy(asked["by"]); err != nil {
-		return nil, 0, err
+	if q.by, err = usage.ParseBy(asked["by"]); err != nil {
+		return q, err
 	}
-	first, err = sinceDay(asked["since"], today)
-	return by, first, err
+	if q.first, err = sinceDay(asked["since"], today); err != nil {
+		return q, err
+	}
+	q.last, err = usage.ParseDay(asked["until"])
+	if err != nil || q.last < q.first || q.last > today {
+		return q, fmt.Errorf("until is %q: want a day from %s to %s", asked["until"], q.first, today)
+	}
+	return q, nil
 }
 
 // sinceDay reads 30d or 2026-01-31.
 func sinceDay(text string, today usage.Day) (usage.Day, error) {
 	first, err := usage.ParseDay(text)
 	if count, isCount := strings.CutSuffix(text, "d"); isCount {
-		var days int
-		days, err = strconv.Atoi(count)
+		var days uint64
+		days, err = strconv.ParseUint(count, 10, 16)
 		first = today - usage.Day(days) + 1
 	}
 	if err != nil || first > today || first <= today-usage.KeepDays {
-		return 0, fmt.Errorf("since is %q: want a number of days with today, from 1d to %dd, or a day within them, as %s", text, usage.KeepDays, today)
+		return 0, fmt.Errorf("since is %q: want a number of days with today, from 1d to %dd, or a day from %s to %s", text, usage.KeepDays, today-usage.KeepDays+1, today)
 	}
 	return first, nil
 }
 
 func (u usageAdmin) show(w http.ResponseWriter, r *http.Request) {
-	today := usage.DayOf(u.now())
-	by, first, err := usageQuestion(r.URL.Query(), today)
+	q, err := readUsageQuestion(r.URL.Query(), usage.DayOf(u.now()))
 	if err != nil {
 		observability.WriteProblem(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	days, err := u.read(r.Context(), first, today)
-	answer := usageReport{Replica: u.replica, By: by, Since: first.String(), Until: today.String(), Rows: usage.Sum(days, by)}
+	days, err := u.read(r.Context(), q.first, q.last)
+	answer := usageReport{Replica: u.replica, By: q.by, Since: q.first.String(), Until: q.last.String(), Rows: usage.Sum(days, q.by)}
 	if err != nil {
 		answer.HereOnly = err.Error()
 	}

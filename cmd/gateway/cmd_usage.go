@@ -18,7 +18,7 @@ import (
 
 func (p program) usageCommand() *cobra.Command {
 	var flags adminFlags
-	var by, since string
+	var by, since, until string
 	output := usageOutput{"table"}
 	cmd := &cobra.Command{
 		Use:   "usage",
@@ -39,10 +39,15 @@ that found no room in a day; (gone …) a name that is not configured any more.
 ` + adminHelp,
 		Example: `  gateway usage
   gateway usage --by caller,service --since 30d -o csv
-  gateway usage --by day,caller --since 2026-01-31`,
+  gateway usage --by day,caller --since 2026-01-31
+  gateway usage --since 2026-01-01 --until 2026-01-31`,
 		Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if _, _, err := usageQuestion(map[string][]string{"by": {by}, "since": {since}}, usage.DayOf(time.Now())); err != nil {
+			query := url.Values{"by": {by}, "since": {since}}
+			if until != "" {
+				query.Set("until", until)
+			}
+			if _, err := readUsageQuestion(query, usage.DayOf(time.Now())); err != nil {
 				return usageError{fmt.Errorf("--%w", err)}
 			}
 			client, err := p.adminClient(flags)
@@ -50,7 +55,7 @@ that found no room in a day; (gone …) a name that is not configured any more.
 				return err
 			}
 			var report usageReport
-			if err := client.find(cmd.Context(), pathUsage, url.Values{"by": {by}, "since": {since}}, &report); err != nil {
+			if err := client.find(cmd.Context(), pathUsage, query, &report); err != nil {
 				return err
 			}
 			if report.HereOnly != "" {
@@ -65,6 +70,7 @@ that found no room in a day; (gone …) a name that is not configured any more.
 	flags.register(cmd)
 	cmd.Flags().StringVar(&by, "by", defaultUsageBy, "what rows are told apart by: some of "+strings.Join(usage.Dimensions(), ", "))
 	cmd.Flags().StringVar(&since, "since", defaultUsageSince, "a number of days with today, as 30d, or a day (UTC), as 2026-01-31")
+	cmd.Flags().StringVar(&until, "until", "", "last day (UTC), as 2026-02-28 (default today)")
 	cmd.Flags().VarP(&output, "output", "o", "table, csv, json or yaml")
 	return cmd
 }
@@ -91,7 +97,7 @@ func usageNumbers(c usage.Counts) []int64 {
 
 func writeUsage(w io.Writer, report usageReport) error {
 	if len(report.Rows) == 0 {
-		_, err := fmt.Fprintf(w, "nothing was used since %s\n", printable(report.Since))
+		_, err := fmt.Fprintf(w, "nothing was used from %s to %s\n", printable(report.Since), printable(report.Until))
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
