@@ -43,6 +43,14 @@ func TestReloadByFiles(t *testing.T) {
 
 	put(string(text))
 	await(t, "it is mended", func() bool { return status() == http.StatusOK && strings.Contains(ready(), "[+] reload") })
+
+	key := r.file + ".key"
+	put(string(text) + "\nauth: {token_endpoint: {enabled: true, signing_key: \"${file:" + key + "}\"}}\n")
+	await(t, "a secret is missing", func() bool {
+		return strings.Contains(ready(), "[!] reload") && strings.Contains(ready(), "signing_key")
+	})
+	writeSecret(t, key, newKey())
+	await(t, "it has come", func() bool { return strings.Contains(ready(), "[+] reload") })
 }
 
 func TestReloadByFilesCanBeLeftOut(t *testing.T) {
