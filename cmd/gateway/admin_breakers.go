@@ -161,6 +161,8 @@ func (b breakerAdmin) change(w http.ResponseWriter, r *http.Request, c breakerCh
 	err = do(r.Context(), key)
 	c.HereOnly = errors.Is(err, breaker.ErrHereOnly)
 	if err != nil && !c.HereOnly {
+		b.audit(r.Context(), "an operator could not change a breaker", slog.String("breaker", c.Breaker), slog.String("state", c.State),
+			slog.String("error", err.Error()), slog.String("peer", r.RemoteAddr))
 		observability.WriteProblem(w, http.StatusConflict, err.Error())
 		return
 	}

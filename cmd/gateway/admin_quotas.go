@@ -122,7 +122,7 @@ func (q quotaAdmin) doBlock(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := q.block(r.Context(), body.Bucket, lasting, body.Reason); err != nil {
-		q.refuse(w, err)
+		q.failed(w, r, "an operator could not block a quota", body.Bucket, err)
 		return
 	}
 	until := q.now().Add(lasting).UTC().Truncate(time.Second)
@@ -150,11 +150,17 @@ func (q quotaAdmin) doUnblock(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := q.unblock(r.Context(), body.Bucket); err != nil {
-		q.refuse(w, err)
+		q.failed(w, r, "an operator could not unblock a quota", body.Bucket, err)
 		return
 	}
 	q.audit(r.Context(), "an operator has unblocked a quota", slog.String("bucket", body.Bucket), slog.String("peer", r.RemoteAddr))
 	observability.WriteJSON(w, http.StatusOK, quotaChanged{Bucket: body.Bucket})
+}
+
+// failed answers what could not be changed, and has it in the audit log.
+func (q quotaAdmin) failed(w http.ResponseWriter, r *http.Request, message, bucket string, err error) {
+	q.audit(r.Context(), message, slog.String("bucket", bucket), slog.String("error", err.Error()), slog.String("peer", r.RemoteAddr))
+	q.refuse(w, err)
 }
 
 // refuse answers what the limiter or its store could not do.

@@ -2,7 +2,9 @@ package main
 
 import (
 	"flag"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -121,7 +123,11 @@ func TestFleetRotatesItsEncryptionKey(t *testing.T) {
 	fleetOn(t, "cluster", func(t *testing.T, topology redistest.Topology) {
 		f := newFleet(t, topology, fleetOptions{sim: shortLived(4)})
 		f.wantOK(t, f.all[0])
-		before := keyTags(topology.Dump(t))
+		var before map[string]bool
+		await(t, "every kind is stored", func() bool {
+			before = keyTags(topology.Dump(t))
+			return slices.ContainsFunc(slices.Collect(maps.Keys(before)), func(tag string) bool { return strings.HasPrefix(tag, "iqgw:usage:") }) // the last
+		})
 		load := f.drive(t, 100, customers)
 		begun := time.Now()
 		const rotations = 2
