@@ -97,7 +97,7 @@ func TestBreakerCommands(t *testing.T) {
 		},
 		"it went with a reload": {
 			args: []string{"reset", crm}, err: fmt.Errorf("%s: %w", crm, breaker.ErrUnknown), code: exitFailure, want: []string{"no such breaker"},
-			done: []string{"reset " + crm + " by operator"},
+			done: []string{"reset " + crm + " by operator", "audit: an operator could not change a breaker breaker=" + crm},
 		},
 		"without a time":     {args: []string{"open", crm, "--reason", "x"}, code: exitUsage, want: []string{"--for is missing"}},
 		"without a reason":   {args: []string{"close", crm, "--for", "1m"}, code: exitUsage, want: []string{"--reason is missing", "whoever wonders about the breaker"}},
