@@ -145,6 +145,9 @@ func TestLifetime(t *testing.T) {
 				t.Errorf("%s: %v", variant, probe)
 			}
 		}
+		if p := c.ReadinessProbe; p.FailureThreshold < 2 || p.PeriodSeconds*p.FailureThreshold >= 10 {
+			t.Errorf("%s: one slow answer takes a replica away, or the lame duck is over first: %v", variant, p)
+		}
 	}
 }
 

@@ -1,9 +1,11 @@
 package helm_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,6 +48,7 @@ func TestWrongValues(t *testing.T) {
 		{"default", "resources: {limits: {memory: 1G}}", "resources/limits/memory"},
 		{"default", "networkPolicy: {flavor: antrea}", "networkPolicy/flavor"},
 		{"default", "networkPolicy: {callers: [{}]}", "networkPolicy/callers/0"},
+		{"default", "networkPolicy: {flavor: cilium, dns: [{ipBlock: {cidr: 169.254.20.10/32}}]}", "networkPolicy.dns by namespaceSelector"},
 		{"default", "service: {port: 0}", "service/port"},
 		{"default", "doctor: {hooks: []}", "doctor/hooks"},
 		{"default", "config: {status: {address: x}}", "config.status is set by the chart"},
@@ -173,7 +176,8 @@ func TestMonitoring(t *testing.T) {
 	}
 }
 
-// A first certificate: the CA reaches pods that are not ready, and is let in.
+// A first certificate: the CA reaches pods that are not ready, and is let in, where
+// challenges are answered and nowhere else.
 func TestChallenge(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -181,7 +185,7 @@ func TestChallenge(t *testing.T) {
 	}{{"", "challenge"}, {"tls: {acme: {http01: false}}", "callers"}} {
 		documents := render(t, "acme-cluster", c.more)
 		s := object[*core.Service](t, documents, "gw-challenge")
-		if !s.Spec.PublishNotReadyAddresses || s.Spec.Ports[0].TargetPort.String() != c.port {
+		if !s.Spec.PublishNotReadyAddresses || len(s.Spec.Ports) != 1 || s.Spec.Ports[0].TargetPort.String() != c.port {
 			t.Errorf("%v", s.Spec)
 		}
 		n := object[*networking.NetworkPolicy](t, documents, "gw")
@@ -209,6 +213,37 @@ func TestHosts(t *testing.T) {
 	}
 	if strings.Contains(all, "crmdemo") {
 		t.Error("the sandbox can be reached, for which there is no credential")
+	}
+}
+
+// A policy by name leaves the way to the CA open, or there is never a certificate.
+func TestDirectoryIsReached(t *testing.T) {
+	t.Parallel()
+	for more, want := range map[string]string{
+		"tls: {acme: {directory: ''}}":                               "acme-v02.api.letsencrypt.org",
+		"tls: {acme: {directory: 'https://ca.corp.example/acme/d'}}": "ca.corp.example",
+	} {
+		documents := render(t, "acme-cluster", more+"\nnetworkPolicy: {flavor: calico}")
+		domains := object[*helm.CalicoNetworkPolicy](t, documents, "gw-upstreams").Spec.Egress[0].Destination.Domains
+		if !slices.Contains(domains, want) {
+			t.Errorf("%s cannot be reached: %q", want, domains)
+		}
+	}
+}
+
+// Cilium answers for DNS where networkPolicy.dns says, as the other flavors do.
+func TestCiliumDNS(t *testing.T) {
+	t.Parallel()
+	for more, want := range map[string]map[string]string{
+		"": {"k8s:io.kubernetes.pod.namespace": "kube-system", "k8s:k8s-app": "kube-dns"},
+		"networkPolicy: {dns: [{namespaceSelector: {matchLabels: {role: dns}}, podSelector: {matchLabels: {app: coredns}}}]}": {
+			"k8s:io.cilium.k8s.namespace.labels.role": "dns", "k8s:app": "coredns",
+		},
+	} {
+		policy := object[*helm.CiliumNetworkPolicy](t, render(t, "everything", more), "iq-upstreams")
+		if to := policy.Spec.Egress[0].ToEndpoints; len(to) != 1 || !maps.Equal(to[0].MatchLabels, want) {
+			t.Errorf("%q: %v", more, to)
+		}
 	}
 }
 
