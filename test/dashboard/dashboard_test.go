@@ -1,6 +1,7 @@
 package dashboard_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -19,10 +20,20 @@ const (
 	noWider = `document.documentElement.scrollWidth <= innerWidth`
 )
 
+// Each has a gateway and a tab of its own; starting a browser is dear.
+func TestDashboard(t *testing.T) {
+	browser := newBrowser(t)
+	for name, test := range map[string]func(context.Context, *testing.T){
+		"an operator acts": operatorActs, "who only reads": readsAndReconnects, "keyboard on a phone": keyboardOnPhone,
+	} {
+		t.Run(name, func(t *testing.T) { test(browser, t) })
+	}
+}
+
 // An operator sees quota move, and what the page is told to do holds at the
 // gateway.
-func TestDashboard(t *testing.T) {
-	s, browser := newSubject(t), newBrowser(t)
+func operatorActs(browser context.Context, t *testing.T) {
+	s := newSubject(t)
 	s.load(t)
 	p := s.open(browser, t, 1280, 900, false)
 
@@ -60,6 +71,9 @@ func TestDashboard(t *testing.T) {
 	p.fill(t, nil)
 	rig.Must(t, s.becomes(p.tab, customers, func(status int, _ string) bool { return status == http.StatusOK }))
 
+	rig.Must(t, s.override(p.tab, "callers.reporting.blocked", "true", "too many of its calls fail"))
+	p.becomes(t, `document.getElementById("overrides").innerText.includes("too many of its calls fail")`)
+
 	purged := items + "?$top=1" // which the load does not ask for
 	rig.Must(t, s.becomes(p.tab, purged, isHit))
 	p.press(t, "cache", "production/catalogs", "Purge…")
@@ -77,8 +91,8 @@ func isHit(_ int, cache string) bool { return strings.Contains(cache, "; hit") }
 
 // Who may only read sees everything and no button that changes something; a
 // stream that breaks is marked, and comes back.
-func TestDashboardReadsAndReconnects(t *testing.T) {
-	s, browser := newSubject(t), newBrowser(t)
+func readsAndReconnects(browser context.Context, t *testing.T) {
+	s := newSubject(t)
 	s.load(t)
 	p := s.open(browser, t, 1280, 900, true)
 	p.login(t, readToken)
@@ -96,8 +110,8 @@ func TestDashboardReadsAndReconnects(t *testing.T) {
 }
 
 // Without a mouse, and on a phone.
-func TestDashboardByKeyboardOnAPhone(t *testing.T) {
-	s, browser := newSubject(t), newBrowser(t)
+func keyboardOnPhone(browser context.Context, t *testing.T) {
+	s := newSubject(t)
 	s.load(t)
 	p := s.open(browser, t, 360, 740, false)
 	if !eval[bool](t, p, noWider) {

@@ -1,7 +1,9 @@
 package dashboard_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -112,6 +114,29 @@ func (s *subject) ask(ctx context.Context, caller, path string) (int, string, er
 		return 0, "", err
 	}
 	return resp.StatusCode, resp.Header.Get("Cache-Status"), resp.Body.Close()
+}
+
+// override lays a setting over the configuration, as a colleague of who looks at
+// the page would.
+func (s *subject) override(ctx context.Context, key, value, reason string) error {
+	body, err := json.Marshal(map[string]string{"key": key, "value": value, "for": "5m", "reason": reason})
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.gateway.Admin+"/api/v1/overrides", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := (&http.Client{Timeout: 10 * time.Second}).Do(req)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		err = errors.New(resp.Status)
+	}
+	return errors.Join(err, resp.Body.Close())
 }
 
 // load sends traffic until the test ends, or stop is called.

@@ -120,6 +120,16 @@ function cacheTable() {
   ], "Nothing was asked that could be kept.");
 }
 
+function overrideTable() {
+  return new Table($("overrides"), "Overrides", [
+    column("Setting", (cell, o) => note(cell, o.key, o.unfit && ["warn", `does nothing here: ${o.unfit}`])),
+    text("Value", (o) => o.value),
+    text("Ends in", (o) => span(until(d, o.until)) + (o.until_reload ? ", or with the next change of the configuration" : "")),
+    text("By", (o) => o.by),
+    text("Why", (o) => o.reason),
+  ], "None.");
+}
+
 function tokenTable() {
   return new Table($("tokens"), "Upstream tokens", [
     text("Credential", (t) => `${t.environment}/${t.credential}`),
@@ -184,6 +194,7 @@ export class View {
     this.breakers = breakerTable();
     this.refusals = refusalTable();
     this.cache = cacheTable();
+    this.overrides = overrideTable();
     this.tokens = tokenTable();
     this.fleet = fleetTable();
     $("filter").addEventListener("input", () => this.show());
@@ -204,6 +215,7 @@ export class View {
     this.breakers.show(breakers.sort((a, b) => disturbed(b) - disturbed(a) || a.breaker.localeCompare(b.breaker)), (b) => b.breaker);
     this.refusals.show(d.refusals.filter((f) => fits(f.service, f.caller, f.environment, f.problem)), (f) => f.request);
     this.cache.show(d.cache.services.filter((s) => fits(`${s.environment}/${s.service}`)), (s) => `${s.environment}/${s.service}`);
+    this.overrides.show(d.status.overrides ?? [], (o) => o.key);
     this.tokens.show(d.tokens, (t) => `${t.environment}/${t.credential}`);
     this.fleet.show(d.status.replicas ?? [], (m) => m.replica);
   }
