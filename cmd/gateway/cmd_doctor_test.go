@@ -165,11 +165,11 @@ func TestDoctorLooksAtRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.Single(t)
 	key := newKey()
-	redis := "redis:\n  addresses: [\"" + server.Addresses()[0] + "\"]\n  timeout: 1s\n  encryption_keys: [\"" + key + "\"]\n  name_key: \"" + newKey() + "\"\n"
+	redis := "redis:\n  addresses: [\"" + server.Addresses()[0] + "\"]\n  timeout: 5s\n  encryption_keys: [\"" + key + "\"]\n  name_key: \"" + newKey() + "\"\n"
 	c := newDoctorConfig(t, redis, nil)
 	code, all := c.doctor(t, rigEnviron())
 	if code != exitOK {
-		t.Errorf("exit %d", code)
+		t.Errorf("exit %d: %+v", code, all)
 	}
 	for _, subject := range []string{"redis rights", "redis clock", "redis memory"} {
 		wantFinding(t, all, "redis", subject, findingOK, "")

@@ -86,11 +86,11 @@ func TestQuotaCommands(t *testing.T) {
 		"block with a blank":     {args: []string{"block", crm, "--for", "1m", "--reason", "  "}, code: exitUsage, want: []string{"--reason is missing"}},
 		"block an unknown": {
 			args: []string{"block", "nope", "--for", "1m", "--reason", "x"}, code: exitFailure,
-			want: []string{"there is " + crm}, done: []string{"block nope for 1m0s: x"},
+			want: []string{"there is " + crm}, done: []string{"block nope for 1m0s: x", "audit: an operator could not block a quota bucket=nope"},
 		},
 		"Redis is away": {
 			args: []string{"block", crm, "--for", "1m", "--reason", "x"}, err: storeError("redis is away"), code: exitFailure,
-			want: []string{"did not follow: redis is away"}, done: []string{"block " + crm + " for 1m0s: x"},
+			want: []string{"did not follow: redis is away"}, done: []string{"block " + crm + " for 1m0s: x", "audit: an operator could not block a quota bucket=" + crm},
 		},
 		"unblock": {
 			args: []string{"unblock", crm}, want: []string{crm + " is open to every replica again"},

@@ -71,6 +71,7 @@ func (r *sickRig) traffic(t *testing.T) {
 	<-c
 	r.order(t, "open", "open", "sim/availability", "--for", "1m", "--reason", "so that it is measured")
 	r.do(t, http.MethodGet, stock, "").want(t, http.StatusServiceUnavailable)
+	r.operate(t, "is set until", "override", "set", "services.pricing.cache.mode=none", "--for", "10m", "--reason", "so that it is measured")
 }
 
 // exposition is what a scraper gets.

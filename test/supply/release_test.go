@@ -184,6 +184,12 @@ func TestSEC64Reproducible(t *testing.T) {
 // source is the tree without what git and make put there.
 type source struct{ fs.FS }
 
+// ReadLink implements fs.ReadLinkFS: links are copied as links.
+func (s source) ReadLink(name string) (string, error) { return fs.ReadLink(s.FS, name) }
+
+// Lstat implements fs.ReadLinkFS.
+func (s source) Lstat(name string) (fs.FileInfo, error) { return fs.Lstat(s.FS, name) }
+
 // ReadDir implements fs.ReadDirFS.
 func (s source) ReadDir(name string) ([]fs.DirEntry, error) {
 	entries, err := fs.ReadDir(s.FS, name)
