@@ -136,7 +136,7 @@ func TestDoctorEndsWithinItsTime(t *testing.T) {
 			<-r.Context().Done()
 		})
 	})
-	code, all := c.doctor(t, rigEnviron(), "--timeout", "300ms")
+	code, all := c.doctor(t, rigEnviron(), "--timeout", "3s")
 	if code != exitFailure {
 		t.Errorf("exit %d", code)
 	}
