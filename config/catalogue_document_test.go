@@ -17,8 +17,13 @@ var update = flag.Bool("update", false, "rewrite the files that tests compare wi
 
 // docs/services.md says what the catalogue says.
 func TestServicesDocument(t *testing.T) {
-	path := filepath.Join("..", "docs", "services.md")
-	want := servicesDocument(t)
+	wantDocument(t, "services.md", "the catalogue", servicesDocument(t))
+}
+
+// wantDocument compares a document that is made of the code with the one in docs.
+func wantDocument(t *testing.T, name, source, want string) {
+	t.Helper()
+	path := filepath.Join("..", "docs", name)
 	if *update {
 		if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
 			t.Fatal(err)
@@ -29,7 +34,7 @@ func TestServicesDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, string(got)); diff != "" {
-		t.Errorf("%s is not what the catalogue says; run go test ./config -run %s -update\n%s", path, t.Name(), diff)
+		t.Errorf("%s is not what %s says; run go test ./config -run %s -update\n%s", path, source, t.Name(), diff)
 	}
 }
 

@@ -5,32 +5,16 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // docs/configuration.md says what the schema says.
 func TestSettingsDocument(t *testing.T) {
-	path := filepath.Join("..", "docs", "configuration.md")
-	want := settingsDocument(t)
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, string(got)); diff != "" {
-		t.Errorf("%s is not what the schema says; run go test ./config -run %s -update\n%s", path, t.Name(), diff)
-	}
+	wantDocument(t, "configuration.md", "the schema", settingsDocument(t))
 }
 
 const settingsHead = `# Configuration
