@@ -12,7 +12,7 @@ import (
 
 // usualFields is how many fields the access line of an answered request has at
 // most; those that tell of failures come on top.
-const usualFields = 24
+const usualFields = 25
 
 // accessMessage is what an access line says.
 const accessMessage = "request"
@@ -106,6 +106,7 @@ func (s *observation) accessLine(attrs []slog.Attr, r *http.Request, e ending) [
 	if s.in != nil {
 		attrs = append(attrs, slog.Int64("bytes_in", s.in.bytes))
 	}
+	attrs = appendText(attrs, "config", s.options.Config)
 	attrs = appendText(attrs, "override", ex.Overrides)
 	attrs = append(attrs, slog.Int64("bytes_out", s.out.bytes), slog.String("peer", ex.Peer))
 	attrs = appendText(attrs, "query", s.query.keep(r.URL))

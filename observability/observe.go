@@ -27,6 +27,7 @@ var errPanic = errors.New("panic")
 // ObserveOptions configures the observe stage.
 type ObserveOptions struct {
 	Replica string           // begins every request id; [a-z0-9]+
+	Config  string           // hash of the configuration that serves; "" = not told
 	Logger  *slog.Logger     // access log and panics; nil = silent
 	Metrics *Metrics         // nil = none
 	Audit   *Audit           // nil = none

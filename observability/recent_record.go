@@ -58,6 +58,7 @@ type Record struct {
 	RetryResult string
 	Breaker     string
 	Dropped     string // names of request fields that did not go upstream, parted by ", "
+	Config      string // hash of the configuration that served it
 	Overrides   string // keys of operators' overrides that it has met, parted by spaces
 
 	QuotaBucket, QuotaResult, QuotaSource string
@@ -75,7 +76,7 @@ type Record struct {
 func (s *observation) record(r *http.Request, e ending) Record {
 	rec := recordOf(s.ex)
 	rec.Method, rec.Status, rec.Outcome, rec.Duration, rec.Kept = knownMethod(r.Method), e.status, e.outcome, e.duration, e.kept
-	rec.BytesOut = s.out.bytes
+	rec.BytesOut, rec.Config = s.out.bytes, s.options.Config
 	if s.in != nil {
 		rec.BytesIn = s.in.bytes
 	}

@@ -98,6 +98,7 @@ func serverSpan(e *ended) span {
 		s.text("iqgw.write.outcome", string(e.Unsure))
 	}
 	s.text("iqgw.headers.dropped", e.Dropped)
+	s.text("iqgw.config", e.Config)
 	s.text("iqgw.override", e.Overrides)
 	switch {
 	case e.Outcome == outcomeClientGone: // no fault of anybody's here

@@ -177,6 +177,9 @@ func (p program) serve(ctx context.Context, cfg *config.Config, from sources) er
 	}
 	g.hurry, g.level, g.reloads.sources, g.reloads.hangups = p.hurry, log.level, from, hangups
 	g.setLevel() // an override may be on it
+	if p.opened != nil {
+		p.opened(g)
+	}
 	a := g.addresses()
 	log.Info("serving", slog.String("version", version), slog.String("server", a.Server), slog.String("tls", cfg.Server.TLS.Mode),
 		slog.String("forward_proxy", a.ForwardProxy), slog.String("admin", a.Admin), slog.String("status", a.Status))

@@ -80,16 +80,16 @@ func (g *gateway) prepare(ctx context.Context) error {
 		return configError{err}
 	}
 	g.reloads.pipeline = pipelineOptions{replica: g.replica, now: time.Now, sameCertificate: sameCertificate(get), clientRoots: g.certificates.clientRoots}
-	generation, err := newGeneration(g.cfg, g.stores, g.reloads.pipeline)
+	if err := g.began(); err != nil {
+		return err
+	}
+	generation, err := g.generation(g.cfg, g.reloads.state.Load().hash)
 	if err != nil {
 		return configError{err}
 	}
 	g.current.Store(generation)
 	if err := g.stores.useTraces(generation); err != nil { //nolint:contextcheck // spans on their way are sent, whatever ends
 		return configError{err}
-	}
-	if err := g.began(); err != nil {
-		return err
 	}
 	if err := g.observe(); err != nil {
 		return err

@@ -64,6 +64,8 @@ type program struct {
 	brokenPipes func()
 	// logs is called with what a gateway's log is written by; nil = not.
 	logs func(*observability.Lines)
+	// opened is called with a gateway before it serves; nil = not.
+	opened func(*gateway)
 	// started is called with the addresses of a gateway that serves; nil = not.
 	started func(addresses)
 }

@@ -41,14 +41,14 @@ func (g *gateway) openOverrides() {
 func (g *gateway) applyOverrides(ctx context.Context) error {
 	g.reloads.one.Lock()
 	defer g.reloads.one.Unlock()
-	return g.serveFrom(ctx, g.reloads.state.Load().base, g.stores.overrides.Current())
+	return g.serveFrom(ctx, g.reloads.state.Load(), g.stores.overrides.Current())
 }
 
 // serveFrom builds a generation of a configuration and overrides, and swaps it in.
 // g.reloads.one is held.
-func (g *gateway) serveFrom(ctx context.Context, base *config.Config, held []override.Held) error {
-	laid := layOver(base, held)
-	next, err := newGeneration(laid.cfg, g.stores, g.reloads.pipeline)
+func (g *gateway) serveFrom(ctx context.Context, s *reloadState, held []override.Held) error {
+	laid := layOver(s.base, held)
+	next, err := g.generation(laid.cfg, s.hash)
 	if err != nil {
 		return err
 	}

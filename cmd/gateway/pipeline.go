@@ -101,6 +101,7 @@ func (g *generation) close() {
 // pipelineOptions is what the process, not the configuration, decides.
 type pipelineOptions struct {
 	replica string
+	hash    string // of the configuration, below the overrides
 	now     func() time.Time
 	// sameCertificate reports whether one certificate of the listener serves
 	// both names; nil = never.
@@ -367,7 +368,7 @@ func (s stack) attempt() http.RoundTripper {
 
 func (s stack) observe() observability.ObserveOptions {
 	return observability.ObserveOptions{
-		Replica: s.options.replica, Logger: s.stores.log, Metrics: s.stores.metrics, Audit: s.stores.audit, Recent: s.stores.recent, Now: s.options.now,
+		Replica: s.options.replica, Config: s.options.hash, Logger: s.stores.log, Metrics: s.stores.metrics, Audit: s.stores.audit, Recent: s.stores.recent, Now: s.options.now,
 		Tracing:         s.generation.tracing,
 		Ended:           s.stores.usedBy,
 		QueryParameters: s.generation.cfg.Telemetry.Logs.QueryParameters,

@@ -110,6 +110,13 @@ func (g *gateway) reloadOnce(ctx context.Context, trigger string) (reloaded, err
 	return done, nil
 }
 
+// generation builds one, whose requests name the configuration below the overrides.
+func (g *gateway) generation(cfg *config.Config, hash string) (*generation, error) {
+	o := g.reloads.pipeline
+	o.hash = hash
+	return newGeneration(cfg, g.stores, o)
+}
+
 // replace builds a generation of what the sources hold now and swaps it in.
 func (g *gateway) replace(before *reloadState) (reloaded, error) {
 	if g.reloads.read == nil {
@@ -123,7 +130,8 @@ func (g *gateway) replace(before *reloadState) (reloaded, error) {
 	if err != nil {
 		return reloaded{}, err
 	}
-	if err := g.serveFrom(context.Background(), cfg, g.outlasting(hash != before.hash)); err != nil {
+	next := &reloadState{hash: hash, base: cfg}
+	if err := g.serveFrom(context.Background(), next, g.outlasting(hash != before.hash)); err != nil {
 		return reloaded{}, err
 	}
 	for _, r := range g.stores.rotations { // who rotates a secret and reloads means now
@@ -136,7 +144,8 @@ func (g *gateway) replace(before *reloadState) (reloaded, error) {
 	for _, w := range warnings {
 		done.Warnings = append(done.Warnings, w.String())
 	}
-	g.serves(&reloadState{hash: hash, at: time.Now(), base: cfg, done: &done})
+	next.at, next.done = time.Now(), &done
+	g.serves(next)
 	return done, nil
 }
 

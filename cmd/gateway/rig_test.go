@@ -179,11 +179,25 @@ func rigEnviron() []string {
 // than asked to.
 func startProgram(t testing.TB, stdout io.Writer, environ []string, args ...string) addresses {
 	t.Helper()
+	return startOpened(nil)(t, stdout, environ, args...)
+}
+
+// startOpened starts as startProgram does, and shows the gateway before it serves.
+func startOpened(opened func(*gateway)) starter {
+	return func(t testing.TB, stdout io.Writer, environ []string, args ...string) addresses {
+		t.Helper()
+		p := program{stdin: strings.NewReader(""), stdout: stdout, environ: environ, opened: opened}
+		return p.start(t, args)
+	}
+}
+
+func (p program) start(t testing.TB, args []string) addresses {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	started, ended := make(chan addresses, 1), make(chan int, 1)
 	var stderr lockedBuffer
-	p := program{stdin: strings.NewReader(""), stdout: stdout, stderr: &stderr, environ: environ, started: func(a addresses) { started <- a }}
-	if buffer, ok := stdout.(*lockedBuffer); ok {
+	p.stderr, p.started = &stderr, func(a addresses) { started <- a }
+	if buffer, ok := p.stdout.(*lockedBuffer); ok {
 		p.logs = buffer.follow
 	}
 	go func() { ended <- p.run(ctx, args) }()

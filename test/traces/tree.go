@@ -110,6 +110,7 @@ func shown(name string, value any) string {
 func volatiles() map[string]string {
 	return map[string]string{
 		"iqgw.request_id":       "<request id>",
+		"iqgw.config":           "<configuration>",
 		"server.port":           "<port>",
 		"iqgw.quota.wait":       "<seconds>",
 		"iqgw.quota.remaining":  "<tokens>",
