@@ -98,9 +98,9 @@ fleet: deps ## several gateways on a real Redis: the long form (all on three top
 	$(GO) test -count=1 -v -timeout 30m -run='^TestFleet' ./cmd/gateway -long
 
 .PHONY: resilience
-resilience: deps ## every REL and chaos test, those of the gateway in the long form (30 rolling restarts, 10000 slow clients)
+resilience: deps ## every REL and chaos test, those of the gateway in the long form (30 rolling restarts, 50 kills, 10000 slow clients)
 	$(GO) test -count=1 -timeout 30m -run='^Test(REL|Chaos)' $$($(GO) list ./... | grep -v '/cmd/gateway$$')
-	$(GO) test -count=1 -v -timeout 60m -run='^Test(REL|Chaos)' ./cmd/gateway -long
+	$(GO) test -count=1 -v -timeout 60m -run='^Test(REL|FleetREL|Chaos)' ./cmd/gateway -long
 	cd test && $(GO) test -count=1 -v -timeout 30m ./slow -long
 
 .PHONY: upgrade

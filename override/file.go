@@ -15,6 +15,8 @@ import (
 const (
 	fileName = "overrides.json"
 	maxFile  = 256 << 10
+	// tempPattern follows the name while the file is being written.
+	tempPattern = ".*.tmp"
 )
 
 // File is the [Store] of a replica that shares nothing: memory, and a file in dir
@@ -90,6 +92,7 @@ func (f *File) read() error {
 	if f.loaded || f.path == "" {
 		return nil
 	}
+	f.clean()
 	text, err := os.ReadFile(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		f.loaded = true
@@ -142,9 +145,17 @@ func (f *File) write() error {
 	return nil
 }
 
+// clean removes what a crash has left half written.
+func (f *File) clean() {
+	names, _ := filepath.Glob(filepath.Join(filepath.Dir(f.path), fileName+tempPattern))
+	for _, name := range names {
+		_ = os.Remove(name) // or at the next start
+	}
+}
+
 // replaceFile writes beside path (mode 0600) and renames, once all is on disk.
 func replaceFile(path string, text []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(path), fileName+".*.tmp")
+	file, err := os.CreateTemp(filepath.Dir(path), fileName+tempPattern)
 	if err != nil {
 		return err
 	}

@@ -47,6 +47,21 @@ func TestFileOutlivesTheProcess(t *testing.T) {
 	}
 }
 
+// What a crash has left half written is removed, and is no order.
+func TestFileForgetsWhatACrashHasLeft(t *testing.T) {
+	dir := t.TempDir()
+	half := filepath.Join(dir, "overrides.json.123.tmp")
+	if err := os.WriteFile(half, []byte(`{"version": 1, "overr`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := override.NewFile(dir, nil).Load(t.Context()); err != nil || len(found.All) > 0 {
+		t.Errorf("%+v, %v", found, err)
+	}
+	if _, err := os.Stat(half); !os.IsNotExist(err) {
+		t.Error(err)
+	}
+}
+
 // A file that nobody can read is told of, holds nothing, and is no obstacle to
 // what comes.
 func TestFileThatIsBroken(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/binary"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -25,7 +26,8 @@ import (
 const (
 	rollingLimit   = 100
 	rollingWindow  = 2 * time.Second
-	rollingMetered = "services:\n  productlibrary: {quota: {assume: 100/2s, max_wait: {interactive: 10s}}, cache: {mode: none}}\n"
+	rollingMetered = "status: {address: \"127.0.0.1:0\"}\nservices:\n" +
+		"  productlibrary: {quota: {assume: %d/%s, max_wait: {interactive: 10s}}, cache: {mode: none}}\n"
 )
 
 // rollingTimes are those of the gateways that are restarted.
@@ -36,16 +38,19 @@ type rolling struct {
 	*replicas
 	members []*member
 	roots   *x509.CertPool
+	limit   int             // of productlibrary
+	fresh   []time.Duration // how long each took to be ready at its first start
 }
 
 // member is a place where a gateway runs, one process after the other.
 type member struct {
-	server, status string // host:port
-	data           string
-	process        *replica
+	server, status, admin string // host:port
+	data                  string
+	process               *replica
 
 	mu        sync.Mutex
 	endpoints bool // told to clients, as the orchestrator does
+	left      int  // how often it was not told any more
 }
 
 func newRolling(t *testing.T, n int) *rolling { return newRollingFrom(t, n, buildGateway(t)) }
@@ -53,21 +58,25 @@ func newRolling(t *testing.T, n int) *rolling { return newRollingFrom(t, n, buil
 // newRollingFrom has the gateways run another program until they are restarted.
 func newRollingFrom(t *testing.T, n int, binary string) *rolling {
 	t.Helper()
-	config := strings.NewReplacer("{mode: none}", "{mode: self_signed}",
-		"lame_duck: 0s", "lame_duck: "+rollingTimes.lameDuck.String()+"\n  drain_timeout: "+rollingTimes.drain.String()).Replace(fleetConfig)
-	f := newFleet(t, redistest.Single(t), fleetOptions{
-		replicas: -1, config: config, extra: "status: {address: \"127.0.0.1:0\"}\n" + rollingMetered,
-		sim: iqsim.Options{
-			Limits: map[string]int{"crm": 10_000_000, "productlibrary": rollingLimit}, LedgerSize: 1_000_000,
-			Switches: iqsim.Switches{Window: iqsim.Duration(rollingWindow)},
-		},
-	})
-	g := &rolling{replicas: f, roots: x509.NewCertPool()}
+	return newRollingOf(t, n, binary, rollingLimit, fleetOptions{config: fleetConfig, sim: iqsim.Options{LedgerSize: 1_000_000}})
+}
+
+// newRollingOf adds to the options what all rolling gateways have; more of their
+// YAML continues the services. limit is that of productlibrary.
+func newRollingOf(t *testing.T, n int, binary string, limit int, o fleetOptions) *rolling {
+	t.Helper()
+	o.replicas, o.extra = -1, fmt.Sprintf(rollingMetered, limit, rollingWindow)+o.extra
+	o.config = strings.NewReplacer("{mode: none}", "{mode: self_signed}",
+		"lame_duck: 0s", "lame_duck: "+rollingTimes.lameDuck.String()+"\n  drain_timeout: "+rollingTimes.drain.String()).Replace(o.config)
+	o.sim.Switches.Window = iqsim.Duration(rollingWindow)
+	o.sim.Limits = map[string]int{"crm": 10_000_000, "catalogs": 10_000_000, "entitymanager": 10_000_000, "productlibrary": limit}
+	f := newFleet(t, redistest.Single(t), o)
+	g := &rolling{replicas: f, roots: x509.NewCertPool(), limit: limit}
 	f.binary = binary
 	for range n {
-		m := &member{server: lastingAddress(t), status: lastingAddress(t), data: t.TempDir()}
+		m := &member{server: lastingAddress(t), status: lastingAddress(t), admin: lastingAddress(t), data: t.TempDir()}
 		g.members = append(g.members, m)
-		g.run(t, m)
+		g.fresh = append(g.fresh, g.run(t, m))
 		pem, err := os.ReadFile(filepath.Join(m.data, "ca", "ca.crt"))
 		if err != nil || !g.roots.AppendCertsFromPEM(pem) {
 			t.Fatal("no certificate authority", err)
@@ -93,12 +102,24 @@ func lastingAddress(t *testing.T) string {
 	return ""
 }
 
-// run starts the gateway of m and has clients told once it is ready.
-func (g *rolling) run(t *testing.T, m *member) {
+// run starts the gateway of m, has clients told once it is ready, and returns how
+// long that took.
+func (g *rolling) run(t *testing.T, m *member) time.Duration {
 	t.Helper()
-	r := &replica{out: &lockedBuffer{}, server: "https://" + m.server}
-	r.command = exec.CommandContext(context.WithoutCancel(t.Context()), g.binary, "run", "-c", g.file,
-		"--set", "data_dir="+m.data, "--set", "server.address="+m.server, "--set", "status.address="+m.status)
+	begun := time.Now()
+	g.execute(t, m)
+	await(t, "a gateway is ready", func() bool { return m.ready(t) == http.StatusOK })
+	took := time.Since(begun)
+	m.announce(true)
+	return took
+}
+
+// execute starts the gateway of m.
+func (g *rolling) execute(t *testing.T, m *member) {
+	t.Helper()
+	r := &replica{out: &lockedBuffer{}, server: "https://" + m.server, adminAt: "http://" + m.admin}
+	r.command = exec.CommandContext(context.WithoutCancel(t.Context()), g.binary, "run", "-c", g.file, "--set", "data_dir="+m.data,
+		"--set", "server.address="+m.server, "--set", "status.address="+m.status, "--set", "admin.address="+m.admin)
 	r.command.Env = append(os.Environ(), append(rigEnviron(), "RIG_ADMIN="+g.admin)...)
 	r.command.Stdout, r.command.Stderr = r.out, r.out
 	if err := r.command.Start(); err != nil {
@@ -106,13 +127,12 @@ func (g *rolling) run(t *testing.T, m *member) {
 	}
 	t.Cleanup(func() { r.stop(t) })
 	m.process = r
-	await(t, "a gateway is ready", func() bool { return m.ready(t) == http.StatusOK })
-	m.announce(true)
 }
 
 func (m *member) announce(yes bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.left += oneWhen(m.endpoints && !yes)
 	m.endpoints = yes
 }
 
@@ -120,6 +140,13 @@ func (m *member) announced() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.endpoints
+}
+
+// absences is how often it was not announced any more.
+func (m *member) absences() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.left
 }
 
 // ready returns the status of /readyz, 0 without an answer.

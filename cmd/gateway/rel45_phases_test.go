@@ -1,0 +1,177 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"iqgateway/internal/iqsim"
+)
+
+// killPhase is something that a gateway is in the middle of when it is killed.
+type killPhase struct {
+	name string
+	// begin brings the gateway there.
+	begin func(*kills, *testing.T, *killPoint)
+	// within is how long after that it is killed at the latest.
+	within time.Duration
+	// then wants in order what it left behind; nil = what is wanted after every kill.
+	then func(*kills, *testing.T, *killPoint)
+}
+
+// killPoint is one kill.
+type killPoint struct {
+	number        int
+	phase         killPhase
+	delay         time.Duration // from the phase's beginning
+	first         bool          // one of the two variants that a phase may have
+	victim, other *member
+	calls         int // of the service in question, before
+}
+
+func (p *killPoint) String() string {
+	return fmt.Sprintf("%d %s + %s", p.number, p.phase.name, p.delay.Round(time.Millisecond))
+}
+
+// variant chooses by the point's draw.
+func (p *killPoint) variant(one, other string) string {
+	if p.first {
+		return one
+	}
+	return other
+}
+
+// item is a cached read that no other point makes.
+func (p *killPoint) item() string {
+	return fmt.Sprintf("/catalogs/v1/Companies(14146)/Catalog/Items/ByVendorSku?vendorSku=p%d", p.number)
+}
+
+const killsNode = "/entitymanager/v1/Companies(14146)"
+
+func killPhases() []killPhase {
+	return []killPhase{
+		{name: "start", within: 400 * time.Millisecond, begin: (*kills).beginStart},
+		{name: "token fetch", within: 500 * time.Millisecond, begin: (*kills).beginToken, then: (*kills).thenToken},
+		{name: "cache fetch", within: 500 * time.Millisecond, begin: (*kills).beginCache, then: (*kills).thenCache},
+		{name: "quota leases", within: rollingWindow, begin: func(*kills, *testing.T, *killPoint) {}},
+		{name: "breaker probe", within: 500 * time.Millisecond, begin: (*kills).beginProbe, then: (*kills).thenProbe},
+		{name: "reload", within: 250 * time.Millisecond, begin: (*kills).beginReload, then: (*kills).thenReload},
+		{name: "shutdown", within: rollingTimes.lameDuck + 200*time.Millisecond, begin: (*kills).beginShutdown},
+	}
+}
+
+func (k *kills) beginStart(t *testing.T, p *killPoint) {
+	p.victim.announce(false)
+	p.victim.process.kill(t)
+	k.killed = append(k.killed, time.Now())
+	k.execute(t, p.victim)
+}
+
+func (k *kills) beginShutdown(t *testing.T, p *killPoint) {
+	p.victim.announce(false)
+	p.victim.process.signal(t, syscall.SIGTERM)
+}
+
+// beginToken has the victim alone fetch a token that never comes: asked for, or
+// issued and not told.
+func (k *kills) beginToken(t *testing.T, p *killPoint) {
+	if status, text := k.api(t, p.other.process, http.MethodPost, "/api/v1/tokens/invalidate", `{"credential":"lone"}`); status != http.StatusOK {
+		t.Fatal(status, text)
+	}
+	p.calls = k.upstreamCalls("accounts")
+	struck := k.stall(t, "accounts", p.variant(iqsim.AtBefore, iqsim.AtAfter))
+	k.askOnce(t, p.victim, k.lone, customers)
+	struck()
+}
+
+// askOnce makes a request that ends with its gateway.
+func (k *kills) askOnce(t *testing.T, m *member, key, target string) {
+	k.asking.Go(func() { _, _, _ = k.ask(t, m, key, target) })
+}
+
+func (k *kills) thenToken(t *testing.T, p *killPoint) {
+	k.takenOver(t, p, k.lone, customers)
+	if n := k.upstreamCalls("accounts") - p.calls; n != 2 {
+		t.Errorf("%s: %d token calls, want the one that was cut short and one more", p, n)
+	}
+}
+
+// beginCache has the victim fetch for the cache what has not begun to come, or
+// has come by half.
+func (k *kills) beginCache(t *testing.T, p *killPoint) {
+	p.calls = k.upstreamCalls("catalogs")
+	struck := k.stall(t, "catalogs", p.variant(iqsim.AtBefore, iqsim.AtBody))
+	k.askOnce(t, p.victim, k.key, p.item())
+	struck()
+}
+
+func (k *kills) thenCache(t *testing.T, p *killPoint) {
+	text := k.takenOver(t, p, k.key, p.item())
+	if !json.Valid([]byte(text)) {
+		t.Errorf("%s: a part of an answer: %q", p, text)
+	}
+	status, again, err := k.ask(t, p.victim, k.key, p.item())
+	if err != nil || status != http.StatusOK || again != text {
+		t.Errorf("%s: %d %q %v, want %q", p, status, again, err, text)
+	}
+	if n := k.upstreamCalls("catalogs") - p.calls; n != 2 {
+		t.Errorf("%s: %d calls, want the one that was cut short and one more", p, n)
+	}
+}
+
+// beginProbe opens the breaker and has the victim find out whether the upstream is
+// well again.
+func (k *kills) beginProbe(t *testing.T, p *killPoint) {
+	sick, err := k.AddFault(iqsim.Fault{Service: "entitymanager", Kind: iqsim.FaultStatus, Status: http.StatusInternalServerError})
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the breaker opens", func() bool {
+		_, text, _ := k.ask(t, p.victim, k.key, killsNode)
+		return strings.Contains(text, "breaker-open")
+	})
+	k.RemoveFaults(sick)
+	struck := k.stall(t, "entitymanager", iqsim.AtBefore)
+	k.asking.Go(func() {
+		for _, _, err := k.ask(t, p.victim, k.key, killsNode); err == nil; _, _, err = k.ask(t, p.victim, k.key, killsNode) {
+			pass(t, 20*time.Millisecond)
+		}
+	})
+	struck()
+}
+
+func (k *kills) thenProbe(t *testing.T, p *killPoint) {
+	begun := time.Now()
+	await(t, "another gateway probes", func() bool {
+		status, _, err := k.ask(t, p.other, k.key, killsNode)
+		return err == nil && status == http.StatusOK
+	})
+	k.over[p.phase.name] = append(k.over[p.phase.name], time.Since(begun))
+}
+
+// beginReload gives all gateways another configuration, and asks the victim to
+// read it at once.
+func (k *kills) beginReload(t *testing.T, p *killPoint) {
+	text := patience.ReplaceAllString(k.read(t, "gateway.yaml"), p.patience())
+	k.replicas.write(t, "gateway.yaml", text)
+	p.victim.process.signal(t, syscall.SIGHUP)
+}
+
+// patience is the setting that differs between configurations.
+var patience = regexp.MustCompile(`background: \d+s`)
+
+func (p *killPoint) patience() string { return fmt.Sprintf("background: %ds", p.number+2) }
+
+func (k *kills) thenReload(t *testing.T, p *killPoint) {
+	for _, m := range k.members {
+		await(t, "all serve the new configuration", func() bool {
+			_, text := k.api(t, m.process, http.MethodGet, "/api/v1/config", "")
+			return strings.Contains(text, p.patience()+`\n`)
+		})
+	}
+}

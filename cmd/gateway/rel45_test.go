@@ -1,0 +1,120 @@
+package main
+
+import (
+	"flag"
+	"math/rand/v2"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// seed repeats what a test has drawn.
+var seed = flag.Uint64("seed", 0, "of the tests that kill gateways, 0 draws one; the same seed kills at the same points")
+
+// REL-45: gateways under load are killed in the middle of everything that they
+// do, at points in time drawn by chance. Each is ready again as fast as after any
+// other start; no write is executed twice, no request is counted twice, what a
+// dead gateway held alone ends by itself and another goes on.
+func TestFleetREL45Kills(t *testing.T) {
+	t.Parallel()
+	members, calm := 2, 1
+	if *long {
+		members, calm = 3, 5
+	}
+	random := newSeed(t)
+	k := newKills(t, members)
+	k.begin(t)
+	for _, p := range k.draw(killPoints(5), random) {
+		k.strike(t, p)
+	}
+	k.finish(t, calm)
+}
+
+// killPoints is how often gateways are killed; few in the short form.
+func killPoints(few int) int {
+	if *long {
+		return 50
+	}
+	return few
+}
+
+// newSeed returns what draws the points, and tells how to draw them again.
+func newSeed(t *testing.T) *rand.Rand {
+	t.Helper()
+	drawn := *seed
+	if drawn == 0 {
+		drawn = rand.Uint64()
+	}
+	t.Logf("-seed=%d", drawn)
+	return rand.New(rand.NewPCG(drawn, drawn))
+}
+
+// draw chooses the points: every phase in turn, in an order drawn anew each time.
+func (k *kills) draw(n int, random *rand.Rand) []*killPoint {
+	phases := killPhases()
+	all := make([]*killPoint, n)
+	for i := range all {
+		if turn := i % len(phases); turn == 0 {
+			random.Shuffle(len(phases), func(a, b int) { phases[a], phases[b] = phases[b], phases[a] })
+		}
+		phase := phases[i%len(phases)]
+		victim := random.IntN(len(k.members))
+		all[i] = &killPoint{
+			number: i, phase: phase, delay: time.Duration(random.Int64N(int64(phase.within))), first: random.IntN(2) == 0,
+			victim: k.members[victim], other: k.members[(victim+1+random.IntN(len(k.members)-1))%len(k.members)],
+		}
+	}
+	return all
+}
+
+// strike kills one gateway at a point, starts it again and looks whether all is
+// in order.
+func (k *kills) strike(t *testing.T, p *killPoint) {
+	t.Helper()
+	p.phase.begin(k, t, p)
+	pass(t, p.delay)
+	p.victim.announce(false)
+	p.victim.process.kill(t)
+	k.killed = append(k.killed, time.Now())
+	k.ready = append(k.ready, k.run(t, p.victim))
+	k.wantClaimsToEnd(t)
+	if p.phase.then != nil {
+		p.phase.then(k, t, p)
+	}
+	k.look(t, p.other)
+	t.Logf("%-30s ready after %s", p, k.ready[len(k.ready)-1].Round(time.Millisecond))
+}
+
+// finish lets windows pass in which nobody is killed, ends the load and judges.
+func (k *kills) finish(t *testing.T, windows int) {
+	t.Helper()
+	begun := time.Now().Truncate(rollingWindow).Add(rollingWindow)
+	pass(t, time.Until(begun.Add(time.Duration(windows)*rollingWindow)))
+	k.load.end(t)
+	k.look(t, k.members[0])
+	k.wantQuotaKept(t)
+	k.wantCountedOnce(t)
+	await(t, "nothing is held any more", func() bool { return len(k.claims(t)) == 0 })
+	for name, took := range k.over {
+		t.Logf("%s: taken over %d times, after %s at most", name, len(took), slices.Max(took).Round(time.Millisecond))
+	}
+	k.wantReady(t)
+	for _, m := range k.members { // all at once; they are waited for when the test ends
+		m.process.signal(t, syscall.SIGTERM)
+	}
+}
+
+// wantReady wants a start after a kill to take no longer than a second, on a
+// machine where a gateway's first start does not either.
+func (k *kills) wantReady(t *testing.T) {
+	t.Helper()
+	most := time.Second + 2*slices.Max(k.fresh)
+	slices.Sort(k.ready)
+	median, slowest := k.ready[len(k.ready)/2], k.ready[len(k.ready)-1]
+	t.Logf("ready %d times after %s in the median, %s at most; %s at most when first started",
+		len(k.ready), median.Round(time.Millisecond), slowest.Round(time.Millisecond), slices.Max(k.fresh).Round(time.Millisecond))
+	if median > most || *long && slowest > most {
+		t.Errorf("want at most %s", most)
+	}
+}
