@@ -51,7 +51,7 @@ test: deps ## run all tests in random order, those within one process with the r
 
 .PHONY: test-race
 test-race: # a part of test; the parallel ones wait more than they reckon
-	RIG_PROGRAMS=$(TESTED) $(RACE) -shuffle=on -p=3 -parallel=6 -skip='$(APART)' ./...
+	RIG_PROGRAMS=$(TESTED) $(RACE) -shuffle=on -parallel=6 -skip='$(APART)' ./...
 
 .PHONY: test-apart
 test-apart: # a part of test

@@ -33,24 +33,40 @@ func TestFleetAsksRedisSeldom(t *testing.T) {
 			}
 			load := q.offer(t, demands...)
 			pass(t, 3*time.Second) // everybody has come
-			trips, before := quotaTrips(t, server), q.Counts()["sandbox"]["crm"]
-			commands := evalsha(t, server)
-			pass(t, measured)
-			trips, after := quotaTrips(t, server)-trips, q.Counts()["sandbox"]["crm"]
-			commands = evalsha(t, server) - commands
-			load.stop()
-			requests := after.Requests - before.Requests
-			ratio := float64(trips) / float64(requests)
-			t.Logf("%d requests to the upstream in %s, %d trips to Redis: %.3f per request (all scripts of Redis, those of members and tokens too: %d)",
-				requests, measured, trips, ratio, commands)
-			if requests < int64(float64(limit)*0.85*measured.Seconds()/window.Seconds()) || ratio > tt.most {
-				t.Errorf("%d requests of %d, %.3f trips for each, want at most %.2f", requests, limit, ratio, tt.most)
+			enough := int64(float64(limit) * 0.85 * measured.Seconds() / window.Seconds())
+			got := seldom{}
+			for tries := 3; tries > 0 && got.requests < enough; tries-- { // a busy machine has not offered the load
+				got = q.measureTrips(t, server, measured)
+				t.Logf("%d requests to the upstream in %s, %d trips to Redis: %.3f per request (all scripts of Redis, those of members and tokens too: %d)",
+					got.requests, measured, got.trips, got.ratio(), got.commands)
 			}
+			load.stop()
+			if got.requests < enough || got.ratio() > tt.most {
+				t.Errorf("%d requests of %d, %.3f trips for each, want at most %.2f", got.requests, limit, got.ratio(), tt.most)
+			}
+			after := q.Counts()["sandbox"]["crm"]
 			if after.OverQuota > 0 {
 				t.Errorf("the upstream refused %d", after.OverQuota)
 			}
 		})
 	}
+}
+
+// seldom is what was counted in a time.
+type seldom struct{ requests, trips, commands int64 }
+
+// ratio is the trips for each request.
+func (s seldom) ratio() float64 { return float64(s.trips) / float64(s.requests) }
+
+func (q *quotaFleet) measureTrips(t *testing.T, server *redistest.Server, lasting time.Duration) seldom {
+	t.Helper()
+	count := func() seldom {
+		return seldom{q.Counts()["sandbox"]["crm"].Requests, quotaTrips(t, server), evalsha(t, server)}
+	}
+	before := count()
+	pass(t, lasting)
+	after := count()
+	return seldom{after.requests - before.requests, after.trips - before.trips, after.commands - before.commands}
 }
 
 // quotaTrips is how many trips the one bucket has counted, in Redis.
