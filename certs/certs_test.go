@@ -95,6 +95,26 @@ func TestLocalAuthorityStaysInItsFolder(t *testing.T) {
 	}
 }
 
+// What a crash has left of a key in the making is removed, unless another process
+// may be making it just now.
+func TestLocalRemovesWhatACrashHasLeft(t *testing.T) {
+	dir := t.TempDir()
+	old, young := filepath.Join(dir, "ca.key.1.tmp"), filepath.Join(dir, "ca.key.2.tmp")
+	for _, name := range []string{old, young} {
+		if err := os.WriteFile(name, []byte("half a key"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	yesterday := time.Now().Add(-24 * time.Hour)
+	if err := os.Chtimes(old, yesterday, yesterday); err != nil {
+		t.Fatal(err)
+	}
+	local(t, certs.LocalOptions{Dir: dir})
+	if left, err := filepath.Glob(filepath.Join(dir, "*.tmp")); err != nil || len(left) != 1 || left[0] != young {
+		t.Errorf("%q, %v", left, err)
+	}
+}
+
 // Processes that start together in an empty folder make one authority.
 func TestLocalFirstStartsTogether(t *testing.T) {
 	for range 20 {

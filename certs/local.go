@@ -29,6 +29,10 @@ const (
 
 	caCertFile = "ca.crt"
 	caKeyFile  = "ca.key"
+	// tempPattern follows the name of a file while it is made, tempLife is how long
+	// that takes at most.
+	tempPattern = ".*.tmp"
+	tempLife    = time.Hour
 
 	sourceLocal = "self_signed"
 )
@@ -69,6 +73,7 @@ func NewLocal(o LocalOptions) (*Local, error) {
 	if err != nil {
 		return nil, fmt.Errorf("local certificate authority: %w", err)
 	}
+	l.sweep()
 	_, err = l.current()
 	return l, err
 }
@@ -188,6 +193,20 @@ func (l *Local) create() error {
 	return l.load()
 }
 
+// sweep removes what a crash has left of the making of the files, among it keys.
+// What is young another process may be making.
+func (l *Local) sweep() {
+	if l.options.Dir == "" {
+		return
+	}
+	names, _ := filepath.Glob(filepath.Join(l.options.Dir, "ca.*"+tempPattern))
+	for _, name := range names {
+		if info, err := os.Stat(name); err == nil && l.options.Now().Sub(info.ModTime()) > tempLife {
+			_ = os.Remove(name) // or at the next start
+		}
+	}
+}
+
 // authorityKey returns a new key, or the one that is kept already.
 func (l *Local) authorityKey() (crypto.Signer, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -255,7 +274,7 @@ func (l *Local) sign(key crypto.Signer) error {
 
 // linkFile makes a file as a whole, unless there is one: whoever is first wins.
 func linkFile(name string, data []byte, mode fs.FileMode) error {
-	temp, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
+	temp, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+tempPattern)
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,13 @@ func (p *killPoint) String() string {
 	return fmt.Sprintf("%d %s + %s", p.number, p.phase.name, p.delay.Round(time.Millisecond))
 }
 
+// again is the same point once more.
+func (p *killPoint) again() *killPoint {
+	more := *p
+	more.number += killPoints(5)
+	return &more
+}
+
 // variant chooses by the point's draw.
 func (p *killPoint) variant(one, other string) string {
 	if p.first {
@@ -62,6 +69,7 @@ func killPhases() []killPhase {
 		{name: "breaker probe", within: 500 * time.Millisecond, begin: (*kills).beginProbe, then: (*kills).thenProbe},
 		{name: "reload", within: 250 * time.Millisecond, begin: (*kills).beginReload, then: (*kills).thenReload},
 		{name: "shutdown", within: rollingTimes.lameDuck + 200*time.Millisecond, begin: (*kills).beginShutdown},
+		{name: "start of all", within: 200 * time.Millisecond, begin: (*kills).beginAll, then: (*kills).thenAll},
 	}
 }
 
@@ -70,6 +78,23 @@ func (k *kills) beginStart(t *testing.T, p *killPoint) {
 	p.victim.process.kill(t)
 	k.killed = append(k.killed, time.Now())
 	k.execute(t, p.victim)
+}
+
+// beginAll kills all others, too, as a power cut does, and starts them again
+// while the victim lives on for a moment.
+func (k *kills) beginAll(t *testing.T, p *killPoint) {
+	for _, m := range k.members {
+		if m != p.victim {
+			k.beginStart(t, &killPoint{victim: m})
+		}
+	}
+}
+
+func (k *kills) thenAll(t *testing.T, _ *killPoint) {
+	for _, m := range k.members {
+		await(t, "all are ready", func() bool { return m.ready(t) == http.StatusOK })
+		m.announce(true)
+	}
 }
 
 func (k *kills) beginShutdown(t *testing.T, p *killPoint) {

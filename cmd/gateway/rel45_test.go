@@ -26,7 +26,11 @@ func TestFleetREL45Kills(t *testing.T) {
 	k := newKills(t, members)
 	k.begin(t)
 	for _, p := range k.draw(killPoints(5), random) {
-		k.strike(t, p)
+		if took := k.strike(t, p); *long && took > time.Second { // by the machine's doing?
+			if took = k.strike(t, p.again()); took > time.Second {
+				t.Errorf("%s: ready after %s, want at most a second", p, took)
+			}
+		}
 	}
 	k.finish(t, calm)
 }
@@ -68,22 +72,27 @@ func (k *kills) draw(n int, random *rand.Rand) []*killPoint {
 	return all
 }
 
-// strike kills one gateway at a point, starts it again and looks whether all is
-// in order.
-func (k *kills) strike(t *testing.T, p *killPoint) {
+// strike kills one gateway at a point, starts it again, looks whether all is in
+// order, and returns how long it took to be ready.
+func (k *kills) strike(t *testing.T, p *killPoint) time.Duration {
 	t.Helper()
 	p.phase.begin(k, t, p)
 	pass(t, p.delay)
 	p.victim.announce(false)
 	p.victim.process.kill(t)
 	k.killed = append(k.killed, time.Now())
-	k.ready = append(k.ready, k.run(t, p.victim))
+	took := k.run(t, p.victim)
+	k.ready = append(k.ready, took)
+	if took > time.Second {
+		t.Logf("%s: slow:\n%s", p, p.victim.process.out)
+	}
 	k.wantClaimsToEnd(t)
 	if p.phase.then != nil {
 		p.phase.then(k, t, p)
 	}
 	k.look(t, p.other)
-	t.Logf("%-30s ready after %s", p, k.ready[len(k.ready)-1].Round(time.Millisecond))
+	t.Logf("%-30s ready after %s", p, took.Round(time.Millisecond))
+	return took
 }
 
 // finish lets windows pass in which nobody is killed, ends the load and judges.
@@ -95,6 +104,9 @@ func (k *kills) finish(t *testing.T, windows int) {
 	k.look(t, k.members[0])
 	k.wantQuotaKept(t)
 	k.wantCountedOnce(t)
+	if used, _ := k.usageOf(t, k.members[0].process); used.Attempts > k.upstreamRequests() || used.Attempts == 0 {
+		t.Errorf("%d attempts were counted, the upstream has seen %d", used.Attempts, k.upstreamRequests())
+	}
 	await(t, "nothing is held any more", func() bool { return len(k.claims(t)) == 0 })
 	for name, took := range k.over {
 		t.Logf("%s: taken over %d times, after %s at most", name, len(took), slices.Max(took).Round(time.Millisecond))
@@ -105,16 +117,15 @@ func (k *kills) finish(t *testing.T, windows int) {
 	}
 }
 
-// wantReady wants a start after a kill to take no longer than a second, on a
-// machine where a gateway's first start does not either.
+// wantReady wants a start after a kill to take a second in the median at most,
+// beyond what first starts take on this machine.
 func (k *kills) wantReady(t *testing.T) {
 	t.Helper()
-	most := time.Second + 2*slices.Max(k.fresh)
 	slices.Sort(k.ready)
-	median, slowest := k.ready[len(k.ready)/2], k.ready[len(k.ready)-1]
+	median, slowest, first := k.ready[len(k.ready)/2], k.ready[len(k.ready)-1], slices.Max(k.fresh)
 	t.Logf("ready %d times after %s in the median, %s at most; %s at most when first started",
-		len(k.ready), median.Round(time.Millisecond), slowest.Round(time.Millisecond), slices.Max(k.fresh).Round(time.Millisecond))
-	if median > most || *long && slowest > most {
-		t.Errorf("want at most %s", most)
+		len(k.ready), median.Round(time.Millisecond), slowest.Round(time.Millisecond), first.Round(time.Millisecond))
+	if most := time.Second + 2*first; median > most {
+		t.Errorf("want at most %s in the median", most)
 	}
 }
