@@ -35,7 +35,7 @@ func TestFleetREL45Files(t *testing.T) {
 				r.signal(t, syscall.SIGTERM)
 				pass(t, time.Duration(random.Int64N(int64(20*time.Millisecond))))
 			} else {
-				pass(t, time.Duration(random.Int64N(int64(200*time.Millisecond))))
+				pass(t, time.Duration(random.Int64N(int64(100*time.Millisecond))))
 			}
 			r.kill(t)
 		})
@@ -81,10 +81,10 @@ type orders struct {
 
 const ordersKey = "services.crm.limits.max_in_flight"
 
-// give has orders given to r until it is gone.
+// give has orders given to r until it is gone; kill comes when one is answered.
 func (o *orders) give(t *testing.T, r *replica, kill func()) {
 	t.Helper()
-	gone := make(chan struct{})
+	gone, before := make(chan struct{}), o.last.Load()
 	go func() {
 		defer close(gone)
 		for {
@@ -108,6 +108,7 @@ func (o *orders) give(t *testing.T, r *replica, kill func()) {
 			o.last.Store(next)
 		}
 	}()
+	await(t, "an order is answered", func() bool { return o.last.Load() > before })
 	kill()
 	<-gone
 }
