@@ -24,7 +24,8 @@ Generated from the schema in config/schema*.go; do not edit. After a change: mak
 Every key with what it may be and what it is when nobody sets it. [examples/minimal.yaml](../examples/minimal.yaml)
 is the least that serves, [examples/full.yaml](../examples/full.yaml) has every key; the examples below are its values.
 ` + "`gateway config schema`" + ` prints the same as a JSON Schema for editors, ` + "`gateway validate -c FILE`" + ` checks a
-file, and ` + "`gateway config print --sources -c FILE`" + ` shows each value and where it comes from.
+file, ` + "`gateway config print --sources -c FILE`" + ` shows each value and where it comes from, and
+` + "`gateway config explain KEY`" + ` says of one what this page says.
 
 ## What wins
 
@@ -193,14 +194,6 @@ func (w *settingsWriter) write(s section) {
 	}
 }
 
-// about is a comment of the code with the document's word for what it is about.
-func about(what, name, comment string) string {
-	if rest, found := strings.CutPrefix(comment, name+" "); found {
-		return what + " " + rest
-	}
-	return comment
-}
-
 // typeOf describes the values of a field; child is the section of its mapping,
 // when no other section has it.
 func (w *settingsWriter) typeOf(f field, path string) (typ reflect.Type, text string, child *section) {
@@ -232,30 +225,6 @@ func (w *settingsWriter) typeOf(f field, path string) (typ reflect.Type, text st
 // anchor is what GitHub makes of a heading.
 func anchor(heading string) string {
 	return strings.NewReplacer(".", "", "[", "", "]", "").Replace(strings.ToLower(heading))
-}
-
-func scalarWords(t reflect.Type, r rule) string {
-	words := map[reflect.Type]string{
-		reflect.TypeFor[bool](): "true or false", reflect.TypeFor[int](): "number", reflect.TypeFor[string](): "text",
-		reflect.TypeFor[HostPort](): "host:port", reflect.TypeFor[Date](): "date", reflect.TypeFor[Digest](): "SHA-256 in hex",
-		reflect.TypeFor[Prefix](): "address or CIDR", reflect.TypeFor[AutoSize](): "size or `auto`", reflect.TypeFor[HeaderName](): "name of a field",
-		reflect.TypeFor[URLTemplate](): "URL with placeholders", reflect.TypeFor[ProxyURL](): "URL", reflect.TypeFor[URL](): "URL",
-		reflect.TypeFor[PathPrefix](): "path",
-	}
-	text, known := words[t]
-	if !known {
-		text = strings.ToLower(t.Name())
-	}
-	if r.enum != nil {
-		text = "`" + strings.Join(r.enum, "`, `") + "`"
-	}
-	if r.min != "" {
-		text += ", " + r.min + " to " + r.max
-	}
-	if r.none != "" {
-		text += ", or `none`"
-	}
-	return text
 }
 
 func (w *settingsWriter) defaultOf(f field) string {

@@ -9,11 +9,11 @@ import (
 func (p program) configCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
-		Short: "Show, compare and reload the configuration",
+		Short: "Show, explain, compare and reload the configuration",
 		Args:  subcommandRequired,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(p.configPrintCommand(), p.configSchemaCommand(), p.configReloadCommand(), p.configDiffCommand())
+	cmd.AddCommand(p.configPrintCommand(), p.configSchemaCommand(), p.configExplainCommand(), p.configReloadCommand(), p.configDiffCommand())
 	return cmd
 }
 

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestConfigExplain(t *testing.T) {
+	t.Parallel()
+	run := func(args ...string) (string, string, int) {
+		var out, problems lockedBuffer
+		p := program{stdout: &out, stderr: &problems}
+		code := p.run(t.Context(), append([]string{"config", "explain"}, args...))
+		return out.String(), problems.String(), code
+	}
+	full := filepath.Join("..", "..", "examples", "full.yaml")
+	out, _, code := run("services.crm.quota.enforce", "-c", full)
+	for _, want := range []string{"true or false", "reload", "services.*.quota.enforce", "in production", "full.yaml:"} {
+		if code != exitOK || !strings.Contains(out, want) {
+			t.Errorf("%d, no %q in\n%s", code, want, out)
+		}
+	}
+	out, _, code = run("server.address", "-o", "json")
+	var d settingDocument
+	if err := json.Unmarshal([]byte(out), &d); err != nil || code != exitOK || d.Change != "restart" || d.Override != "" || d.Default == "" || d.Values != nil {
+		t.Errorf("%d, %v in %s", code, err, out)
+	}
+	if out, problems, code := run("services.crm.quotas", "-c", full); code != exitUsage || !strings.Contains(problems, `did you mean "quota"?`) {
+		t.Errorf("%d, %s%s", code, out, problems)
+	}
+}
