@@ -1,9 +1,11 @@
 package usage_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -47,6 +49,7 @@ func TestFilesSurviveRestarts(t *testing.T) {
 	if len(days) != 1 || days[today][caller("shop")].Requests != 12 || days[today][caller("erp")].Requests != 1 {
 		t.Errorf("%v", days)
 	}
+	must(t, os.Remove(filepath.Join(dir, "usage.lock")))
 	files, err := os.ReadDir(dir)
 	must(t, err)
 	if len(files) != 1 {
@@ -73,17 +76,47 @@ func TestFilesThatCannotBeWritten(t *testing.T) {
 	}
 }
 
-// Files that are not its own are refused, and stay as they are.
-func TestForeignFilesAreRefused(t *testing.T) {
+// A file that is not its own is moved aside as it is, once, and counting goes on.
+func TestDamagedFilesAreMovedAside(t *testing.T) {
 	for name, text := range map[string]string{"no JSON": "{", "another version": `{"version":2}`, "too long": strings.Repeat(" ", 5<<20)} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "usage-"+usage.Day(21_000).String()+".json")
-		must(t, os.WriteFile(path, []byte(text), 0o600))
-		if err := usage.NewFiles(dir).Add(t.Context(), batch(21_000, "shop", 1)); err == nil {
-			t.Errorf("%s is replaced", name)
+		f := usage.NewFiles(dir)
+		for n := range 2 {
+			must(t, os.WriteFile(path, []byte(text), 0o600))
+			aside := fmt.Sprintf("%s.damaged-%d", path, n+1)
+			b := batch(21_000, "shop", 3)
+			if err := f.Add(t.Context(), b); err == nil || !strings.Contains(err.Error(), aside) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if kept, err := os.ReadFile(aside); err != nil || string(kept) != text {
+				t.Errorf("%s is not kept: %v", name, err)
+			}
+			must(t, f.Add(t.Context(), b))
+			if days, err := f.Read(t.Context(), 21_000, 21_000, nil); err != nil || total(days).Requests != 3 {
+				t.Errorf("%s: %v, %v", name, days, err)
+			}
 		}
-		if now, err := os.ReadFile(path); err != nil || string(now) != text {
-			t.Errorf("%s has changed", name)
-		}
+	}
+}
+
+// Gateways that share a directory lose nothing of each other.
+func TestFilesAreShared(t *testing.T) {
+	dir := t.TempDir()
+	const writers, batches = 4, 25
+	var all sync.WaitGroup
+	for range writers {
+		f := usage.NewFiles(dir)
+		all.Go(func() {
+			for range batches {
+				if err := f.Add(t.Context(), batch(21_000, "shop", 1)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if days, err := usage.NewFiles(dir).Read(t.Context(), 21_000, 21_000, nil); err != nil || total(days).Requests != writers*batches {
+		t.Errorf("%v, %v", days, err)
 	}
 }
