@@ -55,6 +55,10 @@ type execution struct {
 		Method string
 		URL    struct{ Path []string }
 	}
+	Response struct {
+		Code   int
+		Stream struct{ Data []int } // as Node writes a Buffer
+	}
 	Assertions []struct{ Assertion string }
 }
 
@@ -94,6 +98,7 @@ func TestCollectionRuns(t *testing.T) {
 	if diff := cmp.Diff(writes, writesUpstream(sim)); diff != "" {
 		t.Errorf("writes (-made +executed upstream)\n%s", diff)
 	}
+	wantDescribed(t, got.Run.Executions)
 	t.Logf("%d requests, %d assertions", len(made), assertions)
 	if t.Failed() {
 		t.Log(gateway.Log)
