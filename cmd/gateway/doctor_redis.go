@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +24,28 @@ func (d *doctor) lookAtRedis(ctx context.Context) {
 	for name, conn := range connections {
 		d.examineRedis(ctx, name, conn)
 	}
+	d.reportAll(plainFindings(d.gateway.cfg))
+}
+
+// plainFindings are about connections that anybody on the way can read.
+func plainFindings(cfg *config.Config) []finding {
+	var all []finding
+	look := func(name string, addresses []config.HostPort) {
+		away := slices.IndexFunc(addresses, func(a config.HostPort) bool { return !a.Loopback() })
+		if cfg.Redis.TLS.Enabled || away < 0 {
+			return
+		}
+		all = append(all, finding{
+			Check: "redis", Subject: name + " connection", Status: findingWarning, Value: "not encrypted, to " + string(addresses[away]),
+			Why:    "who is on the way reads its password, keys and cached answers; tokens are sealed",
+			Remedy: "set redis.tls.enabled, or see that the network between them is yours alone",
+		})
+	}
+	if cfg.Redis != nil {
+		look(storeName, cfg.Redis.Addresses)
+		look(cacheStoreName, cfg.Cache.Redis.Addresses)
+	}
+	return all
 }
 
 func (d *doctor) examineRedis(ctx context.Context, name string, conn *redisconn.Conn) {
@@ -54,6 +77,7 @@ func (d *doctor) examineRedis(ctx context.Context, name string, conn *redisconn.
 		report(server, findingOK, strings.TrimSpace(string(mode)+" "+f.Info["redis_version"]), "", "")
 		d.report(clockFinding("redis", name+server, f.Skew, "Redis"))
 		d.reportAll(memoryFindings(name, server, f.Info))
+		d.reportAll(persistenceFindings(name, server, f.Info))
 	}
 }
 
@@ -89,6 +113,25 @@ func memoryFindings(name, server string, info map[string]string) []finding {
 	case most > 0 && used > most/10*9:
 		f.Status = findingWarning
 		f.Why, f.Remedy = "writes fail once it is full", "raise maxmemory, or find what fills it"
+	}
+	return []finding{f}
+}
+
+// persistenceFindings judge what a server has left after a restart. Nothing that
+// is kept there is needed for long, but a server that cannot save takes no writes.
+func persistenceFindings(name, server string, info map[string]string) []finding {
+	if name != storeName || info == nil {
+		return nil
+	}
+	f := finding{Check: "redis", Subject: name + server + " persistence", Status: findingOK, Value: "snapshots"}
+	if info["aof_enabled"] == "1" {
+		f.Value = "append-only file"
+	}
+	for _, field := range []string{"rdb_last_bgsave_status", "aof_last_write_status"} {
+		if status := info[field]; status != "" && status != "ok" {
+			f.Status, f.Value = findingFailure, field+" is "+status
+			f.Why, f.Remedy = "it refuses all writes while it cannot save", "see its log and its disk, or turn saving off there (save \"\", appendonly no): a gateway does without"
+		}
 	}
 	return []finding{f}
 }

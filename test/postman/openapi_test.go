@@ -132,4 +132,3 @@ func wantDescribed(t *testing.T, executions []execution) {
 	}
 	t.Logf("%d operations of the admin API answer as described", len(checked))
 }
-
