@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -58,19 +59,26 @@ func (p *killPoint) item() string {
 	return fmt.Sprintf("/catalogs/v1/Companies(14146)/Catalog/Items/ByVendorSku?vendorSku=p%d", p.number)
 }
 
-const killsNode = "/entitymanager/v1/Companies(14146)"
+const (
+	killsNode  = "/entitymanager/v1/Companies(14146)"
+	killsStock = "/availability/v1/Companies(14146)/Entities(14146)"
+)
 
-func killPhases() []killPhase {
-	return []killPhase{
+// killPhases are in two lists: in the second the gateway holds something alone,
+// and another has to wait for the end of that.
+func killPhases() [2][]killPhase {
+	return [2][]killPhase{{
 		{name: "start", within: 400 * time.Millisecond, begin: (*kills).beginStart},
-		{name: "token fetch", within: 500 * time.Millisecond, begin: (*kills).beginToken, then: (*kills).thenToken},
-		{name: "cache fetch", within: 500 * time.Millisecond, begin: (*kills).beginCache, then: (*kills).thenCache},
 		{name: "quota leases", within: rollingWindow, begin: func(*kills, *testing.T, *killPoint) {}},
-		{name: "breaker probe", within: 500 * time.Millisecond, begin: (*kills).beginProbe, then: (*kills).thenProbe},
 		{name: "reload", within: 250 * time.Millisecond, begin: (*kills).beginReload, then: (*kills).thenReload},
 		{name: "shutdown", within: rollingTimes.lameDuck + 200*time.Millisecond, begin: (*kills).beginShutdown},
 		{name: "start of all", within: 200 * time.Millisecond, begin: (*kills).beginAll, then: (*kills).thenAll},
-	}
+	}, {
+		{name: "token fetch", within: 500 * time.Millisecond, begin: (*kills).beginToken, then: (*kills).thenToken},
+		{name: "cache fetch", within: 500 * time.Millisecond, begin: (*kills).beginCache, then: (*kills).thenCache},
+		{name: "breaker probe", within: 500 * time.Millisecond, begin: (*kills).beginProbe, then: (*kills).thenProbe},
+		{name: "caller's slots", within: 500 * time.Millisecond, begin: (*kills).beginSlots, then: (*kills).thenSlots},
+	}}
 }
 
 func (k *kills) beginStart(t *testing.T, p *killPoint) {
@@ -176,6 +184,33 @@ func (k *kills) thenProbe(t *testing.T, p *killPoint) {
 		status, _, err := k.ask(t, p.other, k.key, killsNode)
 		return err == nil && status == http.StatusOK
 	})
+	k.over[p.phase.name] = append(k.over[p.phase.name], time.Since(begun))
+}
+
+// beginSlots has the victim hold all slots of a caller that one gateway may have.
+func (k *kills) beginSlots(t *testing.T, p *killPoint) { k.fill(t, p.victim) }
+
+// fill makes requests without an answer until a gateway has all the slots that it
+// may have, and returns what gives them up.
+func (k *kills) fill(t *testing.T, m *member) context.CancelFunc {
+	ctx, cancel := context.WithCancel(t.Context())
+	stall, err := k.AddFault(iqsim.Fault{Service: "availability", Kind: iqsim.FaultStall, At: iqsim.AtArrival})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.RemoveFaults(stall)
+	before := k.stalled("availability")
+	await(t, "a gateway has its slots", func() bool {
+		k.asking.Go(func() { _, _, _ = k.askFor(ctx, m, k.crowd, killsStock) })
+		pass(t, 20*time.Millisecond)
+		return k.stalled("availability")-before >= killsSlots
+	})
+	return cancel
+}
+
+func (k *kills) thenSlots(t *testing.T, p *killPoint) {
+	begun := time.Now()
+	k.fill(t, p.other)()
 	k.over[p.phase.name] = append(k.over[p.phase.name], time.Since(begun))
 }
 

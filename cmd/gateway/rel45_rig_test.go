@@ -21,12 +21,15 @@ import (
 )
 
 const (
-	// killsLone is the account of one caller alone: who asks for it decides which
-	// gateway fetches its token.
+	// killsLone is the account of one caller alone: where it asks decides which
+	// gateway fetches its token. The caller crowd has few slots.
 	killsLone = `  lone: {environment: sim, client_id: lone, client_secret: "${file:DIR/password}", username: lone, password: "${file:DIR/password}"}
 callers:
   lone: {keys: [{id: lone-1, sha256: LONE}], access: [{credential: lone, services: {"*": write}}]}
+  crowd: {keys: [{id: crowd-1, sha256: CROWD}], rate_limit: {concurrency: 12}, access: [{credential: retail, services: {"*": read}}]}
 `
+	// killsSlots is what one gateway may have of them, the others at rest.
+	killsSlots    = 8
 	killsServices = `  crm: {cache: {mode: none}, quota: {max_wait: {background: 1s}}}
   entitymanager: {cache: {mode: none}, breaker: {window: 10s, min_requests: 5, open_for: 500ms}}
   catalogs: {cache: {rules: [{path: "/v1/Companies({company})/Catalog/Items/ByVendorSku", ttl: 1h}]}}
@@ -38,7 +41,7 @@ callers:
 	// replica may still be on their way upstream.
 	killsForget = 10 * time.Second
 	// killsLife is the longest life of what one replica holds alone: tokencache's,
-	// cache's and breaker's claims.
+	// cache's and breaker's claims. Slots of callers live as long.
 	killsLife = 3 * time.Second
 )
 
@@ -46,6 +49,7 @@ callers:
 type kills struct {
 	*rolling
 	lone   string // key of the caller with an account of its own
+	crowd  string // key of the caller with few slots
 	client *http.Transport
 	load   *rollingLoad
 	asking sync.WaitGroup // requests of which only the upstream sees what becomes
@@ -58,15 +62,17 @@ type kills struct {
 
 func newKills(t *testing.T, n int) *kills {
 	t.Helper()
-	lone, digest := auth.NewKey()
+	lone, ofLone := auth.NewKey()
+	crowd, ofCrowd := auth.NewKey()
+	callers := strings.NewReplacer("LONE", ofLone, "CROWD", ofCrowd).Replace(killsLone)
 	g := newRollingOf(t, n, buildGateway(t), killsLimit, fleetOptions{
-		config: strings.Replace(fleetConfig, "callers:\n", strings.Replace(killsLone, "LONE", digest, 1), 1), extra: killsServices,
+		config: strings.Replace(fleetConfig, "callers:\n", callers, 1), extra: killsServices,
 		sim: iqsim.Options{LedgerSize: 300_000, Accounts: []iqsim.Account{
 			{ClientID: rigSecrets.client, ClientSecret: rigSecrets.secret, Username: rigSecrets.user, Password: rigSecrets.password},
 			{ClientID: "lone", ClientSecret: rigSecrets.password, Username: "lone", Password: rigSecrets.password},
 		}},
 	})
-	k := &kills{rolling: g, lone: lone, client: g.direct(t, false), over: map[string][]time.Duration{}, windows: map[int64]quotaWindow{}}
+	k := &kills{rolling: g, lone: lone, crowd: crowd, client: g.direct(t, false), over: map[string][]time.Duration{}, windows: map[int64]quotaWindow{}}
 	k.client.DialContext, k.client.MaxIdleConnsPerHost = nil, 100 // each member by its address
 	t.Cleanup(k.asking.Wait)
 	return k
@@ -132,7 +138,11 @@ func excused(do func(context.Context) error) func(context.Context) error {
 
 // ask makes a request of a caller at one gateway, within the time of await.
 func (k *kills) ask(t *testing.T, m *member, key, target string) (int, string, error) {
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	return k.askFor(t.Context(), m, key, target)
+}
+
+func (k *kills) askFor(ctx context.Context, m *member, key, target string) (int, string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+m.server+target, http.NoBody)
 	if err != nil {

@@ -54,15 +54,18 @@ func newSeed(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(drawn, drawn))
 }
 
-// draw chooses the points: every phase in turn, in an order drawn anew each time.
+// draw chooses the points: the phases of both lists in turn, each list in an order
+// drawn anew whenever it begins.
 func (k *kills) draw(n int, random *rand.Rand) []*killPoint {
-	phases := killPhases()
+	lists := killPhases()
 	all := make([]*killPoint, n)
 	for i := range all {
-		if turn := i % len(phases); turn == 0 {
+		phases := lists[i%2]
+		turn := i / 2 % len(phases)
+		if turn == 0 {
 			random.Shuffle(len(phases), func(a, b int) { phases[a], phases[b] = phases[b], phases[a] })
 		}
-		phase := phases[i%len(phases)]
+		phase := phases[turn]
 		victim := random.IntN(len(k.members))
 		all[i] = &killPoint{
 			number: i, phase: phase, delay: time.Duration(random.Int64N(int64(phase.within))), first: random.IntN(2) == 0,
