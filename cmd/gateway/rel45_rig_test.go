@@ -31,6 +31,7 @@ callers:
 	// killsSlots is what one gateway may have of them, the others at rest.
 	killsSlots    = 8
 	killsServices = `  crm: {cache: {mode: none}, quota: {max_wait: {background: 1s}}}
+  availability: {cache: {mode: none}, quota: {kind: none}}
   entitymanager: {cache: {mode: none}, breaker: {window: 10s, min_requests: 5, open_for: 500ms}}
   catalogs: {cache: {rules: [{path: "/v1/Companies({company})/Catalog/Items/ByVendorSku", ttl: 1h}]}}
 `
