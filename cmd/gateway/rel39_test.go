@@ -2,13 +2,18 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"regexp"
 	"runtime"
+	"runtime/pprof"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -52,11 +57,11 @@ func newManyReloads(t *testing.T, sample string) *manyReloads {
 		start:   labelled(startOpened(func(g *gateway) { m.gateway = g })),
 		sim: iqsim.Options{
 			Limits:     map[string]int{"crm": 1_000_000},
-			Switches:   iqsim.Switches{Window: iqsim.Duration(24 * time.Hour)},
+			Switches:   iqsim.Switches{Window: iqsim.Duration(time.Hour)},
 			LedgerSize: 1000,
 		},
 		extra: "services:\n  pricing: {quota: {max: 3}, cache: {mode: none}}\n" +
-			"  crm: {quota: {assume: 1000000/600s}, cache: {mode: none}, limits: {max_in_flight: 2000}}\n",
+			"  crm: {quota: {assume: 1000000/600s}, cache: {mode: none}, timeouts: {connect: 10s}, limits: {max_in_flight: 2000}}\n",
 	})
 	m.rewrite(t, "lame_duck: 0s\n", "lame_duck: 0s\n"+m.settings(0))
 	m.reloadOnce(t, 0)
@@ -235,7 +240,7 @@ func TestREL39Reloads(t *testing.T) {
 	}
 	m.operate(t, "sim/availability is forced open", "breaker", "open", "sim/availability", "--for", "10m", "--reason", "x")
 	m.do(t, http.MethodGet, catalogItems, "").want(t, http.StatusOK)
-	if _, err := m.AddFault(iqsim.Fault{Kind: iqsim.FaultLatency, Service: "crm", At: iqsim.AtBody, Delay: iqsim.Duration(flow)}); err != nil {
+	if _, err := m.AddFault(iqsim.Fault{Kind: iqsim.FaultLatency, Service: "crm", At: iqsim.AtHeaders, Delay: iqsim.Duration(flow)}); err != nil {
 		t.Fatal(err)
 	}
 
@@ -296,4 +301,38 @@ func (m *manyReloads) wantKept(t *testing.T) {
 			t.Errorf("%d calls of %s, want %d", n, service, want)
 		}
 	}
+}
+
+// gatewayLabel marks the goroutines of one test's gateway, and all that they start.
+const gatewayLabel = "gateway of"
+
+// labelled has a starter start gateways whose goroutines can be told from those of
+// tests that run beside this one.
+func labelled(start starter) starter {
+	return func(t testing.TB, stdout io.Writer, environ []string, args ...string) (a addresses) {
+		t.Helper()
+		pprof.Do(t.Context(), pprof.Labels(gatewayLabel, t.Name()), func(context.Context) {
+			a = start(t, stdout, environ, args...)
+		})
+		return a
+	}
+}
+
+// goroutinesOf counts the goroutines of the gateway that a test has started so.
+func goroutinesOf(t testing.TB) int {
+	t.Helper()
+	var profile strings.Builder
+	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
+		t.Fatal(err)
+	}
+	label := fmt.Sprintf("# labels: {%q:%q}\n", gatewayLabel, t.Name())
+	all, alike := 0, 0
+	for line := range strings.Lines(profile.String()) {
+		if number, _, found := strings.Cut(line, " @ "); found {
+			alike, _ = strconv.Atoi(number) // the first line of each is one
+		} else if line == label {
+			all += alike
+		}
+	}
+	return all
 }

@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// T12: whatever is wrong with a new configuration, a gateway that runs refuses the
+// REL-39: whatever is wrong with a new configuration, a gateway that runs refuses the
 // whole of it, says where and why, and serves on by the one that it has.
-func TestReloadRefusesEveryBadConfiguration(t *testing.T) {
+func TestREL39RefusesEveryBadConfiguration(t *testing.T) {
 	t.Parallel()
 	names, err := filepath.Glob("../../config/testdata/bad/*.yaml")
 	if err != nil {
