@@ -33,7 +33,8 @@ COPY --from=build --chown=65532:65532 /image/ /
 VOLUME /var/lib/iqgateway
 USER 65532:65532
 EXPOSE 8443 9091
-# By the admin server, on loopback in the container. Kubernetes has probes instead.
+# By the admin server, on loopback in the container; where admin.address is another
+# one, set it as IQGW_ADMIN__ADDRESS. Kubernetes has probes instead.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["gateway", "healthcheck"]
 ENTRYPOINT ["gateway"]
 CMD ["run", "-c", "/etc/iqgateway/gateway.yaml"]

@@ -14,12 +14,25 @@
 {{- end }}
 {{- end -}}
 
-{{/* Hosts of the environments that credentials are for, and of the ACME directory. */}}
+{{/* Host of a URL; * stands for its placeholders. */}}
+{{- define "iqgateway.hostOf" -}}
+{{- regexReplaceAll "\\{[^}]*\\}" (regexFind "://[^/:]+" . | trimPrefix "://") "*" -}}
+{{- end -}}
+
+{{/* Hosts of the environments that credentials are for, of URLs in the configuration, and of the ACME directory. */}}
 {{- define "iqgateway.hosts" -}}
 {{- $known := .Files.Get "files/hosts.yaml" | fromYaml -}}
 {{- $hosts := .Values.networkPolicy.upstreams.hosts -}}
 {{- range .Values.config.credentials -}}
 {{- $hosts = concat $hosts (get $known .environment | default list) -}}
+{{- end -}}
+{{- range concat (values (.Values.config.credentials | default dict)) (values (.Values.config.environments | default dict)) (values (.Values.config.services | default dict)) -}}
+{{- range list .url .token_url -}}
+{{- with . }}{{ $hosts = append $hosts (include "iqgateway.hostOf" .) }}{{ end -}}
+{{- end -}}
+{{- range .services -}}
+{{- with .url }}{{ $hosts = append $hosts (include "iqgateway.hostOf" .) }}{{ end -}}
+{{- end -}}
 {{- end -}}
 {{- with .Values.tls -}}
 {{- if eq .mode "acme" -}}
