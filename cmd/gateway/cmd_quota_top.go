@@ -27,9 +27,9 @@ func (p program) quotaTopCommand(flags *adminFlags) *cobra.Command {
 		Short: "Watch the fullest buckets and who fills them",
 		Long: `Show the buckets in use, the fullest first, each with the callers that have used
 most of it, and refresh until Ctrl-C. In the bar, # is this fleet's use and x that
-of others.`,
+of others. For scripts there is gateway quota list -o json.`,
 		Example: `  gateway quota top
-  gateway quota top --once   # for scripts`,
+  gateway quota top --once   # for a ticket`,
 		Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if every < shortestTop {
