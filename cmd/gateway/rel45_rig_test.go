@@ -66,8 +66,8 @@ func newKills(t *testing.T, n int) *kills {
 	lone, ofLone := auth.NewKey()
 	crowd, ofCrowd := auth.NewKey()
 	callers := strings.NewReplacer("LONE", ofLone, "CROWD", ofCrowd).Replace(killsLone)
-	g := newRollingOf(t, n, buildGateway(t), killsLimit, fleetOptions{
-		config: strings.Replace(fleetConfig, "callers:\n", callers, 1), extra: killsServices,
+	g := newRollingOf(t, n, buildGateway(t), killsLimit, killsServices, fleetOptions{
+		config: strings.Replace(fleetConfig, "callers:\n", callers, 1), extra: patientRedis,
 		sim: iqsim.Options{LedgerSize: 300_000, Accounts: []iqsim.Account{
 			{ClientID: rigSecrets.client, ClientSecret: rigSecrets.secret, Username: rigSecrets.user, Password: rigSecrets.password},
 			{ClientID: "lone", ClientSecret: rigSecrets.password, Username: "lone", Password: rigSecrets.password},
@@ -241,23 +241,36 @@ func (k *kills) look(t *testing.T, m *member) {
 
 // wantCountedOnce compares what the fleet has counted with what the upstream has
 // seen: nothing escaped, nobody else was suspected, and what was counted in vain
-// is no more than the dead may have had under way.
+// is no more than the dead may have had under way. In the short form, which runs
+// beside other tests, that holds for all windows together: a gateway that the
+// machine leaves no time spends by itself for a moment, and tells later.
 func (k *kills) wantCountedOnce(t *testing.T) {
 	t.Helper()
 	seen := map[int64]int64{}
 	for _, e := range k.Ledger(iqsim.LedgerQuery{Service: "productlibrary"}) {
 		seen[e.Time.Truncate(rollingWindow).Unix()]++
 	}
-	var vain, most int64
+	var all counted
 	for _, began := range slices.Sorted(maps.Keys(k.windows)) {
-		w, start, may := k.windows[began], time.Unix(began, 0), int64(0)
+		start := time.Unix(began, 0)
+		c := counted{own: k.windows[began].Own, external: k.windows[began].External, seen: seen[began]}
 		for _, at := range k.killed {
-			may += killsReaders * int64(oneWhen(start.Before(at.Add(killsForget)) && at.Before(start.Add(rollingWindow))))
+			c.lost += killsReaders * int64(oneWhen(start.Before(at.Add(killsForget)) && at.Before(start.Add(rollingWindow))))
 		}
-		if w.External > 0 || seen[began] > w.Own || w.Own-seen[began] > may {
-			t.Errorf("window of %s: counted %d, %d of others; the upstream has seen %d, and %d may have been lost", start.Format("04:05"), w.Own, w.External, seen[began], may)
+		if *long && (c.external > 0 || c.seen > c.own || !c.right()) {
+			t.Errorf("the window of %s: %+v", start.Format("04:05"), c)
 		}
-		vain, most = vain+w.Own-seen[began], max(most, w.Own-seen[began])
+		all = counted{all.own + c.own, all.external + c.external, all.seen + c.seen, all.lost + c.lost}
 	}
-	t.Logf("%d tokens of %d windows were counted in vain, %d at most of one; %d requests were under way at gateways that died", vain, len(k.windows), most, len(k.killed)*killsReaders)
+	if !all.right() || all.own == 0 {
+		t.Error("what was seen is not what was counted")
+	}
+	t.Logf("%d windows: %+v; %d requests were under way at gateways that died", len(k.windows), all, len(k.killed)*killsReaders)
 }
+
+// counted is a window of a quota, or several: tokens that the fleet has spent, and
+// believes that others have; requests that the upstream has seen; and how many may
+// not have reached it.
+type counted struct{ own, external, seen, lost int64 }
+
+func (c counted) right() bool { return c.seen <= c.own+c.external && c.own-c.seen <= c.lost }

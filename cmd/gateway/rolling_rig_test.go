@@ -58,14 +58,14 @@ func newRolling(t *testing.T, n int) *rolling { return newRollingFrom(t, n, buil
 // newRollingFrom has the gateways run another program until they are restarted.
 func newRollingFrom(t *testing.T, n int, binary string) *rolling {
 	t.Helper()
-	return newRollingOf(t, n, binary, rollingLimit, fleetOptions{config: fleetConfig, sim: iqsim.Options{LedgerSize: 1_000_000}})
+	return newRollingOf(t, n, binary, rollingLimit, "", fleetOptions{config: fleetConfig, sim: iqsim.Options{LedgerSize: 1_000_000}})
 }
 
-// newRollingOf adds to the options what all rolling gateways have; more of their
-// YAML continues the services. limit is that of productlibrary.
-func newRollingOf(t *testing.T, n int, binary string, limit int, o fleetOptions) *rolling {
+// newRollingOf adds to the options what all rolling gateways have, with more YAML in
+// services. limit is that of productlibrary.
+func newRollingOf(t *testing.T, n int, binary string, limit int, services string, o fleetOptions) *rolling {
 	t.Helper()
-	o.replicas, o.extra = -1, fmt.Sprintf(rollingMetered, limit, rollingWindow)+o.extra
+	o.replicas, o.extra = -1, o.extra+fmt.Sprintf(rollingMetered, limit, rollingWindow)+services
 	o.config = strings.NewReplacer("{mode: none}", "{mode: self_signed}",
 		"lame_duck: 0s", "lame_duck: "+rollingTimes.lameDuck.String()+"\n  drain_timeout: "+rollingTimes.drain.String()).Replace(o.config)
 	o.sim.Switches.Window = iqsim.Duration(rollingWindow)
