@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -30,57 +29,21 @@ var (
 	// nothing was changed.
 	ErrOvertaken = errors.New("override/redisstore: other replicas keep changing the overrides")
 
-	errReply    = errors.New("override/redisstore: an answer that the script does not give")
 	errDocument = errors.New("override/redisstore: what is stored is of another version of the gateway")
 )
 
 // Store implements [override.Store] over Redis. It is safe for concurrent use.
 //
-// The value is sealed for its version, which grows with each change and stands
-// beside it in clear: who may write to Redis can end overrides, or bring back the
-// very last state, and can make no other.
+// Who may write to Redis can end overrides, or bring back the very last state,
+// and can make no other; see [redisconn.Versioned].
 type Store struct {
-	conn           *redisconn.Conn
-	version, value string
-	read, write    *redis.Script
+	conn  *redisconn.Conn
+	place redisconn.Versioned
 }
 
 // New returns a store over conn. Without encryption keys in conn its calls give
 // [redisconn.ErrNoKeys]: whoever may write to Redis could command the gateway.
-func New(conn *redisconn.Conn) *Store {
-	key := conn.Key(kind)
-	return &Store{
-		conn: conn, version: key.Field("version"), value: key.Field("value"),
-		read: redis.NewScript(readScript), write: redis.NewScript(writeScript),
-	}
-}
-
-// readScript answers the server's time in microseconds, version and value. What
-// is no text counts as absent, and makes room.
-const readScript = `
-for _, key in ipairs(KEYS) do
-  local is = redis.call('TYPE', key).ok
-  if is ~= 'string' and is ~= 'none' then redis.call('UNLINK', key) end
-end
-local t = redis.call('TIME')
-return {string.format('%.0f', t[1] * 1000000 + t[2]), redis.call('GET', KEYS[1]) or '', redis.call('GET', KEYS[2]) or ''}
-`
-
-// writeScript replaces version and value if the version is still the one that
-// was read: ARGV read, new, value, life (ms). It answers 1 or 0.
-const writeScript = `
-if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[4])
-redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
-return 1
-`
-
-// stored is what one read found.
-type stored struct {
-	now     int64  // the server's time, in microseconds
-	version string // as it stands there
-	sealed  string // "" = no value
-}
+func New(conn *redisconn.Conn) *Store { return &Store{conn, conn.Versioned(kind, life)} }
 
 // Load implements [override.Store].
 func (s *Store) Load(ctx context.Context) (override.Snapshot, error) {
@@ -89,7 +52,7 @@ func (s *Store) Load(ctx context.Context) (override.Snapshot, error) {
 	}
 	var found override.Snapshot
 	err := s.conn.CallIdempotent(ctx, "override.load", func(ctx context.Context, r redis.UniversalClient) error {
-		state, err := s.look(ctx, r)
+		state, err := s.place.Read(ctx, r)
 		if err != nil {
 			return err
 		}
@@ -106,9 +69,9 @@ func (s *Store) Update(ctx context.Context, change func([]override.Override) ([]
 	}
 	for try := range tries {
 		var before override.Snapshot
-		var state stored
+		var state redisconn.Stored
 		err := s.conn.CallIdempotent(ctx, "override.load", func(ctx context.Context, r redis.UniversalClient) (err error) {
-			if state, err = s.look(ctx, r); err == nil {
+			if state, err = s.place.Read(ctx, r); err == nil {
 				before, err = s.openOrNothing(state)
 			}
 			return err
@@ -134,35 +97,14 @@ func (s *Store) Update(ctx context.Context, change func([]override.Override) ([]
 	return override.Snapshot{}, ErrOvertaken
 }
 
-func (s *Store) look(ctx context.Context, r redis.UniversalClient) (stored, error) {
-	reply, err := s.read.Run(ctx, r, []string{s.version, s.value}).StringSlice()
-	if err != nil {
-		return stored{}, err
-	}
-	if len(reply) != 3 {
-		return stored{}, errReply
-	}
-	now, err := strconv.ParseInt(reply[0], 10, 64)
-	if err != nil {
-		return stored{}, errReply
-	}
-	return stored{now, reply[1], reply[2]}, nil
-}
-
 // put writes all in the place of state, unless that has changed.
-func (s *Store) put(ctx context.Context, state stored, all []override.Override) (done bool, err error) {
-	plain, err := encode(all, state.now)
+func (s *Store) put(ctx context.Context, state redisconn.Stored, all []override.Override) (done bool, err error) {
+	plain, err := encode(all, state.Now)
 	if err != nil {
 		return false, err
 	}
-	version := state.next()
-	sealed, err := s.conn.Seal(kind, s.value, version, plain)
-	if err != nil {
-		return false, err
-	}
-	err = s.conn.Call(ctx, "override.update", func(ctx context.Context, r redis.UniversalClient) error {
-		n, err := s.write.Run(ctx, r, []string{s.version, s.value}, state.version, strconv.FormatUint(version, 10), sealed, life.Milliseconds()).Int()
-		done = n == 1
+	err = s.conn.Call(ctx, "override.update", func(ctx context.Context, r redis.UniversalClient) (err error) {
+		done, err = s.place.Replace(ctx, r, state, plain)
 		return err
 	})
 	return done, err
@@ -171,44 +113,25 @@ func (s *Store) put(ctx context.Context, state stored, all []override.Override) 
 // open returns what a place holds. An error says that it holds something that
 // cannot be read: a key has not reached this replica yet, or somebody else wrote
 // it.
-func (s *Store) open(state stored) (override.Snapshot, error) {
-	if state.sealed == "" {
+func (s *Store) open(state redisconn.Stored) (override.Snapshot, error) {
+	if state.Sealed == "" {
 		return override.Snapshot{Empty: true}, nil
 	}
-	plain, err := s.conn.Open(kind, s.value, state.number(), state.sealed)
+	plain, err := s.place.Open(state)
 	if err != nil {
 		return override.Snapshot{}, err
 	}
-	all, err := decode(plain, state.now)
+	all, err := decode(plain, state.Now)
 	return override.Snapshot{All: all}, err
 }
 
 // openOrNothing is open where what cannot be read is about to be replaced: else
 // whoever may write to Redis could keep operators from every order.
-func (s *Store) openOrNothing(state stored) (override.Snapshot, error) {
+func (s *Store) openOrNothing(state redisconn.Stored) (override.Snapshot, error) {
 	found, err := s.open(state)
 	_, rejected := errors.AsType[*redisconn.RejectedError](err)
 	if rejected || errors.Is(err, errDocument) {
 		return override.Snapshot{}, nil
 	}
 	return found, err
-}
-
-// number is the version as a number; 0, which opens nothing, for anything else.
-func (s stored) number() uint64 {
-	n, err := strconv.ParseUint(s.version, 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
-// next is the version of an update: the server's time, and in any case more than
-// the last one. A version from the far future is nobody's.
-func (s stored) next() uint64 {
-	now, last := uint64(max(s.now, 1)), s.number()
-	if last >= now && last-now < uint64(life.Microseconds()) {
-		return last + 1
-	}
-	return now
 }

@@ -14,30 +14,6 @@ import (
 
 const aMoment = 1_773_000_000_000_000 // microseconds
 
-func TestVersions(t *testing.T) {
-	tests := map[string]struct {
-		state stored
-		next  uint64
-		age   time.Duration
-	}{
-		"none":                  {stored{now: aMoment}, aMoment, aMoment * time.Microsecond},
-		"older":                 {stored{now: aMoment, version: "1772999940000000"}, aMoment, time.Minute},
-		"the same moment":       {stored{now: aMoment, version: "1773000000000000"}, aMoment + 1, 0},
-		"a clock set back":      {stored{now: aMoment, version: "1773000001000000"}, aMoment + 1_000_001, 0},
-		"from the far future":   {stored{now: aMoment, version: "18446744073709551615"}, aMoment, 0},
-		"no number":             {stored{now: aMoment, version: "x"}, aMoment, aMoment * time.Microsecond},
-		"no number and no time": {stored{version: "-1"}, 1, 0},
-	}
-	for name, tt := range tests {
-		if got := tt.state.next(); got != tt.next {
-			t.Errorf("%s: next %d, want %d", name, got, tt.next)
-		}
-		if got := tt.state.age(); got != tt.age {
-			t.Errorf("%s: age %v, want %v", name, got, tt.age)
-		}
-	}
-}
-
 // A value that is put back together with its version is too old.
 func TestStaleValues(t *testing.T) {
 	key := secret.New(string(bytes.Repeat([]byte{'k'}, 32)))
@@ -70,11 +46,11 @@ func TestStaleValues(t *testing.T) {
 		{"nonsense", 0, false, DiscardedUnreadable},
 	} {
 		told = nil
-		sealed, err := conn.Seal(kind, p.value, aMoment, []byte(tt.plain))
+		sealed, err := conn.Seal(kind, conn.Key(kind, "", "", "", "", "").Field("value"), aMoment, []byte(tt.plain))
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := s.open(p, stored{aMoment + tt.age.Microseconds(), "1773000000000000", sealed})
+		got, err := s.open(p, redisconn.Stored{Now: aMoment + tt.age.Microseconds(), Version: "1773000000000000", Sealed: sealed})
 		if err != nil || got.Endpoint.Known != tt.found || tt.told != "" && (len(told) != 1 || told[0] != tt.told) {
 			t.Errorf("%s after %v: %+v, %v, told %v", tt.plain, tt.age, got, err, told)
 		}

@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -22,13 +21,9 @@ const (
 	tries = 4
 )
 
-var (
-	// ErrOvertaken says that other replicas updated the session all the time;
-	// nothing was changed.
-	ErrOvertaken = errors.New("proxy/redisstore: other replicas keep changing the session")
-
-	errReply = errors.New("proxy/redisstore: an answer that the script does not give")
-)
+// ErrOvertaken says that other replicas updated the session all the time;
+// nothing was changed.
+var ErrOvertaken = errors.New("proxy/redisstore: other replicas keep changing the session")
 
 // Discarded says why a stored session was treated as absent. What cannot be
 // opened goes to the Rejected hook of redisconn instead.
@@ -47,9 +42,8 @@ type Hooks struct {
 
 // Store is a [proxy.SessionStore]. It is safe for concurrent use.
 //
-// Each value is sealed for its version, which is the server's own time of the
-// update in microseconds and stands beside it in clear: putting back an old
-// value makes it unreadable, and putting back both makes it too old.
+// Putting back an old value makes it unreadable, and putting it back together
+// with its version makes it too old; see [redisconn.Versioned].
 type Store struct {
 	conn  *redisconn.Conn
 	hooks Hooks
@@ -59,6 +53,10 @@ type Store struct {
 // [redisconn.ErrNoKeys]: session cookies stand for a login.
 func New(conn *redisconn.Conn, hooks Hooks) *Store { return &Store{conn, hooks} }
 
+func (s *Store) place(key proxy.SessionKey) redisconn.Versioned {
+	return s.conn.Versioned(kind, life, key.Environment, key.Service, key.Upstream, key.Credential, key.Account)
+}
+
 // Load implements [proxy.SessionStore].
 func (s *Store) Load(ctx context.Context, key proxy.SessionKey) (proxy.SharedSession, error) {
 	if !s.conn.Sealing() {
@@ -67,7 +65,7 @@ func (s *Store) Load(ctx context.Context, key proxy.SessionKey) (proxy.SharedSes
 	p := s.place(key)
 	var found proxy.SharedSession
 	err := s.conn.CallIdempotent(ctx, "session.load", func(ctx context.Context, r redis.UniversalClient) error {
-		state, err := p.read(ctx, r)
+		state, err := p.Read(ctx, r)
 		if err != nil {
 			return err
 		}
@@ -86,7 +84,7 @@ func (s *Store) Update(ctx context.Context, key proxy.SessionKey, change func(pr
 	var result proxy.SharedSession
 	err := s.conn.Call(ctx, "session.update", func(ctx context.Context, r redis.UniversalClient) error {
 		for range tries {
-			state, err := p.read(ctx, r)
+			state, err := p.Read(ctx, r)
 			if err != nil {
 				return err
 			}
@@ -95,8 +93,11 @@ func (s *Store) Update(ctx context.Context, key proxy.SessionKey, change func(pr
 				return err
 			}
 			result = change(before)
-			done, err := s.write(ctx, r, p, state, result)
-			if done || err != nil {
+			plain, err := encode(result, state.Now)
+			if err != nil {
+				return err
+			}
+			if done, err := p.Replace(ctx, r, state, plain); done || err != nil {
 				return err
 			}
 		}
@@ -105,39 +106,23 @@ func (s *Store) Update(ctx context.Context, key proxy.SessionKey, change func(pr
 	return result, err
 }
 
-// write puts session in the place of state, unless that has changed.
-func (s *Store) write(ctx context.Context, r redis.UniversalClient, p place, state stored, session proxy.SharedSession) (bool, error) {
-	plain, err := encode(session, state.now)
-	if err != nil {
-		return false, err
-	}
-	version := state.next()
-	sealed, err := s.conn.Seal(kind, p.value, version, plain)
-	if err != nil {
-		return false, err
-	}
-	done, err := redis.NewScript(writeScript).Run(ctx, r, []string{p.version, p.value},
-		state.version, strconv.FormatUint(version, 10), sealed, life.Milliseconds()).Int()
-	return done == 1, err
-}
-
 // open returns what a place holds, nothing when it holds nothing usable.
-func (s *Store) open(p place, state stored) (proxy.SharedSession, error) {
-	if state.sealed == "" {
+func (s *Store) open(p redisconn.Versioned, state redisconn.Stored) (proxy.SharedSession, error) {
+	if state.Sealed == "" {
 		return proxy.SharedSession{}, nil
 	}
-	plain, err := s.conn.Open(kind, p.value, state.number(), state.sealed)
+	plain, err := p.Open(state)
 	if _, rejected := errors.AsType[*redisconn.RejectedError](err); rejected {
 		return proxy.SharedSession{}, nil // as if it were not there; counted by redisconn
 	}
 	if err != nil {
 		return proxy.SharedSession{}, err
 	}
-	if state.age() > life {
+	if state.Age() > life {
 		s.discarded(DiscardedStale)
 		return proxy.SharedSession{}, nil
 	}
-	session, err := decode(plain, state.now)
+	session, err := decode(plain, state.Now)
 	if err != nil {
 		s.discarded(DiscardedUnreadable)
 		return proxy.SharedSession{}, nil //nolint:nilerr // a newer version's value; ours will replace it
