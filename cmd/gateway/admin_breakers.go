@@ -60,6 +60,7 @@ type breakerForce struct {
 // breakerReset is the body of a reset.
 type breakerReset struct {
 	Breaker string `json:"breaker"`
+	orderWhy
 }
 
 // breakerChanged answers all of them.
@@ -141,12 +142,12 @@ func (b breakerAdmin) doReset(w http.ResponseWriter, r *http.Request) {
 		if c.Breaker == "" {
 			return errors.New(`name a breaker, as {"breaker": "production/crm"}`)
 		}
-		return nil
+		return c.checkReason()
 	})
 	if !ok {
 		return
 	}
-	b.change(w, r, breakerChanged{Breaker: body.Breaker}, func(ctx context.Context, k breaker.Key) error {
+	b.change(w, r, breakerChanged{Breaker: body.Breaker, Reason: body.Reason}, func(ctx context.Context, k breaker.Key) error {
 		return b.reset(ctx, k, operator)
 	})
 }
@@ -161,8 +162,8 @@ func (b breakerAdmin) change(w http.ResponseWriter, r *http.Request, c breakerCh
 	err = do(r.Context(), key)
 	c.HereOnly = errors.Is(err, breaker.ErrHereOnly)
 	if err != nil && !c.HereOnly {
-		b.audit(r.Context(), "an operator could not change a breaker", slog.String("breaker", c.Breaker), slog.String("state", c.State),
-			slog.String("error", err.Error()), slog.String("peer", r.RemoteAddr))
+		b.audit(r.Context(), "an operator could not change a breaker", orderWhy{c.Reason}.with(slog.String("breaker", c.Breaker),
+			slog.String("state", c.State), slog.String("error", err.Error()), slog.String("peer", r.RemoteAddr))...)
 		observability.WriteProblem(w, http.StatusConflict, err.Error())
 		return
 	}
@@ -177,14 +178,14 @@ func (b breakerAdmin) change(w http.ResponseWriter, r *http.Request, c breakerCh
 
 // note writes an order into the audit log.
 func (b breakerAdmin) note(r *http.Request, c breakerChanged) {
-	attrs := []slog.Attr{
+	attrs := orderWhy{c.Reason}.with(
 		slog.String("breaker", c.Breaker), slog.String("peer", r.RemoteAddr), slog.Bool("here_only", c.HereOnly),
 		slog.Int("replicas", c.Fleet.Replicas), slog.Int("followed", c.Fleet.Followed),
-	}
+	)
 	message := "an operator has reset a breaker"
 	if c.Until != nil {
 		message = "an operator has forced a breaker"
-		attrs = append(attrs, slog.String("state", c.State), slog.Time("until", *c.Until), slog.String("reason", c.Reason))
+		attrs = append(attrs, slog.String("state", c.State), slog.Time("until", *c.Until))
 	}
 	b.audit(r.Context(), message, attrs...)
 }

@@ -62,11 +62,11 @@ func (c cacheAdmin) endpoints() []observability.Endpoint {
 }
 
 // note writes what has become of a purge, also of one that failed.
-func (c cacheAdmin) note(r *http.Request, events []cache.Event, result fleet.Result, err error) {
-	attrs := []slog.Attr{
+func (c cacheAdmin) note(r *http.Request, why orderWhy, events []cache.Event, result fleet.Result, err error) {
+	attrs := why.with(
 		slog.Any("purge", purgeTexts(events)),
 		slog.Int("replicas", result.Replicas), slog.Int("followed", result.Followed), slog.String("peer", r.RemoteAddr),
-	}
+	)
 	message := "an operator has purged the cache"
 	switch {
 	case err != nil:
@@ -80,9 +80,8 @@ func (c cacheAdmin) note(r *http.Request, events []cache.Event, result fleet.Res
 }
 
 func (c cacheAdmin) doPurge(w http.ResponseWriter, r *http.Request) {
-	var asked purgeRequest
-	if err := observability.ReadJSON(r, &asked); err != nil {
-		observability.WriteProblem(w, http.StatusBadRequest, err.Error())
+	asked, ok := readOrder(w, r, func(p purgeRequest) error { return p.checkReason() })
+	if !ok {
 		return
 	}
 	events, err := asked.events(c.known())
@@ -95,7 +94,7 @@ func (c cacheAdmin) doPurge(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	result, err := c.purge(r.Context(), events)
-	c.note(r, events, result, err)
+	c.note(r, asked.orderWhy, events, result, err)
 	if err != nil {
 		observability.WriteProblem(w, http.StatusInternalServerError,
 			fmt.Sprintf("replica %s did not follow: %v; of %d replicas %d followed", c.replica, err, result.Replicas, result.Followed))

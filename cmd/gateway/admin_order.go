@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -64,6 +65,32 @@ func (f *orderFlags) check(cmd *cobra.Command, o orderLimits) error {
 		return usageError{fmt.Errorf("--reason is missing: say why, for %s", o.readers)}
 	}
 	return nil
+}
+
+// orderWhy is the reason of an order that may come without one. Nobody is shown it:
+// it is for the log and the audit log.
+type orderWhy struct {
+	Reason string `json:"reason,omitempty"`
+}
+
+func (o *orderWhy) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.Reason, "reason", "", "why, for the audit log")
+}
+
+// checkReason returns what to correct.
+func (o orderWhy) checkReason() error {
+	if len(o.Reason) > maxOrderReason || !utf8.ValidString(o.Reason) {
+		return fmt.Errorf("the reason is not text of at most %d bytes: the audit log keeps it", maxOrderReason)
+	}
+	return nil
+}
+
+// with adds the reason to what is written of an order.
+func (o orderWhy) with(attrs ...slog.Attr) []slog.Attr {
+	if o.Reason != "" {
+		attrs = append(attrs, slog.String("reason", o.Reason))
+	}
+	return attrs
 }
 
 // readOrder reads the body of a request that changes something; false = it was

@@ -78,6 +78,7 @@ type overrideSet struct {
 type overrideClear struct {
 	Key string `json:"key,omitempty"`
 	All bool   `json:"all,omitempty"`
+	orderWhy
 }
 
 // overrideChanged answers both.
@@ -144,7 +145,7 @@ func (o overrideAdmin) set(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		observability.WriteProblem(w, http.StatusUnprocessableEntity, "nothing has changed: "+err.Error())
 	default:
-		o.answer(w, r, c, done, "an operator has set an override")
+		o.answer(w, r, c, done, "an operator has set an override", orderWhy{})
 	}
 }
 
@@ -170,7 +171,7 @@ func (o overrideAdmin) clear(w http.ResponseWriter, r *http.Request) {
 		if (c.Key == "") != c.All {
 			return errors.New(`name one override, as {"key": "callers.reporting.blocked"}, or {"all": true}`)
 		}
-		return nil
+		return c.checkReason()
 	})
 	if !ok {
 		return
@@ -186,7 +187,7 @@ func (o overrideAdmin) clear(w http.ResponseWriter, r *http.Request) {
 	case len(done.Held) == 0 && !body.All:
 		observability.WriteProblem(w, http.StatusNotFound, o.unknown(body.Key))
 	default:
-		o.answer(w, r, overrideChanged{}, done, "an operator has cleared overrides")
+		o.answer(w, r, overrideChanged{}, done, "an operator has cleared overrides", body.orderWhy)
 	}
 }
 
@@ -202,7 +203,7 @@ func (o overrideAdmin) unknown(key string) string {
 }
 
 // answer has the fleet follow, writes the audit log and answers.
-func (o overrideAdmin) answer(w http.ResponseWriter, r *http.Request, c overrideChanged, done override.Outcome, message string) {
+func (o overrideAdmin) answer(w http.ResponseWriter, r *http.Request, c overrideChanged, done override.Outcome, message string, why orderWhy) {
 	c.Overrides = describeOverrides(done.Held)
 	c.HereOnly = done.HereOnly != nil
 	if c.HereOnly {
@@ -210,7 +211,7 @@ func (o overrideAdmin) answer(w http.ResponseWriter, r *http.Request, c override
 	} else {
 		c.Fleet = o.follow(r.Context())
 	}
-	attrs := []slog.Attr{slog.String("peer", r.RemoteAddr), slog.Bool("here_only", c.HereOnly), slog.Int("replicas", c.Fleet.Replicas), slog.Int("followed", c.Fleet.Followed)}
+	attrs := why.with(slog.String("peer", r.RemoteAddr), slog.Bool("here_only", c.HereOnly), slog.Int("replicas", c.Fleet.Replicas), slog.Int("followed", c.Fleet.Followed))
 	for _, d := range c.Overrides {
 		attrs = append(attrs, slog.String(d.Key, d.Value+" until "+d.Until.Format(time.RFC3339)+": "+d.Reason))
 	}

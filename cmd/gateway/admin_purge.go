@@ -25,6 +25,7 @@ type purgeRequest struct {
 	URL         string `json:"url,omitempty"`         // this path with exactly this query
 	Tag         string `json:"tag,omitempty"`         // all that carry it
 	All         bool   `json:"all,omitempty"`         // all of the service, or of all services
+	orderWhy
 }
 
 // purgeService is a service that can be named.

@@ -61,6 +61,7 @@ type quotaBlock struct {
 // quotaUnblock is the body of an unblock.
 type quotaUnblock struct {
 	Bucket string `json:"bucket"`
+	orderWhy
 }
 
 // quotaChanged answers both.
@@ -122,7 +123,7 @@ func (q quotaAdmin) doBlock(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := q.block(r.Context(), body.Bucket, lasting, body.Reason); err != nil {
-		q.failed(w, r, "an operator could not block a quota", body.Bucket, err)
+		q.failed(w, r, "an operator could not block a quota", body.Bucket, body.Reason, err)
 		return
 	}
 	until := q.now().Add(lasting).UTC().Truncate(time.Second)
@@ -144,22 +145,22 @@ func (q quotaAdmin) doUnblock(w http.ResponseWriter, r *http.Request) {
 		if b.Bucket == "" {
 			return errors.New(`name a bucket, as {"bucket": "production/crm/authenticated"}`)
 		}
-		return nil
+		return b.checkReason()
 	})
 	if !ok {
 		return
 	}
 	if err := q.unblock(r.Context(), body.Bucket); err != nil {
-		q.failed(w, r, "an operator could not unblock a quota", body.Bucket, err)
+		q.failed(w, r, "an operator could not unblock a quota", body.Bucket, body.Reason, err)
 		return
 	}
-	q.audit(r.Context(), "an operator has unblocked a quota", slog.String("bucket", body.Bucket), slog.String("peer", r.RemoteAddr))
-	observability.WriteJSON(w, http.StatusOK, quotaChanged{Bucket: body.Bucket})
+	q.audit(r.Context(), "an operator has unblocked a quota", body.with(slog.String("bucket", body.Bucket), slog.String("peer", r.RemoteAddr))...)
+	observability.WriteJSON(w, http.StatusOK, quotaChanged{Bucket: body.Bucket, Reason: body.Reason})
 }
 
 // failed answers what could not be changed, and has it in the audit log.
-func (q quotaAdmin) failed(w http.ResponseWriter, r *http.Request, message, bucket string, err error) {
-	q.audit(r.Context(), message, slog.String("bucket", bucket), slog.String("error", err.Error()), slog.String("peer", r.RemoteAddr))
+func (q quotaAdmin) failed(w http.ResponseWriter, r *http.Request, message, bucket, reason string, err error) {
+	q.audit(r.Context(), message, orderWhy{reason}.with(slog.String("bucket", bucket), slog.String("error", err.Error()), slog.String("peer", r.RemoteAddr))...)
 	q.refuse(w, err)
 }
 

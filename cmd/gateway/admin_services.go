@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -95,6 +97,8 @@ func (s serviceAdmin) doPing(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	chosen, err := order.choose(s.list())
+	observability.AuditChange(r.Context(), "an operator has upstreams asked for their ping", slog.String("environment", cmp.Or(order.Environment, "all")),
+		slog.String("service", cmp.Or(order.Service, "all")), slog.Int("services", len(chosen)))
 	if err != nil {
 		observability.WriteProblem(w, http.StatusNotFound, err.Error())
 		return

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -42,6 +43,7 @@ type tokenList struct {
 // tokenChange is the body of a change.
 type tokenChange struct {
 	Credential string `json:"credential"`
+	orderWhy
 }
 
 func (t tokenAdmin) endpoints() []observability.Endpoint {
@@ -67,13 +69,13 @@ func (t tokenAdmin) endpoints() []observability.Endpoint {
 
 func (t tokenAdmin) change(message string, act func(context.Context, string) (fleet.Result, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		var body tokenChange
-		if err := observability.ReadJSON(r, &body); err != nil {
-			observability.WriteProblem(w, http.StatusBadRequest, err.Error())
-			return
-		}
-		if body.Credential == "" {
-			observability.WriteProblem(w, http.StatusBadRequest, `name a credential, as {"credential": "retail"}`)
+		body, ok := readOrder(w, r, func(c tokenChange) error {
+			if c.Credential == "" {
+				return errors.New(`name a credential, as {"credential": "retail"}`)
+			}
+			return c.checkReason()
+		})
+		if !ok {
 			return
 		}
 		if known := t.known(); !slices.Contains(known, body.Credential) {
@@ -81,8 +83,8 @@ func (t tokenAdmin) change(message string, act func(context.Context, string) (fl
 			return
 		}
 		result, err := act(r.Context(), body.Credential)
-		t.audit(r.Context(), message, slog.String("credential", body.Credential), slog.String("peer", r.RemoteAddr),
-			slog.Int("replicas", result.Replicas), slog.Int("followed", result.Followed))
+		t.audit(r.Context(), message, body.with(slog.String("credential", body.Credential), slog.String("peer", r.RemoteAddr),
+			slog.Int("replicas", result.Replicas), slog.Int("followed", result.Followed))...)
 		if err != nil {
 			observability.WriteProblem(w, http.StatusInternalServerError,
 				fmt.Sprintf("replica %s did not follow: %v; of %d replicas %d followed", t.replica, err, result.Replicas, result.Followed))

@@ -94,6 +94,11 @@ func TestSEC62AuditOfOperators(t *testing.T) {
 			t.Errorf("%+v", a)
 		}
 	}
+	r.order(t, pathServicePing, `{"service": "crm"}`).want(t, http.StatusOK)
+	ping := r.awaitAudit(t, "a ping", func(a observability.AuditRecord) bool { return a.What == pathServicePing })
+	if ping.Details["environment"] != "all" || ping.Details["service"] != "crm" || ping.Details["services"] != "1" {
+		t.Errorf("%+v", ping)
+	}
 	first := r.reload(t)
 	r.rewrite(t, "lame_duck: 0s", "lame_duck: 0s\n  hosts: [gateway.example.com]")
 	second := r.reload(t)
@@ -111,6 +116,26 @@ func TestSEC62AuditOfOperators(t *testing.T) {
 	if strings.Contains(r.logs.String(), adminToken) {
 		t.Error("the token is in the log")
 	}
+}
+
+// Orders that need no reason may have one, which the audit log keeps.
+func TestSEC62AuditOfReasons(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{flags: adminTokenFlags()})
+	r.operate(t, "callers.storefront.class", "override", "set", "callers.storefront.class=batch", "--for", "10m", "--reason", "INC-1")
+	for what, command := range map[string][]string{
+		pathBreakerReset:    {"breaker", "reset", "sim/crm"},
+		pathQuotaUnblock:    {"quota", "unblock", "sim/crm/authenticated"},
+		pathTokenInvalidate: {"token", "invalidate", "retail"},
+		pathTokenRetry:      {"token", "retry", "retail"},
+		pathCachePurge:      {"cache", "purge", "--all"},
+		pathOverrides:       {"override", "clear", "--all"},
+	} {
+		reason := "after " + what
+		r.operate(t, "", append(command, "--reason", reason)...)
+		r.awaitAudit(t, what+" with its reason", func(a observability.AuditRecord) bool { return a.What == what && a.Details["reason"] == reason })
+	}
+	r.order(t, pathBreakerReset, `{"breaker": "sim/crm", "reason": "`+strings.Repeat("long", maxOrderReason)+`"}`).want(t, http.StatusBadRequest)
 }
 
 // Allowed requests are told in sum, at the end of the gateway at the latest.

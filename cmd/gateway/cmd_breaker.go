@@ -98,7 +98,7 @@ in Redis and in the log. The gateway needs an admin.token for this.`,
 }
 
 func (p program) breakerResetCommand(flags *adminFlags) *cobra.Command {
-	output := outputFlag("table")
+	output, why := outputFlag("table"), orderWhy{}
 	cmd := &cobra.Command{
 		Use:   "reset BREAKER",
 		Short: "Close a breaker and forget what it has counted",
@@ -107,9 +107,10 @@ It opens again if the upstream still fails.`,
 		Example: `  gateway breaker reset production/crm`,
 		Args:    exactArgs(1, breakerArgument),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.changeBreaker(cmd, *flags, output, pathBreakerReset, breakerReset{args[0]})
+			return p.changeBreaker(cmd, *flags, output, pathBreakerReset, breakerReset{args[0], why})
 		},
 	}
+	why.register(cmd)
 	cmd.Flags().VarP(&output, "output", "o", "table, json or yaml")
 	return cmd
 }

@@ -112,6 +112,7 @@ is 1 then. The gateway needs an admin.token for this.`,
 	f.StringVar(&ask.URL, "url", "", "a path with its exact query, or an upstream's URL")
 	f.StringVar(&ask.Tag, "tag", "", "a tag of cache rules")
 	f.BoolVar(&ask.All, "all", false, "all of the service")
+	ask.register(cmd)
 	f.VarP(&output, "output", "o", "table, json or yaml")
 	return cmd
 }

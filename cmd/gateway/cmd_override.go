@@ -123,7 +123,7 @@ gateway needs an admin.token for this.`,
 }
 
 func (p program) overrideClearCommand(flags *adminFlags) *cobra.Command {
-	output, all := outputFlag("table"), false
+	output, all, why := outputFlag("table"), false, orderWhy{}
 	cmd := &cobra.Command{
 		Use:   "clear KEY | --all",
 		Short: "End an override before its time, on every replica",
@@ -139,10 +139,11 @@ func (p program) overrideClearCommand(flags *adminFlags) *cobra.Command {
 			if (len(args) == 0) != all {
 				return usageError{errors.New("want one KEY, as callers.reporting.blocked, or --all")}
 			}
-			return p.changeOverrides(cmd, *flags, output, http.MethodDelete, "cleared", overrideClear{strings.Join(args, ""), all})
+			return p.changeOverrides(cmd, *flags, output, http.MethodDelete, "cleared", overrideClear{strings.Join(args, ""), all, why})
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "every override")
+	why.register(cmd)
 	cmd.Flags().VarP(&output, "output", "o", "table, json or yaml")
 	return cmd
 }

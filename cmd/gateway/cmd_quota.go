@@ -123,7 +123,7 @@ with enforce: false holds nobody, a block neither.`,
 }
 
 func (p program) quotaUnblockCommand(flags *adminFlags) *cobra.Command {
-	output := outputFlag("table")
+	output, why := outputFlag("table"), orderWhy{}
 	cmd := &cobra.Command{
 		Use:   "unblock BUCKET",
 		Short: "End a block before its time",
@@ -132,9 +132,10 @@ blocked stays as it is, and a window that is spent stays spent.`,
 		Example: `  gateway quota unblock production/crm/authenticated`,
 		Args:    exactArgs(1, bucketArgument),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.changeQuota(cmd, *flags, output, pathQuotaUnblock, quotaUnblock{args[0]})
+			return p.changeQuota(cmd, *flags, output, pathQuotaUnblock, quotaUnblock{args[0], why})
 		},
 	}
+	why.register(cmd)
 	cmd.Flags().VarP(&output, "output", "o", "table, json or yaml")
 	return cmd
 }

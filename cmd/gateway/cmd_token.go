@@ -74,7 +74,7 @@ func (p program) tokenListCommand(flags *adminFlags) *cobra.Command {
 }
 
 func (p program) tokenChangeCommand(flags *adminFlags, path string, cmd *cobra.Command) *cobra.Command {
-	output := outputFlag("table")
+	output, why := outputFlag("table"), orderWhy{}
 	cmd.Args = exactArgs(1, "one CREDENTIAL (`gateway token list` shows them)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		client, err := p.adminClient(*flags)
@@ -82,7 +82,7 @@ func (p program) tokenChangeCommand(flags *adminFlags, path string, cmd *cobra.C
 			return err
 		}
 		var result fleet.Result
-		if err := client.post(cmd.Context(), path, tokenChange{Credential: args[0]}, &result); err != nil {
+		if err := client.post(cmd.Context(), path, tokenChange{args[0], why}, &result); err != nil {
 			return err
 		}
 		verb := cmd.Name()
@@ -95,6 +95,7 @@ func (p program) tokenChangeCommand(flags *adminFlags, path string, cmd *cobra.C
 		}
 		return notFollowed(result)
 	}
+	why.register(cmd)
 	cmd.Flags().VarP(&output, "output", "o", "table, json or yaml")
 	return cmd
 }
