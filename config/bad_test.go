@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"iqgateway/internal/goldentest"
 )
 
 // fakeFiles is a file system in memory.
@@ -56,7 +56,7 @@ func TestBadConfigurations(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			document, want, _ := strings.Cut(string(text), wantMark)
+			document, _, _ := strings.Cut(string(text), wantMark)
 			_, _, err = Load(LoadOptions{
 				Path: "gateway.yaml", Data: []byte(document), Environ: badEnviron(),
 				Files: fakeFiles{"/here/file": "x"},
@@ -67,17 +67,7 @@ func TestBadConfigurations(t *testing.T) {
 			if strings.Contains(err.Error(), "c4n4ry") {
 				t.Errorf("the message holds a secret: %v", err)
 			}
-			if *update {
-				document += wantMark + strings.ReplaceAll(err.Error(), "\n", wantMark) + "\n"
-				if err := os.WriteFile(name, []byte(document), 0o600); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			want = strings.TrimSuffix(strings.ReplaceAll(want, wantMark, "\n"), "\n")
-			if diff := cmp.Diff(want, err.Error()); diff != "" {
-				t.Errorf("(-want +got)\n%s", diff)
-			}
+			goldentest.Compare(t, name, document+wantMark+strings.ReplaceAll(err.Error(), "\n", wantMark)+"\n")
 		})
 	}
 }

@@ -1,41 +1,19 @@
 package config
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"iqgateway/internal/goldentest"
 )
-
-var update = flag.Bool("update", false, "rewrite the files that tests compare with")
 
 // docs/services.md says what the catalogue says.
 func TestServicesDocument(t *testing.T) {
-	wantDocument(t, "services.md", "the catalogue", servicesDocument(t))
-}
-
-// wantDocument compares a document that is made of the code with the one in docs.
-func wantDocument(t *testing.T, name, source, want string) {
-	t.Helper()
-	path := filepath.Join("..", "docs", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, string(got)); diff != "" {
-		t.Errorf("%s is not what %s says; run go test ./config -run %s -update\n%s", path, source, t.Name(), diff)
-	}
+	goldentest.Compare(t, filepath.Join("..", "docs", "services.md"), servicesDocument(t))
 }
 
 const servicesHead = `# Services and APIs

@@ -2,13 +2,12 @@ package config
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"iqgateway/internal/goldentest"
 )
 
 const chartHostsHead = `# Generated from the built-in catalogue; do not edit. After a change of
@@ -19,20 +18,7 @@ const chartHostsHead = `# Generated from the built-in catalogue; do not edit. Af
 
 // The chart's policies by host name allow what the catalogue knows.
 func TestChartHostsDocument(t *testing.T) {
-	path := filepath.Join("..", "deploy", "helm", "iqgateway", "files", "hosts.yaml")
-	want := chartHosts(t)
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, string(got)); diff != "" {
-		t.Errorf("%s is not what the catalogue says; run go test ./config -run %s -update\n%s", path, t.Name(), diff)
-	}
+	goldentest.Compare(t, filepath.Join("..", "deploy", "helm", "iqgateway", "files", "hosts.yaml"), chartHosts(t))
 }
 
 func chartHosts(t *testing.T) string {

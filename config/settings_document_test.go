@@ -10,11 +10,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"iqgateway/internal/goldentest"
 )
 
 // docs/configuration.md says what the schema says.
 func TestSettingsDocument(t *testing.T) {
-	wantDocument(t, "configuration.md", "the schema", settingsDocument(t))
+	goldentest.Compare(t, filepath.Join("..", "docs", "configuration.md"), settingsDocument(t))
 }
 
 const settingsHead = `# Configuration

@@ -2,14 +2,13 @@ package observability_test
 
 import (
 	"cmp"
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"iqgateway/internal/goldentest"
 	"iqgateway/observability"
 )
 
@@ -20,30 +19,12 @@ func TestInstrumentsGolden(t *testing.T) {
 	for _, i := range newMetrics(t).Instruments() {
 		fmt.Fprintf(&golden, "%s %s %s {%s}\n    %s\n", i.Name, i.Kind, cmp.Or(i.Unit, "-"), strings.Join(i.Labels, ","), i.Help)
 	}
-	compare(t, filepath.Join("testdata", "metrics.golden"), golden.String())
+	goldentest.Compare(t, filepath.Join("testdata", "metrics.golden"), golden.String())
 }
 
 // TestDocsMetrics keeps docs/metrics.md what the code says.
 func TestDocsMetrics(t *testing.T) {
-	compare(t, filepath.Join("..", "docs", "metrics.md"), reference(newMetrics(t).Instruments()))
-}
-
-var update = flag.Bool("update", false, "rewrite the files that tests compare with")
-
-func compare(t *testing.T, file, want string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(want), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != want {
-		t.Errorf("%s is not what the code says: make docs, and read the difference", file)
-	}
+	goldentest.Compare(t, filepath.Join("..", "docs", "metrics.md"), reference(newMetrics(t).Instruments()))
 }
 
 // What every help text has to be: one line that says what is measured.

@@ -5,11 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -18,10 +18,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"iqgateway/internal/exchange"
+	"iqgateway/internal/goldentest"
 	"iqgateway/proxy"
 )
-
-var update = flag.Bool("update", false, "rewrite docs/errors.md")
 
 // refuse renders err for a request of method.
 func refuse(t *testing.T, o proxy.ErrorsOptions, r *http.Request, err error) (*httptest.ResponseRecorder, *exchange.Exchange) {
@@ -160,20 +159,8 @@ func TestNobodyIsAnsweredWhoLeft(t *testing.T) {
 }
 
 func TestDocs(t *testing.T) {
-	const path = "../docs/errors.md"
 	docs := proxy.Docs()
-	if *update {
-		if err := os.WriteFile(path, docs, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	committed, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(committed), string(docs)); diff != "" {
-		t.Errorf("%s is not what the code says; run go test ./proxy -run Docs -update\n%s", path, diff)
-	}
+	goldentest.Compare(t, filepath.Join("..", "docs", "errors.md"), string(docs))
 	for _, s := range exchange.Specs() {
 		if !bytes.Contains(docs, []byte("\n## "+string(s.Type)+"\n")) {
 			t.Errorf("%s has no section", s.Type)

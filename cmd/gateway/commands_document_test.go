@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"iqgateway/internal/goldentest"
 )
 
 // everyCommand calls visit with each command that people see, in the order of
@@ -34,7 +36,7 @@ func TestDocsCommands(t *testing.T) {
 	var text strings.Builder
 	text.WriteString("# Commands\n\nMade of the program's own help by `make docs`.\n")
 	everyCommand(wholeCommandLine(), func(c *cobra.Command) { writeCommand(&text, c) })
-	wantDocument(t, filepath.Join("..", "..", "docs", "commands.md"), text.String())
+	goldentest.Compare(t, filepath.Join("..", "..", "docs", "commands.md"), text.String())
 }
 
 func writeCommand(w io.Writer, c *cobra.Command) {

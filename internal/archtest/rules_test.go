@@ -51,6 +51,7 @@ var imports = map[string][]string{
 	"internal/archtest":      nil,
 	"internal/clocktest":     nil,
 	"internal/dnstest":       nil,
+	"internal/goldentest":    nil,
 	"internal/iqsim":         nil,
 	"internal/iqsim/simtest": {"internal/iqsim"}, // starts it for tests
 	"internal/rawcase":       nil,
@@ -69,7 +70,7 @@ var imports = map[string][]string{
 
 // testImports may be imported by the tests of every package.
 var testImports = []string{
-	"internal/clocktest", "internal/dnstest", "internal/iqsim", "internal/iqsim/simtest", "internal/rawcase", "internal/redistest",
+	"internal/clocktest", "internal/dnstest", "internal/goldentest", "internal/iqsim", "internal/iqsim/simtest", "internal/rawcase", "internal/redistest",
 	"breaker/storetest", "cache/storetest", "callerlimit/storetest", "limiter/storetest", "override/storetest", "tokencache/storetest", "usage/storetest",
 }
 
