@@ -1,10 +1,14 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,11 +21,14 @@ type settingDocument struct {
 
 	Change   string `json:"change,omitempty"`   // what a changed value needs
 	Override string `json:"override,omitempty"` // the pattern that allows one
+	// InForce are the overrides of it that hold in the fleet that was asked.
+	InForce []overrideDocument `json:"in_force,omitempty"`
 }
 
 func (p program) configExplainCommand() *cobra.Command {
 	var flags configFlags
-	output := outputFlag("table")
+	var running adminFlags
+	output, ask := outputFlag("table"), false
 	cmd := &cobra.Command{
 		Use:   "explain KEY",
 		Short: "Say what a setting means, what it may be, and where its value comes from",
@@ -30,23 +37,54 @@ a reload is enough to change it, and whether it can be overridden while the flee
 runs. With -c FILE also what it is there and where that comes from: of a service's
 setting, in each environment.
 
-What overrides hold in a running fleet is shown by gateway override list.`,
+With --running a running gateway is asked which overrides of it hold: they lie above
+files, variables and flags.
+
+` + adminHelp,
 		Example: `  gateway config explain services.crm.quota.max_wait
   gateway config explain services.crm.timeouts.total -c gateway.yaml
-  gateway config explain callers.storefront.class -c gateway.yaml -o json`,
+  gateway config explain callers.storefront.class -c gateway.yaml -o json
+  gateway config explain services.crm.quota.enforce --running`,
 		Args: exactArgs(1, "one KEY, as services.crm.quota.max"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			d, err := p.explainSetting(flags, args[0])
 			if err != nil {
 				return err
+			}
+			if ask {
+				if d.InForce, err = p.overridesOf(cmd.Context(), running, d.Key); err != nil {
+					return err
+				}
 			}
 			return output.write(p.stdout, d, func() error { return writeSetting(p.stdout, d) })
 		},
 	}
 	flags.register(cmd)
 	cmd.Flags().Lookup("config").Usage = "configuration file, to show what the setting is there"
+	running.register(cmd)
+	cmd.Flags().BoolVar(&ask, "running", false, "ask a running gateway which overrides of it hold")
 	cmd.Flags().VarP(&output, "output", "o", "table, json or yaml")
 	return cmd
+}
+
+// overridesOf asks a running gateway for the overrides of a setting, of what is
+// below it, and of a service's setting in one environment.
+func (p program) overridesOf(ctx context.Context, flags adminFlags, key string) ([]overrideDocument, error) {
+	client, err := p.adminClient(flags)
+	if err != nil {
+		return nil, err
+	}
+	var list overrideList
+	if err := client.get(ctx, pathOverrides, &list); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(list.Overrides, func(d overrideDocument) bool {
+		of := d.Key
+		if path := strings.SplitN(of, ".", 3); path[0] == "environments" && strings.HasPrefix(key, "services.") {
+			of = path[len(path)-1]
+		}
+		return of != key && !strings.HasPrefix(of, key+".")
+	}), nil
 }
 
 func (p program) explainSetting(flags configFlags, key string) (settingDocument, error) {
@@ -106,6 +144,10 @@ func writeSetting(w io.Writer, d settingDocument) error {
 			of = "in " + v.Environment
 		}
 		fmt.Fprintf(t, "  %s\t%s\t(%s)\n", of, shown(v.Value), printable(v.Source))
+	}
+	for _, o := range d.InForce {
+		fmt.Fprintf(t, "  overridden\t%s=%s\t(%s, by %s: %s)\n", printable(o.Key), printable(o.Value),
+			cmp.Or(printable(o.Unfit), "until "+o.Until.Format(time.RFC3339)), printable(o.By), printable(o.Reason))
 	}
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("writing: %w", err)

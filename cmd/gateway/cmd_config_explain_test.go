@@ -31,3 +31,24 @@ func TestConfigExplain(t *testing.T) {
 		t.Errorf("%d, %s%s", code, out, problems)
 	}
 }
+
+// A running gateway tells which overrides of a setting hold, and of no other.
+func TestConfigExplainShowsOverrides(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{flags: adminTokenFlags()})
+	for _, order := range []string{"services.crm.quota.enforce=false", "callers.storefront.class=batch"} {
+		r.operate(t, order[:strings.Index(order, "=")], "override", "set", order, "--for", "10m", "--reason", "INC-7")
+	}
+	for key, want := range map[string]string{
+		"services.crm.quota.enforce": "services.crm.quota.enforce=false",
+		"services.crm.quota":         "services.crm.quota.enforce=false",
+		"callers.storefront":         "callers.storefront.class=batch",
+		"services.crm.quota.max":     "",
+		"callers.storefront.cache":   "",
+	} {
+		code, out, problems := command(t, adminEnviron(r.Admin, adminToken), "config", "explain", key, "--running")
+		if code != exitOK || strings.Count(out, "overridden") != min(len(want), 1) || !strings.Contains(out, want) {
+			t.Errorf("%s: exit %d, %s%s", key, code, out, problems)
+		}
+	}
+}

@@ -64,15 +64,16 @@ func TestQuotaCommands(t *testing.T) {
 		want []string // in what is printed
 		done []string // on the server
 	}{
-		"list":         {args: []string{"list"}, want: []string{crm + "   known", "1000/60s"}},
-		"list as JSON": {args: []string{"list", "-o", "json"}, want: []string{`"replica": "q7x"`, `"upstream_used": 850`}},
-		"list as YAML": {args: []string{"list", "-o", "yaml"}, want: []string{"upstream_used: 850"}},
-		"show":         {args: []string{"show", crm}, want: []string{"CALLER", "storefront", "Scope: in 1 of 2"}},
-		"show as JSON": {args: []string{"show", crm, "-o", "json"}, want: []string{`"upstream_429": 1`}},
-		"show unknown": {args: []string{"show", "crm"}, code: exitFailure, want: []string{`no bucket "crm"`, "did you mean " + crm}},
-		"show nothing": {args: []string{"show"}, code: exitUsage, want: []string{"one BUCKET"}},
-		"top once":     {args: []string{"top", "--once"}, want: []string{"1 buckets in use", "[####"}},
-		"top too fast": {args: []string{"top", "--interval", "1ms"}, code: exitUsage, want: []string{"200ms or more"}},
+		"list":            {args: []string{"list"}, want: []string{crm + "   known", "1000/60s"}},
+		"list as JSON":    {args: []string{"list", "-o", "json"}, want: []string{`"replica": "q7x"`, `"upstream_used": 850`}},
+		"list as YAML":    {args: []string{"list", "-o", "yaml"}, want: []string{"upstream_used: 850"}},
+		"show":            {args: []string{"show", crm}, want: []string{"CALLER", "storefront", "Scope: in 1 of 2"}},
+		"show as JSON":    {args: []string{"show", crm, "-o", "json"}, want: []string{`"upstream_429": 1`}},
+		"show unknown":    {args: []string{"show", "crm"}, code: exitFailure, want: []string{`no bucket "crm"`, "did you mean " + crm}},
+		"show nothing":    {args: []string{"show"}, code: exitUsage, want: []string{"one BUCKET"}},
+		"top once":        {args: []string{"top", "--once"}, want: []string{"1 buckets in use", "[####"}},
+		"top for scripts": {args: []string{"top", "-o", "json"}, want: []string{`"quotas": [`, `"in_use": true`}},
+		"top too fast":    {args: []string{"top", "--interval", "1ms"}, code: exitUsage, want: []string{"200ms or more"}},
 		"block": {
 			args: []string{"block", crm, "--for", "10m", "--reason", "INC-1"}, want: []string{"is blocked for every replica until 2026-01-05T13:09:37Z", "INC-1"},
 			done: []string{"block " + crm + " for 10m0s: INC-1", "audit: an operator has blocked a quota bucket=" + crm},

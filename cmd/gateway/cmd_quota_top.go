@@ -21,15 +21,16 @@ const (
 )
 
 func (p program) quotaTopCommand(flags *adminFlags) *cobra.Command {
-	once, every := false, usualRefresh
+	output, once, every := outputFlag("table"), false, usualRefresh
 	cmd := &cobra.Command{
 		Use:   "top",
 		Short: "Watch the fullest buckets and who fills them",
 		Long: `Show the buckets in use, the fullest first, each with the callers that have used
 most of it, and refresh until Ctrl-C. In the bar, # is this fleet's use and x that
-of others. For scripts there is gateway quota list -o json.`,
+of others. With -o json or yaml they are printed once, in the same order.`,
 		Example: `  gateway quota top
-  gateway quota top --once   # for a ticket`,
+  gateway quota top --once   # for a ticket
+  gateway quota top -o json`,
 		Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if every < shortestTop {
@@ -39,36 +40,45 @@ of others. For scripts there is gateway quota list -o json.`,
 			if err != nil {
 				return err
 			}
-			return p.top(cmd.Context(), client, once, every)
+			return p.top(cmd.Context(), client, output, once, every)
 		},
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "print once and end")
 	cmd.Flags().DurationVar(&every, "interval", usualRefresh, "time between two looks")
+	cmd.Flags().VarP(&output, "output", "o", "table, json or yaml")
 	return cmd
 }
 
-func (p program) top(ctx context.Context, client *adminClient, once bool, every time.Duration) error {
+func (p program) top(ctx context.Context, client *adminClient, output outputFlag, once bool, every time.Duration) error {
 	draw := func(w io.Writer) error {
 		var list quotaList
 		if err := client.get(ctx, pathQuotas, &list); err != nil {
 			return err
 		}
-		writeTop(w, list, time.Now())
-		return nil
+		list.Quotas = topQuotas(list.Quotas)
+		return output.write(w, list, func() error {
+			writeTop(w, list, time.Now())
+			return nil
+		})
 	}
-	if once {
+	if once || output != "table" {
 		return draw(p.stdout)
 	}
 	return p.watch(ctx, every, draw)
 }
 
-func writeTop(w io.Writer, list quotaList, now time.Time) {
-	quotas := slices.DeleteFunc(slices.Clone(list.Quotas), func(q quotaDocument) bool { return !q.InUse && q.Blocked == nil })
+// topQuotas are the buckets in use, the fullest first.
+func topQuotas(all []quotaDocument) []quotaDocument {
+	quotas := slices.DeleteFunc(all, func(q quotaDocument) bool { return !q.InUse && q.Blocked == nil })
 	slices.SortStableFunc(quotas, func(a, b quotaDocument) int {
 		return cmp.Or(cmp.Compare(fullness(b), fullness(a)), cmp.Compare(b.Waiting, a.Waiting))
 	})
-	fmt.Fprintf(w, "%s, replica %s, %d buckets in use\n", now.UTC().Format(time.RFC3339), printable(list.Replica), len(quotas))
-	for _, q := range quotas {
+	return quotas
+}
+
+func writeTop(w io.Writer, list quotaList, now time.Time) {
+	fmt.Fprintf(w, "%s, replica %s, %d buckets in use\n", now.UTC().Format(time.RFC3339), printable(list.Replica), len(list.Quotas))
+	for _, q := range list.Quotas {
 		opens := ""
 		if q.Opens != nil {
 			opens = ", opens " + opensIn(q, now)

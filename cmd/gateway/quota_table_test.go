@@ -157,6 +157,7 @@ func TestQuotaTop(t *testing.T) {
 		list.Quotas = append(list.Quotas, describeQuota(s, quotaNow(), false))
 	}
 	var out strings.Builder
+	list.Quotas = topQuotas(list.Quotas)
 	writeTop(&out, list, quotaNow())
 	want := `2026-01-05T12:59:37Z, replica q7x, 3 buckets in use
 
