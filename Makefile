@@ -41,7 +41,7 @@ demo: build ## build and start a gateway in front of a simulated iQmetrix
 
 .PHONY: build
 build: ## build the gateway and the simulator into bin/
-	$(GO) build -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
 
 .PHONY: test
 test: deps ## run all tests in random order, those within one process with the race detector
