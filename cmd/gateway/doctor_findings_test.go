@@ -126,6 +126,30 @@ func TestDoctorIsInterrupted(t *testing.T) {
 	}
 }
 
+// Whatever the topology, it is named, and each master is looked at.
+func TestDoctorNamesTheTopology(t *testing.T) {
+	t.Parallel()
+	fleetOn(t, "single", func(t *testing.T, topology redistest.Topology) {
+		c := newDoctorConfig(t, "redis:\n  addresses: [\""+strings.Join(topology.Addresses(), `", "`)+"\"]\n  master_name: \""+topology.MasterName()+"\"\n  timeout: 5s\n", nil)
+		_, all := c.doctor(t, rigEnviron())
+		masters := 0
+		for _, f := range all {
+			if f.Check == "redis" && f.Status == findingOK && strings.HasPrefix(f.Value, topology.Mode()+" ") {
+				masters++
+				wantFinding(t, all, "redis", f.Subject+" clock", findingOK, "")
+				wantFinding(t, all, "redis", f.Subject+" persistence", findingOK, "none")
+			}
+		}
+		want := 1
+		if topology.Mode() == "cluster" {
+			want = len(topology.Addresses())
+		}
+		if masters != want {
+			t.Errorf("%d masters of %d: %+v", masters, want, all)
+		}
+	})
+}
+
 func TestDoctorJudgesRedis(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -135,10 +159,12 @@ func TestDoctorJudgesRedis(t *testing.T) {
 	}{
 		{"snapshots", map[string]string{"rdb_last_bgsave_status": "ok"}, findingOK},
 		{"append-only", map[string]string{"aof_enabled": "1", "aof_last_write_status": "ok"}, findingOK},
+		{"nothing", map[string]string{"rdb_saves": "0", "rdb_last_bgsave_status": "ok"}, findingOK},
 		{"no disk for snapshots", map[string]string{"rdb_last_bgsave_status": "err"}, findingFailure},
 		{"no disk for the log", map[string]string{"aof_enabled": "1", "rdb_last_bgsave_status": "ok", "aof_last_write_status": "err"}, findingFailure},
 	} {
-		if all := persistenceFindings(storeName, "", tt.info); len(all) != 1 || all[0].Status != tt.status {
+		all := persistenceFindings(storeName, "", tt.info)
+		if len(all) != 1 || all[0].Status != tt.status || strings.HasPrefix(all[0].Value, "none") != (tt.name == "nothing") {
 			t.Errorf("%s: %+v", tt.name, all)
 		}
 	}

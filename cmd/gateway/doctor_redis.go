@@ -124,8 +124,12 @@ func persistenceFindings(name, server string, info map[string]string) []finding 
 		return nil
 	}
 	f := finding{Check: "redis", Subject: name + server + " persistence", Status: findingOK, Value: "snapshots"}
-	if info["aof_enabled"] == "1" {
+	switch {
+	case info["aof_enabled"] == "1":
 		f.Value = "append-only file"
+	case info["rdb_saves"] == "0": // from Redis 7 on
+		f.Value = "none: no append-only file, and no snapshot since it began"
+		f.Why = "none is needed, but its restart costs a login for each credential, and quota until it is learned again"
 	}
 	for _, field := range []string{"rdb_last_bgsave_status", "aof_last_write_status"} {
 		if status := info[field]; status != "" && status != "ok" {
