@@ -145,7 +145,7 @@ func (o overrideAdmin) set(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		observability.WriteProblem(w, http.StatusUnprocessableEntity, "nothing has changed: "+err.Error())
 	default:
-		o.answer(w, r, c, done, "an operator has set an override", orderWhy{})
+		observability.WriteJSON(w, http.StatusOK, o.tell(r, c, done, "an operator has set an override", orderWhy{}))
 	}
 }
 
@@ -181,14 +181,16 @@ func (o overrideAdmin) clear(w http.ResponseWriter, r *http.Request) {
 		key = name
 	}
 	done, err := o.all.Clear(context.WithoutCancel(r.Context()), func(h override.Held) bool { return body.All || h.Key == key })
-	switch {
-	case err != nil:
-		observability.WriteProblem(w, http.StatusInternalServerError, "cleared, but this replica goes by it until it can build its configuration, which it tries again: "+err.Error())
-	case len(done.Held) == 0 && !body.All:
+	if err == nil && len(done.Held) == 0 && !body.All {
 		observability.WriteProblem(w, http.StatusNotFound, o.unknown(body.Key))
-	default:
-		o.answer(w, r, overrideChanged{}, done, "an operator has cleared overrides", body.orderWhy)
+		return
 	}
+	c := o.tell(r, overrideChanged{}, done, "an operator has cleared overrides", body.orderWhy)
+	if err != nil { // what is cleared is cleared: the fleet follows and the audit log has it
+		observability.WriteProblem(w, http.StatusInternalServerError, "cleared, but this replica goes by it until it can build its configuration, which it tries again: "+err.Error())
+		return
+	}
+	observability.WriteJSON(w, http.StatusOK, c)
 }
 
 func (o overrideAdmin) unknown(key string) string {
@@ -202,8 +204,8 @@ func (o overrideAdmin) unknown(key string) string {
 	return unknownName("override of", key, keys)
 }
 
-// answer has the fleet follow, writes the audit log and answers.
-func (o overrideAdmin) answer(w http.ResponseWriter, r *http.Request, c overrideChanged, done override.Outcome, message string, why orderWhy) {
+// tell has the fleet follow, writes the audit log, and returns what to answer.
+func (o overrideAdmin) tell(r *http.Request, c overrideChanged, done override.Outcome, message string, why orderWhy) overrideChanged {
 	c.Overrides = describeOverrides(done.Held)
 	c.HereOnly = done.HereOnly != nil
 	if c.HereOnly {
@@ -216,7 +218,7 @@ func (o overrideAdmin) answer(w http.ResponseWriter, r *http.Request, c override
 		attrs = append(attrs, slog.String(d.Key, d.Value+" until "+d.Until.Format(time.RFC3339)+": "+d.Reason))
 	}
 	o.audit(r.Context(), message, attrs...)
-	observability.WriteJSON(w, http.StatusOK, c)
+	return c
 }
 
 // peerHost is where an order comes from.

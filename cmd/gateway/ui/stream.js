@@ -54,6 +54,7 @@ export class Stream {
     const own = (this.abort = new AbortController());
     let pause = firstPause;
     while (!own.signal.aborted) {
+      let why = "connection lost";
       const one = new AbortController();
       const end = () => one.abort();
       own.signal.addEventListener("abort", end);
@@ -65,12 +66,13 @@ export class Stream {
           this.on.refused(err.message);
           return;
         }
+        if (err.answered) why = err.message;
       } finally {
         own.signal.removeEventListener("abort", end);
         one.abort();
       }
       if (own.signal.aborted) return;
-      this.on.state("connection lost, trying again", true);
+      this.on.state(`${why}, trying again`, true);
       await new Promise((done) => setTimeout(done, pause * (0.75 + Math.random() / 2)));
       pause = Math.min(2 * pause, longestPause);
     }
@@ -84,6 +86,7 @@ export class Stream {
       const answer = await fetch("/api/v1/events", {headers: headers(), cache: "no-store", signal: abort.signal});
       if (!answer.ok) {
         const problem = new Error(await problemOf(answer));
+        problem.answered = true;
         problem.refused = answer.status === 401 || answer.status === 403;
         throw problem;
       }
