@@ -15,18 +15,25 @@ import (
 	"iqgateway/override"
 )
 
-// unsteady is a store that can be away, and can lose everything.
+// unsteady is a store that can be away, lose everything, and hold what nobody can
+// read until it is replaced.
 type unsteady struct {
 	*override.File
 
-	away, lost atomic.Bool
+	away, lost, garbled atomic.Bool
 }
 
-var errAway = errors.New("away")
+var (
+	errAway    = errors.New("away")
+	errGarbled = errors.New("garbled")
+)
 
 func (u *unsteady) Load(ctx context.Context) (override.Snapshot, error) {
 	if u.away.Load() {
 		return override.Snapshot{}, errAway
+	}
+	if u.garbled.Load() {
+		return override.Snapshot{}, errGarbled
 	}
 	if u.lost.Load() {
 		return override.Snapshot{Empty: true}, nil
@@ -39,12 +46,14 @@ func (u *unsteady) Update(ctx context.Context, change func([]override.Override) 
 		return override.Snapshot{}, errAway
 	}
 	found, err := u.File.Update(ctx, func(all []override.Override) ([]override.Override, error) {
-		if u.lost.Load() {
+		if u.lost.Load() || u.garbled.Load() {
 			all = nil
 		}
 		return change(all)
 	})
+	found.Empty = u.lost.Load() || u.garbled.Load()
 	u.lost.Store(u.lost.Load() && err != nil)
+	u.garbled.Store(u.garbled.Load() && err != nil)
 	return found, err
 }
 
@@ -205,6 +214,19 @@ func TestOverridesOutliveTheStore(t *testing.T) {
 		store.lost.Store(true)
 		after(t, 10*time.Second, "x=1", a, b)
 		after(t, 2*time.Second, "x=1", join(t, store).runs(t))
+	})
+}
+
+// An order that replaces what cannot be read does not end the others.
+func TestAnOrderEndsNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &unsteady{File: override.NewFile("", nil)}
+		a, b := join(t, store).runs(t), join(t, store).runs(t)
+		a.sets(t, "x", "1", time.Hour)
+		after(t, 2*time.Second, "x=1", a, b)
+		store.garbled.Store(true)
+		a.sets(t, "z", "1", time.Hour)
+		after(t, 10*time.Second, "x=1 z=1", a, b)
 	})
 }
 

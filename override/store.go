@@ -8,7 +8,8 @@ type Snapshot struct {
 	All []Override
 	// Empty says that the store knows of nothing that ever was, as after it has
 	// lost everything. Overrides that were cleared leave it not empty, for as long
-	// as the longest of them could have held.
+	// as the longest of them could have held. After an update: that it found nothing,
+	// or nothing that it could read, and so has replaced what others may still hold.
 	Empty bool
 }
 

@@ -88,7 +88,7 @@ func (s *Store) Update(ctx context.Context, change func([]override.Override) ([]
 			return override.Snapshot{}, err
 		}
 		if done {
-			return override.Snapshot{All: after}, nil
+			return override.Snapshot{All: after, Empty: before.Empty}, nil
 		}
 		if !steady.Pause(ctx, time.Duration(rand.Int64N(int64(step)*int64(try+1)))) { // it only spreads replicas
 			return override.Snapshot{}, ctx.Err()
@@ -131,7 +131,7 @@ func (s *Store) openOrNothing(state redisconn.Stored) (override.Snapshot, error)
 	found, err := s.open(state)
 	_, rejected := errors.AsType[*redisconn.RejectedError](err)
 	if rejected || errors.Is(err, errDocument) {
-		return override.Snapshot{}, nil
+		return override.Snapshot{Empty: true}, nil
 	}
 	return found, err
 }

@@ -134,7 +134,10 @@ func TestLossIsTold(t *testing.T) {
 	if found, err := s.Load(t.Context()); err != nil || !found.Empty {
 		t.Errorf("%+v, %v", found, err)
 	}
-	if _, err := s.Update(t.Context(), set("b")); err != nil {
-		t.Error(err)
+	if made, err := s.Update(t.Context(), set("b")); err != nil || !made.Empty {
+		t.Errorf("%+v, %v", made, err)
+	}
+	if made, err := s.Update(t.Context(), set("c")); err != nil || made.Empty {
+		t.Errorf("%+v, %v", made, err)
 	}
 }
