@@ -139,7 +139,8 @@ func refuseTokenOnce(next http.RoundTripper) http.RoundTripper {
 // lookAtPings asks each service for its ping, for one token of its quota.
 func (d *doctor) lookAtPings(ctx context.Context) {
 	p := d.generation.pings
-	once := *p // a 401 ends it: another login could only be refused too
+	once := *p          // a 401 ends it: another login could only be refused too
+	once.patient = true // a store that answers slowly is no spent quota
 	once.transport = d.generation.pingStages(refuseTokenOnce)(p.attempt)
 	lookAtEach(d.usedServices(), func(s *config.EffectiveService) {
 		at := serviceKey{s.Environment, s.Name}

@@ -18,6 +18,7 @@ type pings struct {
 	transport http.RoundTripper
 	attempt   http.RoundTripper // its last part
 	targets   map[serviceKey]pingTarget
+	patient   bool // they wait for quota as somebody at a screen does
 }
 
 // pingTarget is where a ping goes, with which credential.
@@ -67,10 +68,14 @@ func pingOf(cfg *config.Config, router *proxy.Router, s *config.EffectiveService
 	return pingTarget{target, credentials[0]}, problem == nil && !target.Write && !target.Session
 }
 
-// ask pings a service once. It waits for no quota: who asks wants to know now.
+// ask pings a service once. Unless it is patient it waits for no quota: who asks
+// wants to know now.
 func (p *pings) ask(ctx context.Context, at serviceKey) (proxy.Pong, error) {
 	to := p.targets[at]
 	ex := &exchange.Exchange{ID: p.replica + "-ping", Credential: to.credential, Class: "background", NoWait: true}
+	if p.patient {
+		ex.Class, ex.NoWait = "interactive", false
+	}
 	ex.SetTarget(to.target)
 	return proxy.Ping(ctx, p.transport, ex)
 }
