@@ -9,9 +9,10 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"iqgateway/internal/iqsim"
 	"iqgateway/internal/iqsim/simtest"
@@ -108,9 +109,10 @@ func TestPreferredHostThatIsGone(t *testing.T) {
 	d.learn(t, g)
 	d.Other.CloseClientConnections()
 	d.Other.Close()
-	var all sync.WaitGroup
+	var all errgroup.Group
+	all.SetLimit(4) // the upstream takes eight at once, and one is over a moment after its answer
 	for i := range 20 {
-		all.Go(func() {
+		all.Go(func() error {
 			method, body := http.MethodGet, io.Reader(nil)
 			if i%2 == 0 {
 				method, body = http.MethodPost, io.MultiReader(strings.NewReader("Response=Json"))
@@ -120,9 +122,10 @@ func TestPreferredHostThatIsGone(t *testing.T) {
 			if res.StatusCode != http.StatusOK {
 				t.Errorf("%s: %d %s", method, res.StatusCode, text)
 			}
+			return nil
 		})
 	}
-	all.Wait()
+	_ = all.Wait() // nothing is returned
 	if got := receive(t, dropped, "drop"); got != d.Other.URL+" connect" || len(dropped) != 0 {
 		t.Errorf("dropped %q, and %d more", got, len(dropped))
 	}
