@@ -26,6 +26,9 @@ EXPOSED  := ./auth ./cache ./config ./internal/exchange ./internal/pathpattern .
 APART    := ^Test(Fleet|REL42)
 TESTED   := $(CURDIR)/$(BIN)/tested
 
+# Packages whose tests wait for a Redis more than they reckon.
+WAITING  := /(redisstore|redisconn|redistest)$$
+
 # Suites of test/ that measure time: each has the machine for itself.
 ALONE    := chaos|flood|slow|soak
 
@@ -46,12 +49,16 @@ build: ## build the gateway and the simulator into bin/
 .PHONY: test
 test: deps ## run all tests in random order, those within one process with the race detector
 	$(GO) build -ldflags='-s -w' -o $(TESTED)/ ./cmd/...
-	@$(MAKE) --no-print-directory -j2 test-race test-apart
+	@$(MAKE) --no-print-directory -j3 test-race test-waiting test-apart
 	cd test && RIG_PROGRAMS=$(TESTED) $(GO) test -shuffle=on -p 1 $$($(GO) list ./... | grep -E '/($(ALONE))$$')
 
 .PHONY: test-race
 test-race: # a part of test; the parallel ones wait more than they reckon
-	RIG_PROGRAMS=$(TESTED) $(RACE) -shuffle=on -parallel=6 -skip='$(APART)' ./...
+	RIG_PROGRAMS=$(TESTED) $(RACE) -shuffle=on -parallel=6 -skip='$(APART)' $$($(GO) list ./... | grep -vE '$(WAITING)')
+
+.PHONY: test-waiting
+test-waiting: # a part of test
+	$(RACE) -shuffle=on -p=1 -parallel=6 $$($(GO) list ./... | grep -E '$(WAITING)')
 
 .PHONY: test-apart
 test-apart: # a part of test
