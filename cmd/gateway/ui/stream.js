@@ -99,8 +99,7 @@ export class Stream {
         const events = (rest + value).split("\n\n");
         rest = events.pop();
         for (const text of events) {
-          this.tell(text);
-          heard();
+          if (this.tell(text) === "overview") heard();
         }
       }
     } finally {
@@ -115,5 +114,6 @@ export class Stream {
       if (at > 0) fields[line.slice(0, at)] = line.slice(at + 2);
     }
     if (fields.data) this.on[fields.event]?.(JSON.parse(fields.data));
+    return fields.event;
   }
 }
