@@ -49,7 +49,7 @@ build: ## build the gateway and the simulator into bin/
 .PHONY: test
 test: deps ## run all tests in random order, those within one process with the race detector
 	$(GO) build -ldflags='-s -w' -o $(TESTED)/ ./cmd/...
-	@$(MAKE) --no-print-directory -j3 test-race test-waiting test-apart
+	@$(MAKE) --no-print-directory -j2 test-race test-waiting
 	cd test && RIG_PROGRAMS=$(TESTED) $(GO) test -shuffle=on -p 1 $$($(GO) list ./... | grep -E '/($(ALONE))$$')
 
 .PHONY: test-race
@@ -57,7 +57,7 @@ test-race: # a part of test; the parallel ones wait more than they reckon
 	RIG_PROGRAMS=$(TESTED) $(RACE) -shuffle=on -parallel=6 -skip='$(APART)' $$($(GO) list ./... | grep -vE '$(WAITING)')
 
 .PHONY: test-waiting
-test-waiting: # a part of test
+test-waiting: test-apart # a part of test, after the other: more at once would disturb each other
 	$(RACE) -shuffle=on -p=1 -parallel=6 $$($(GO) list ./... | grep -E '$(WAITING)')
 
 .PHONY: test-apart

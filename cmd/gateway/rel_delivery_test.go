@@ -148,7 +148,9 @@ func TestREL02StalePoolRace(t *testing.T) {
 	}
 	callers.Wait()
 	t.Logf("%d of %d requests met a connection that died under them", failed.Load(), requests)
-	if lost := int(failed.Load()); lost > max(6, requests/1000) { // a few are lost before the upstream is known
+	// A few are lost before the upstream is known, more on a busy machine: the long
+	// form judges the share.
+	if lost := int(failed.Load()); lost > max(20, requests/1000) {
 		t.Errorf("%d of %d requests failed, more than 0.1 %%", lost, requests)
 	}
 }
