@@ -151,9 +151,10 @@ func (d *decoder) scalar(target reflect.Value, l leaf, path string, r rule) {
 	target.Set(reflect.ValueOf(value).Convert(target.Type()))
 }
 
-// file checks that a file is there; what it must hold is checked by its user.
+// file checks that a file is there; what it must hold is checked by its user. A
+// configuration that serves has had it, and overrides do not depend on it.
 func (d *decoder) file(name File, l leaf, path string) {
-	if d.sources.offline {
+	if d.sources.offline || d.kept != nil {
 		return
 	}
 	if _, err := d.sources.files.ReadFile(string(name), maxFile); err != nil {

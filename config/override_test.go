@@ -159,3 +159,23 @@ func TestOverrideWhileASecretIsAway(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// Overrides hold on while a file is away that the configuration names: with the
+// next one that ends, the others would end too.
+func TestOverrideWhileAFileIsAway(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "callers.pem")
+	if err := os.WriteFile(file, []byte("any"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := "version: 1\nadmin: {token: 0123456789abcdef0123456789abcdef, tls: {cert_file: " + file + ", key_file: " + file + "}}\n" + strings.ReplaceAll(overridden, "${env:S}", "x")
+	base, _, err := config.Load(config.LoadOptions{Path: "gateway.yaml", Data: []byte(text)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := base.With([]config.Override{{Key: "callers.reporting.blocked", Value: "true", Reason: "why"}}); err != nil {
+		t.Error(err)
+	}
+}

@@ -82,8 +82,8 @@ func (n noting) ReadFile(name string, limit int64) ([]byte, error) {
 	}
 	n.seen.mu.Lock()
 	defer n.seen.mu.Unlock()
-	n.into[name] = held
-	return text, err //nolint:wrapcheck // the file system's, as it is
+	n.into[filepath.Clean(name)] = held // a pattern may find it by another spelling
+	return text, err                    //nolint:wrapcheck // the file system's, as it is
 }
 
 // Glob implements [Files].
@@ -114,7 +114,7 @@ func (s *Seen) now() map[string]fingerprint {
 	for _, pattern := range s.patterns {
 		found, _ := filepath.Glob(pattern) // a bad pattern finds nothing, ever
 		for _, name := range found {
-			now[name] = fingerprintOf(name)
+			now[filepath.Clean(name)] = fingerprintOf(name)
 		}
 	}
 	return now

@@ -231,3 +231,18 @@ func TestWatcherWithoutTheSystemsHelp(t *testing.T) {
 	<-changed
 	running.Wait()
 }
+
+// A pattern that finds the main file by another spelling sees nothing new.
+func TestSeenKnowsAFileByEverySpelling(t *testing.T) {
+	dir, seen := t.TempDir(), &config.Seen{}
+	file := filepath.Join(dir, "gateway.yaml")
+	if err := os.WriteFile(file, []byte("version: 1\ninclude: [\"*.yaml\"]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := config.Load(config.LoadOptions{Path: dir + "/./gateway.yaml", Seen: seen}); err != nil {
+		t.Fatal(err)
+	}
+	if seen.Moved() {
+		t.Error("nothing has changed")
+	}
+}
