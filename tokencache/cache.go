@@ -77,8 +77,9 @@ func New(o Options) *Cache {
 // that another Set in use has with the same settings is shared; how it is used
 // (RefreshAhead, Transport, Reread) follows the newest. Where only the secrets
 // of the same account differ, the token in use serves until [Cache.Run] has
-// another. The Set must be
-// released once its configuration serves no request any more.
+// another; secrets whose files have been followed to newer ones since stand for
+// those. The Set must be released once its configuration serves no request any
+// more.
 //
 // The error names the credential and what to change.
 func (c *Cache) Use(credentials []Credential) (*Set, error) {
@@ -107,6 +108,9 @@ func (c *Cache) shareLocked(cred Credential) *entry {
 	k := cred.key()
 	e := c.entries[k]
 	if e == nil {
+		e = c.followerLocked(cred, k)
+	}
+	if e == nil {
 		e = newEntry(c, cred, k)
 		e.succeed(c.live)
 		c.entries[k], c.live[e] = e, struct{}{}
@@ -114,6 +118,23 @@ func (c *Cache) shareLocked(cred Credential) *entry {
 	e.users++
 	e.configure(cred)
 	return e
+}
+
+// followerLocked returns the credential in use that was configured with the same
+// secrets and has followed their files since; nil = there is none.
+func (c *Cache) followerLocked(cred Credential, k StoreKey) *entry {
+	if cred.Reread == nil {
+		return nil
+	}
+	for e := range c.live {
+		e.mu.Lock()
+		follows := e.id == cred.id() && e.cred.Reread != nil && e.cred.key() == k
+		e.mu.Unlock()
+		if follows {
+			return e
+		}
+	}
+	return nil
 }
 
 func (c *Cache) release(e *entry) {

@@ -106,8 +106,8 @@ func TestReloadWithOldSecretsAfterRotation(t *testing.T) {
 		r[0].wantToken(t, "t2")
 		pass(time.Minute)
 		r[0].wantToken(t, "t2")
-		if endpoint.count() != 2 {
-			t.Errorf("%d calls", endpoint.count())
+		if endpoint.count() != 2 || r[0].hooks.of("rotated") != 1 {
+			t.Errorf("%d calls, rotated %d times", endpoint.count(), r[0].hooks.of("rotated"))
 		}
 	})
 }
