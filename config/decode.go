@@ -16,7 +16,7 @@ type decoder struct {
 	// of every environment has them. They are shared and never written.
 	defaults map[defaultKey]reflect.Value
 	secrets  secrets // those decoded
-	kept     secrets // those that stand in for references that lead nowhere now
+	kept     secrets // those of the configuration that overrides lie on; nil = there is none
 }
 
 type defaultKey struct {
@@ -151,10 +151,9 @@ func (d *decoder) scalar(target reflect.Value, l leaf, path string, r rule) {
 	target.Set(reflect.ValueOf(value).Convert(target.Type()))
 }
 
-// file checks that a file is there; what it must hold is checked by its user. A
-// configuration that serves has had it, and overrides do not depend on it.
+// file checks that a file is there; what it must hold is checked by its user.
 func (d *decoder) file(name File, l leaf, path string) {
-	if d.sources.offline || d.kept != nil {
+	if d.sources.offline {
 		return
 	}
 	if _, err := d.sources.files.ReadFile(string(name), maxFile); err != nil {
@@ -179,8 +178,8 @@ func (d *decoder) secret(l leaf, path string, r rule) Secret {
 // resolve follows a reference and reports one that leads nowhere.
 func (d *decoder) resolve(l leaf, path string) (Secret, error) {
 	s, err := d.sources.resolve(l.Text)
-	if text, known := d.kept[path]; err != nil && known {
-		s, err = Secret{Reference: l.Text, Text: text}, nil
+	if text, known := d.kept[path]; known {
+		s.Text = text
 	}
 	if err != nil {
 		d.report.errorf(l.At, path, "%v", err)

@@ -74,7 +74,7 @@ type loader struct {
 	schema  *schema
 	report  *report
 	paths   []string
-	kept    secrets // stand in for references that lead nowhere now; nil = none do
+	kept    secrets // see decoder
 }
 
 func (l *loader) load() (*Config, error) {

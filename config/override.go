@@ -123,9 +123,9 @@ func notOverridable(key string) error {
 }
 
 // With returns the configuration with overrides laid over everything that c was
-// read from, checked as a whole as [Load] does. Nothing is read anew but what
-// secrets refer to; where that cannot be read now, c's own text stays. The error
-// is of type [Problems].
+// read from, checked as a whole as [Load] does. It depends on nothing but c and the
+// overrides: secrets are those of c, whatever their files hold by now, and no file
+// needs to be there. The error is of type [Problems].
 func (c *Config) With(overrides []Override) (*Config, Problems, error) {
 	if len(overrides) == 0 {
 		return c, nil, nil
@@ -135,6 +135,7 @@ func (c *Config) With(overrides []Override) (*Config, Problems, error) {
 		return nil, nil, err
 	}
 	l := &loader{options: c.options, schema: newSchema(), report: &report{}, paths: c.Paths, kept: c.secrets}
+	l.options.Offline = true
 	merged := copyTree(c.tree)
 	overlay(merged, l.overrides(overrides))
 	place(merged)

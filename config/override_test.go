@@ -137,45 +137,52 @@ func TestOverridablePathsAreThoseOfTheSchema(t *testing.T) {
 	}
 }
 
-// A secret's file that cannot be read right now keeps nobody from an override.
-func TestOverrideWhileASecretIsAway(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "password")
-	if err := os.WriteFile(file, []byte("open sesame"), 0o600); err != nil {
-		t.Fatal(err)
+// What files hold by now, or that they are away, changes nothing of a
+// configuration that overrides lie on: neither does an override fail for them nor
+// does one that comes or goes take a secret along.
+func TestOverrideReadsNoFile(t *testing.T) {
+	dir := t.TempDir()
+	files := map[string]string{"password": "open sesame", "key": strings.Repeat("A", 43) + "=", "proxy": "http://u:p@proxy.example:3128", "pair.pem": "any"}
+	write := func(t *testing.T, change func(string) string) {
+		t.Helper()
+		for name, text := range files {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(change(text)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
-	text := "version: 1\n" + strings.ReplaceAll(overridden, "${env:S}", "${file:"+file+"}")
+	write(t, func(text string) string { return text })
+	text := strings.NewReplacer("DIR", dir).Replace(`version: 1
+admin: {token: 0123456789abcdef0123456789abcdef, tls: {cert_file: DIR/pair.pem, key_file: DIR/pair.pem}}
+auth: {token_endpoint: {enabled: true, signing_key: "${file:DIR/key}"}}
+` + strings.NewReplacer("${env:S}", "${file:DIR/password}", `{url: "https://staging`, `{proxy_url: "${file:DIR/proxy}", url: "https://staging`).Replace(overridden))
 	base, _, err := config.Load(config.LoadOptions{Path: "gateway.yaml", Data: []byte(text)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(file); err != nil {
-		t.Fatal(err)
-	}
-	c, _, err := base.With([]config.Override{{Key: "callers.reporting.blocked", Value: "true", Reason: "why"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff("open sesame", c.Credentials["retail"].Password.Reveal()); diff != "" {
-		t.Error(diff)
-	}
-}
-
-// Overrides hold on while a file is away that the configuration names: with the
-// next one that ends, the others would end too.
-func TestOverrideWhileAFileIsAway(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "callers.pem")
-	if err := os.WriteFile(file, []byte("any"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	text := "version: 1\nadmin: {token: 0123456789abcdef0123456789abcdef, tls: {cert_file: " + file + ", key_file: " + file + "}}\n" + strings.ReplaceAll(overridden, "${env:S}", "x")
-	base, _, err := config.Load(config.LoadOptions{Path: "gateway.yaml", Data: []byte(text)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Remove(file); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := base.With([]config.Override{{Key: "callers.reporting.blocked", Value: "true", Reason: "why"}}); err != nil {
-		t.Error(err)
+	for _, test := range []struct {
+		name    string
+		happens func(*testing.T)
+	}{
+		{"others", func(t *testing.T) { write(t, strings.NewReplacer("A", "B", "e", "3").Replace) }},
+		{"malformed", func(t *testing.T) { write(t, func(string) string { return "no\nsecret" }) }},
+		{"away", func(t *testing.T) {
+			if err := os.RemoveAll(dir); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.happens(t)
+			c, _, err := base.With([]config.Override{{Key: "callers.reporting.blocked", Value: "true", Reason: "why"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			staging, _ := c.Environment("staging")
+			got := []string{c.Credentials["retail"].Password.Reveal(), c.Auth.TokenEndpoint.SigningKey.Reveal(), staging.ProxyURL.URL.String()}
+			if diff := cmp.Diff([]string{files["password"], files["key"], files["proxy"]}, got); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }
