@@ -23,6 +23,9 @@ type Options struct {
 	// Apply has the replica go by exactly what [Overrides.Current] returns.
 	// Required. After an error it is called again within seconds.
 	Apply func(ctx context.Context) error
+	// Applied returns what the replica goes by now, since Apply or since anything
+	// else that has built it anew, as a reload. Required.
+	Applied func() []Held
 	// Now is the clock; nil = time.Now.
 	Now   func() time.Time
 	Hooks Hooks
@@ -34,7 +37,11 @@ type Hooks struct {
 	Ended func(Held)
 	// StoreState is told when the store ceases to answer, and when it does again.
 	StoreState func(err error)
-	// ApplyFailed tells that the replica does not go by what holds.
+	// Full is told when what was set here while the store was away finds no place in
+	// it, so that it holds here alone, and when it does no longer.
+	Full func(bool)
+	// ApplyFailed tells that the replica does not go by what holds, once for each
+	// reason.
 	ApplyFailed func(err error)
 	Panicked    steady.Panicked
 }
@@ -44,9 +51,11 @@ type Overrides struct {
 	options Options
 	wake    chan struct{} // something has changed that Run waits for
 
-	one     sync.Mutex // trip to the store, or change, at a time
-	away    bool
-	applied []Held // what the replica goes by
+	one   sync.Mutex // trip to the store, or change, at a time
+	away  bool
+	full  bool
+	known []Held // what has held, until it is told how it ended
+	fails string // why Apply fails, as it was told last; "" = it does not
 
 	mu      sync.Mutex
 	shared  []Held          // what the store told last
@@ -81,12 +90,28 @@ func (o *Overrides) Run(ctx context.Context) {
 				poll = now.Add(pollEvery)
 				_ = o.trip(ctx) // StoreState is told
 			}
-			if err := o.settle(ctx); err != nil && ctx.Err() == nil && o.options.Hooks.ApplyFailed != nil {
-				o.options.Hooks.ApplyFailed(err)
+			if err := o.settle(ctx); ctx.Err() == nil {
+				o.note(err)
+			}
+			select { // what has changed until now is settled
+			case <-o.wake:
+			default:
 			}
 		}, o.options.Hooks.Panicked)
 		o.rest(ctx, poll)
 	}
+}
+
+// note tells why Apply fails.
+func (o *Overrides) note(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text != "" && text != o.fails && o.options.Hooks.ApplyFailed != nil {
+		o.options.Hooks.ApplyFailed(err)
+	}
+	o.fails = text
 }
 
 // rest waits for the next look at the store, the next end, or a change.
@@ -142,12 +167,13 @@ func (o *Overrides) Set(ctx context.Context, set Override, check func([]Held) er
 	}
 	o.change(func() { o.pending = append(o.pending, h) })
 	away := o.trip(ctx)
-	if errors.Is(away, ErrFull) {
+	if away == nil && o.full { // others were faster
 		o.change(func() { o.pending = without(o.pending, h.ID) })
 		return Outcome{}, ErrFull
 	}
 	if err := o.settle(ctx); err != nil { // checked before, so that it is no fault of the order
 		_ = o.drop(ctx, h) // it is told later where the store is away
+		_ = o.settle(ctx)  // Run goes on trying: a reload may have met it
 		return Outcome{}, fmt.Errorf("the override is taken back, as this replica cannot go by it: %w", err)
 	}
 	return Outcome{[]Held{h}, away}, nil
@@ -211,19 +237,26 @@ func (o *Overrides) trip(ctx context.Context) error {
 	}
 	o.mu.Unlock()
 	now := o.options.Now()
-	var told Snapshot
-	var err error
-	if len(untold)+len(dropped) > 0 {
-		told, err = o.options.Store.Update(ctx, func(all []Override) ([]Override, error) { return merge(all, untold, dropped, now) })
-	} else {
-		told, err = o.options.Store.Load(ctx)
+	told, err := o.exchange(ctx, untold, dropped, now)
+	full := errors.Is(err, ErrFull)
+	if full { // what others order, and what has ended here, does not wait for a place
+		untold = nil
+		told, err = o.exchange(ctx, nil, dropped, now)
 	}
-	o.heard(ctx, err)
+	o.heard(ctx, full, err)
 	if err != nil {
 		return err
 	}
 	o.change(func() { o.take(told, now, untold, dropped) })
 	return nil
+}
+
+// exchange tells the store what it has not heard, and returns what it holds.
+func (o *Overrides) exchange(ctx context.Context, untold []Held, dropped []string, now time.Time) (Snapshot, error) {
+	if len(untold)+len(dropped) == 0 {
+		return o.options.Store.Load(ctx)
+	}
+	return o.options.Store.Update(ctx, func(all []Override) ([]Override, error) { return merge(all, untold, dropped, now) })
 }
 
 // take goes by what the store has told. One that has lost everything is told
@@ -254,8 +287,8 @@ func merge(all []Override, untold []Held, dropped []string, now time.Time) ([]Ov
 	return tell(merged, now), nil
 }
 
-func (o *Overrides) heard(ctx context.Context, err error) {
-	if errors.Is(err, ErrFull) || err != nil && ctx.Err() != nil {
+func (o *Overrides) heard(ctx context.Context, full bool, err error) {
+	if err != nil && ctx.Err() != nil {
 		return // no fault of the store
 	}
 	if away := err != nil; o.away != away {
@@ -264,19 +297,24 @@ func (o *Overrides) heard(ctx context.Context, err error) {
 			o.options.Hooks.StoreState(err)
 		}
 	}
+	if err == nil && o.full != full {
+		o.full = full
+		if o.options.Hooks.Full != nil {
+			o.options.Hooks.Full(full)
+		}
+	}
 }
 
 // settle has the replica go by what holds now. one is held.
 func (o *Overrides) settle(ctx context.Context) error {
 	now, current := o.options.Now(), o.Current()
-	if slices.Equal(ids(current), ids(o.applied)) {
-		return nil
+	if !slices.Equal(ids(current), ids(o.options.Applied())) {
+		if err := o.options.Apply(ctx); err != nil {
+			return err
+		}
 	}
-	if err := o.options.Apply(ctx); err != nil {
-		return err
-	}
-	before := o.applied
-	o.applied = current
+	before := o.known
+	o.known = current
 	if o.options.Hooks.Ended != nil {
 		for _, h := range before {
 			if !now.Before(h.Until) {

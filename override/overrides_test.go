@@ -62,9 +62,13 @@ type party struct {
 	*override.Overrides
 
 	mu      sync.Mutex
-	goes    string // by which overrides, as KEY=VALUE
+	goes    []override.Held // by which overrides
 	ended   []string
+	full    []bool
+	tried   int // Apply
+	failed  int // as it was told
 	refuses error
+	meets   func() // Apply, before it is refused
 }
 
 func (p *party) refuse(err error) {
@@ -76,7 +80,15 @@ func (p *party) refuse(err error) {
 func (p *party) goesBy() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.goes
+	return show(p.goes)
+}
+
+// reloads has the party go by what holds, as a reload does.
+func (p *party) reloads() {
+	held := p.Current()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.goes = held
 }
 
 func join(t *testing.T, s override.Store) *party {
@@ -85,19 +97,35 @@ func join(t *testing.T, s override.Store) *party {
 	p.Overrides = override.New(override.Options{
 		Store: s,
 		Apply: func(context.Context) error {
-			held := show(p.Current())
+			p.mu.Lock()
+			p.tried++
+			refuses, meets := p.refuses, p.meets
+			p.mu.Unlock()
+			if meets != nil {
+				meets()
+			}
+			if refuses == nil {
+				p.reloads()
+			}
+			return refuses
+		},
+		Applied: func() []override.Held {
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			if p.refuses != nil {
-				return p.refuses
-			}
-			p.goes = held
-			return nil
+			return p.goes
 		},
 		Hooks: override.Hooks{Ended: func(h override.Held) {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			p.ended = append(p.ended, h.Key)
+		}, ApplyFailed: func(error) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.failed++
+		}, Full: func(full bool) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.full = append(p.full, full)
 		}},
 	})
 	return p
@@ -296,8 +324,57 @@ func TestOverridesAreTriedAgain(t *testing.T) {
 		if err := b.Sync(t.Context()); !errors.Is(err, cannot) {
 			t.Error(err)
 		}
+		after(t, 0, "", b)
+		before := b.tried
 		after(t, 10*time.Second, "", b)
+		if b.tried != before+5 || b.failed != 1 {
+			t.Errorf("tried %d times in five looks, told %d times", b.tried-before, b.failed)
+		}
 		b.refuse(nil)
 		after(t, 2*time.Second, "x=1", b)
+	})
+}
+
+// An order that is taken back holds nowhere, also where a reload has met it.
+func TestOverrideThatIsTakenBackDuringAReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := override.NewFile("", nil)
+		a, b := join(t, store), join(t, store).runs(t)
+		a.sets(t, "x", "1", time.Hour)
+		cannot := errors.New("cannot")
+		a.refuse(cannot)
+		a.meets = func() { a.meets = nil; a.reloads(); a.refuse(nil) }
+		if _, err := a.Set(t.Context(), override.Override{Key: "y", Value: "1", Left: time.Hour}, fine); !errors.Is(err, cannot) {
+			t.Error(err)
+		}
+		after(t, 2*time.Second, "x=1", a, b)
+	})
+}
+
+// What was set while the store was away and finds no place in it holds where it
+// was set, keeps nobody from hearing of others, and is told once there is a place.
+func TestOverrideWithoutAPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &unsteady{File: override.NewFile("", nil)}
+		a, b := join(t, store).runs(t), join(t, store)
+		store.away.Store(true)
+		a.sets(t, "alone", "1", time.Hour)
+		after(t, 0, "alone=1", a)
+		store.away.Store(false)
+		var all []string
+		for i := range override.Most {
+			all = append(all, fmt.Sprintf("k%02d=1", i))
+			b.sets(t, fmt.Sprintf("k%02d", i), "1", time.Hour)
+		}
+		after(t, 4*time.Second, "alone=1 "+strings.Join(all, " "), a)
+		a.clears(t, "k00")
+		after(t, 4*time.Second, "alone=1 "+strings.Join(all[1:], " "), a)
+		if err := b.Sync(t.Context()); err != nil {
+			t.Error(err)
+		}
+		after(t, 0, "alone=1 "+strings.Join(all[1:], " "), b)
+		if !slices.Equal(a.full, []bool{true, false}) {
+			t.Errorf("told %v", a.full)
+		}
 	})
 }

@@ -18,12 +18,19 @@ import (
 func TestClearedOverrideIsAuditedWhereItCannotBeApplied(t *testing.T) {
 	var broken bool
 	var audited, followed int
-	all := override.New(override.Options{Store: override.NewFile("", nil), Apply: func(context.Context) error {
-		if broken {
-			return errors.New("no certificate")
-		}
-		return nil
-	}})
+	var all *override.Overrides
+	var applied []override.Held
+	all = override.New(override.Options{
+		Store:   override.NewFile("", nil),
+		Applied: func() []override.Held { return applied },
+		Apply: func(context.Context) error {
+			if broken {
+				return errors.New("no certificate")
+			}
+			applied = all.Current()
+			return nil
+		},
+	})
 	set := override.Override{Key: "callers.storefront.blocked", Value: "true", Left: time.Hour}
 	if _, err := all.Set(t.Context(), set, func([]override.Held) error { return nil }); err != nil {
 		t.Fatal(err)

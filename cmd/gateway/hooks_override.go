@@ -53,6 +53,14 @@ func (s *stores) overrideStoreState(err error) {
 	s.event(slog.LevelInfo, "overrides are shared")
 }
 
+func (s *stores) overridesFull(full bool) {
+	if full {
+		s.event(slog.LevelWarn, "overrides that were set here while they could not be shared find no place among the 64 that the fleet may have: they hold on this replica alone until others are cleared")
+		return
+	}
+	s.event(slog.LevelInfo, "overrides find a place again")
+}
+
 func (s *stores) overridesFailed(err error) {
 	s.event(slog.LevelError, "overrides are not followed yet, which is tried again", slog.String("error", err.Error()))
 }

@@ -25,8 +25,9 @@ func (s *stores) followOverrides(ctx context.Context, _ []byte) error { return s
 
 // openOverrides makes what keeps the overrides, by which nothing goes yet.
 func (g *gateway) openOverrides() {
-	o := override.Options{Apply: g.applyOverrides, Hooks: override.Hooks{
-		Ended: g.overrideEnded, StoreState: g.stores.overrideStoreState, ApplyFailed: g.stores.overridesFailed, Panicked: g.stores.overridesPanicked,
+	o := override.Options{Apply: g.applyOverrides, Applied: g.appliedOverrides, Hooks: override.Hooks{
+		Ended: g.overrideEnded, StoreState: g.stores.overrideStoreState, Full: g.stores.overridesFull,
+		ApplyFailed: g.stores.overridesFailed, Panicked: g.stores.overridesPanicked,
 	}}
 	if g.stores.sealing() {
 		o.Store = overridestore.New(g.stores.redis)
@@ -42,6 +43,14 @@ func (g *gateway) applyOverrides(ctx context.Context) error {
 	g.reloads.one.Lock()
 	defer g.reloads.one.Unlock()
 	return g.serveFrom(ctx, g.reloads.state.Load(), g.stores.overrides.Current())
+}
+
+// appliedOverrides are those that what serves was built with.
+func (g *gateway) appliedOverrides() []override.Held {
+	if laid := g.current.Load().laid.Load(); laid != nil {
+		return laid.all
+	}
+	return nil
 }
 
 // serveFrom builds a generation of a configuration and overrides, and swaps it in.
@@ -80,6 +89,7 @@ func (g *gateway) setLevel() {
 // overridden is a configuration with overrides on it.
 type overridden struct {
 	cfg      *config.Config
+	all      []override.Held
 	held     []override.Held  // that are in cfg
 	unfit    map[string]unfit // by id: those that do not fit it
 	warnings []string
@@ -94,14 +104,14 @@ type unfit struct {
 // layOver lays the overrides over a configuration. Those with which it would not
 // be valid, as when their caller is gone, are left out: the oldest first wins.
 func layOver(base *config.Config, held []override.Held) overridden {
-	laid := overridden{cfg: base, held: held}
+	laid := overridden{cfg: base, all: held, held: held}
 	var err error
 	var warnings config.Problems
 	if laid.cfg, warnings, err = base.With(settings(held)); err == nil {
 		laid.warnings = texts(warnings)
 		return laid
 	}
-	laid = overridden{cfg: base, unfit: map[string]unfit{}}
+	laid = overridden{cfg: base, all: held, unfit: map[string]unfit{}}
 	byAge := slices.SortedStableFunc(slices.Values(held), func(a, b override.Held) int { return a.Set.Compare(b.Set) })
 	for _, h := range byAge {
 		with := append(slices.Clone(laid.held), h)
