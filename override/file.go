@@ -58,6 +58,7 @@ type fileRecord struct {
 	By          string    `json:"by"`
 	Replica     string    `json:"replica"`
 	UntilReload bool      `json:"until_reload,omitempty"`
+	Config      string    `json:"config,omitempty"`
 	Set         time.Time `json:"set"`
 	Until       time.Time `json:"until"`
 }
@@ -116,7 +117,7 @@ func (f *File) read() error {
 	now := f.now()
 	for _, r := range content.Overrides {
 		f.held = append(f.held, Held{
-			Override{ID: r.ID, Key: r.Key, Value: r.Value, Reason: r.Reason, By: r.By, Replica: r.Replica, UntilReload: r.UntilReload},
+			Override{ID: r.ID, Key: r.Key, Value: r.Value, Reason: r.Reason, By: r.By, Replica: r.Replica, UntilReload: r.UntilReload, Config: r.Config},
 			now.Add(-max(0, now.Sub(r.Set))), now.Add(min(r.Until.Sub(now), Longest)),
 		})
 	}
@@ -130,7 +131,7 @@ func (f *File) write() error {
 	}
 	content := fileContent{Version: 1, Overrides: []fileRecord{}}
 	for _, h := range f.held {
-		content.Overrides = append(content.Overrides, fileRecord{h.ID, h.Key, h.Value, h.Reason, h.By, h.Replica, h.UntilReload, h.Set.UTC(), h.Until.UTC()})
+		content.Overrides = append(content.Overrides, fileRecord{h.ID, h.Key, h.Value, h.Reason, h.By, h.Replica, h.UntilReload, h.Config, h.Set.UTC(), h.Until.UTC()})
 	}
 	text, err := json.Marshal(content)
 	if err == nil {

@@ -30,9 +30,17 @@ type Override struct {
 	By          string // where the order came from
 	Replica     string // that took the order
 	UntilReload bool   // it ends with the next change of the configuration, too
+	Config      string // hash of the configuration that it was laid over; "" = unknown
 
 	Age  time.Duration // since it was set, by the store's clock
 	Left time.Duration // until it ends; positive
+}
+
+// Outlasts reports whether the override goes on when a replica changes to the
+// configuration with this hash. The one that it was laid over is no change: the
+// replicas of a fleet come to it one after the other.
+func (o Override) Outlasts(config string) bool {
+	return !o.UntilReload || o.Config != "" && o.Config == config
 }
 
 // Held is an override as a replica goes by it. Its instants are those of this

@@ -193,12 +193,14 @@ func (o *Overrides) Clear(ctx context.Context, which func(Held) bool) (Outcome, 
 	return Outcome{cleared, away}, o.settle(ctx)
 }
 
-// Reloaded ends what was to hold until the configuration changes.
-func (o *Overrides) Reloaded(ctx context.Context) (Outcome, error) {
-	if !slices.ContainsFunc(o.Current(), func(h Held) bool { return h.UntilReload }) {
+// Reloaded ends what was to hold until the configuration changes, which it has to
+// the one with this hash.
+func (o *Overrides) Reloaded(ctx context.Context, config string) (Outcome, error) {
+	ends := func(h Held) bool { return !h.Outlasts(config) }
+	if !slices.ContainsFunc(o.Current(), ends) {
 		return Outcome{}, nil
 	}
-	return o.Clear(ctx, func(h Held) bool { return h.UntilReload })
+	return o.Clear(ctx, ends)
 }
 
 // drop ends overrides; the error says that the store has not heard of it. one is

@@ -301,14 +301,18 @@ func TestOverridesUntilReload(t *testing.T) {
 		store := override.NewFile("", nil)
 		a, b := join(t, store).runs(t), join(t, store).runs(t)
 		a.sets(t, "x", "1", time.Hour)
-		if _, err := a.Set(t.Context(), override.Override{Key: "y", Value: "1", Left: time.Hour, UntilReload: true}, fine); err != nil {
-			t.Fatal(err)
+		for key, config := range map[string]string{"old": "h0", "new": "h1", "unknown": ""} {
+			if _, err := a.Set(t.Context(), override.Override{Key: key, Value: "1", Left: time.Hour, UntilReload: true, Config: config}, fine); err != nil {
+				t.Fatal(err)
+			}
 		}
-		after(t, 2*time.Second, "x=1 y=1", a, b)
-		if done, err := b.Reloaded(t.Context()); err != nil || show(done.Held) != "y=1" {
-			t.Errorf("%+v, %v", done, err)
+		after(t, 2*time.Second, "new=1 old=1 unknown=1 x=1", a, b)
+		for _, want := range []string{"old=1 unknown=1", ""} { // the second replica that comes to it ends nothing
+			if done, err := b.Reloaded(t.Context(), "h1"); err != nil || show(done.Held) != want {
+				t.Errorf("%+v, %v", done, err)
+			}
+			after(t, 2*time.Second, "new=1 x=1", a, b)
 		}
-		after(t, 2*time.Second, "x=1", a, b)
 	})
 }
 

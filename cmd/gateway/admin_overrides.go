@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"iqgateway/config"
 	"iqgateway/internal/fleet"
 	"iqgateway/observability"
 	"iqgateway/override"
@@ -30,7 +29,7 @@ func overrideLimits() orderLimits {
 type overrideAdmin struct {
 	replica string
 	list    func() []overrideDocument
-	base    func() *config.Config // below the overrides
+	serves  func() *reloadState
 	all     *override.Overrides
 	// follow has the other replicas follow the order that was given here.
 	follow func(context.Context) fleet.Result
@@ -43,7 +42,7 @@ type overrideAdmin struct {
 // overrideAdmin shows and changes the overrides of this gateway.
 func (g *gateway) overrideAdmin() overrideAdmin {
 	return overrideAdmin{
-		replica: g.replica, list: g.overrideDocuments, base: func() *config.Config { return g.reloads.state.Load().base },
+		replica: g.replica, list: g.overrideDocuments, serves: g.reloads.state.Load,
 		all: g.stores.overrides, follow: g.tellOverrides, size: g.stores.fleet.Size, audit: g.audit,
 	}
 }
@@ -130,14 +129,16 @@ func (o overrideAdmin) set(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	key, err := o.base().CanonicalOverride(body.Key)
+	serves := o.serves()
+	key, err := serves.base.CanonicalOverride(body.Key)
 	if err != nil {
 		observability.WriteProblem(w, http.StatusUnprocessableEntity, err.Error())
 		return
 	}
 	var c overrideChanged
 	done, err := o.all.Set(context.WithoutCancel(r.Context()), override.Override{
-		Key: key, Value: body.Value, Reason: body.Reason, By: peerHost(r), Replica: o.replica, UntilReload: body.UntilReload, Left: lasting,
+		Key: key, Value: body.Value, Reason: body.Reason, By: peerHost(r), Replica: o.replica,
+		UntilReload: body.UntilReload, Config: serves.hash, Left: lasting,
 	}, func(all []override.Held) error { return o.fits(all, key, &c) })
 	switch {
 	case errors.Is(err, override.ErrFull):
@@ -152,7 +153,7 @@ func (o overrideAdmin) set(w http.ResponseWriter, r *http.Request) {
 // fits checks everything that would hold, and notes what to know of the new one.
 // Those that do not fit any more, without it, are no fault of its.
 func (o overrideAdmin) fits(all []override.Held, key string, c *overrideChanged) error {
-	laid := layOver(o.base(), all)
+	laid := layOver(o.serves().base, all)
 	for _, u := range laid.unfit {
 		if u.Key == key {
 			return errors.New(u.why)
@@ -177,7 +178,7 @@ func (o overrideAdmin) clear(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	key := body.Key
-	if name, err := o.base().CanonicalOverride(key); err == nil {
+	if name, err := o.serves().base.CanonicalOverride(key); err == nil {
 		key = name
 	}
 	done, err := o.all.Clear(context.WithoutCancel(r.Context()), func(h override.Held) bool { return body.All || h.Key == key })

@@ -37,7 +37,7 @@ func TestClearedOverrideIsAuditedWhereItCannotBeApplied(t *testing.T) {
 	}
 	broken = true
 	admin := overrideAdmin{
-		replica: "a", all: all, base: func() *config.Config { return &config.Config{} }, size: func() int { return 2 },
+		replica: "a", all: all, serves: func() *reloadState { return &reloadState{base: &config.Config{}} }, size: func() int { return 2 },
 		follow: func(context.Context) fleet.Result { followed++; return fleet.Result{Replicas: 2, Followed: 1} },
 		audit:  func(context.Context, string, ...slog.Attr) { audited++ },
 	}

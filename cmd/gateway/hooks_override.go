@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"slices"
 
 	"iqgateway/config"
 	"iqgateway/observability"
@@ -11,20 +12,19 @@ import (
 
 // This file tells what becomes of overrides: log lines, the audit log, metrics.
 
-// outlasting are the overrides that go on with another configuration.
-func (g *gateway) outlasting(changed bool) []override.Held {
-	var held []override.Held
-	for _, h := range g.stores.overrides.Current() {
-		if !changed || !h.UntilReload {
-			held = append(held, h)
-		}
+// outlasting are the overrides that go on when a configuration replaces the one
+// before; the hashes tell which they are.
+func (g *gateway) outlasting(before, hash string) []override.Held {
+	held := g.stores.overrides.Current()
+	if hash == before {
+		return held
 	}
-	return held
+	return slices.DeleteFunc(held, func(h override.Held) bool { return !h.Outlasts(hash) })
 }
 
 // endUntilReload ends what was to hold until the configuration changes.
-func (g *gateway) endUntilReload(ctx context.Context) {
-	out, err := g.stores.overrides.Reloaded(context.WithoutCancel(ctx))
+func (g *gateway) endUntilReload(ctx context.Context, hash string) {
+	out, err := g.stores.overrides.Reloaded(context.WithoutCancel(ctx), hash)
 	if err != nil {
 		g.stores.overridesFailed(err) //nolint:contextcheck // its log lines are of no request
 	}

@@ -75,7 +75,7 @@ func (g *gateway) serves(s *reloadState) {
 func (g *gateway) reload(ctx context.Context, trigger string) error {
 	done, err := g.reloadOnce(ctx, trigger)
 	if err == nil && done.Hash != done.Previous {
-		g.endUntilReload(ctx)
+		g.endUntilReload(ctx, done.Hash)
 	}
 	return err
 }
@@ -131,7 +131,7 @@ func (g *gateway) replace(before *reloadState) (reloaded, error) {
 		return reloaded{}, err
 	}
 	next := &reloadState{hash: hash, base: cfg}
-	if err := g.serveFrom(context.Background(), next, g.outlasting(hash != before.hash)); err != nil {
+	if err := g.serveFrom(context.Background(), next, g.outlasting(before.hash, hash)); err != nil {
 		return reloaded{}, err
 	}
 	for _, r := range g.stores.rotations { // who rotates a secret and reloads means now

@@ -17,6 +17,7 @@ type record struct {
 	By          string `json:"by"`
 	Replica     string `json:"replica"`
 	UntilReload bool   `json:"until_reload,omitempty"`
+	Config      string `json:"config,omitempty"`
 	Set         int64  `json:"set"`
 	Ends        int64  `json:"ends"`
 }
@@ -34,7 +35,7 @@ func encode(all []override.Override, now int64) ([]byte, error) {
 	d := document{Format: format, Overrides: []record{}}
 	for _, o := range all {
 		d.Overrides = append(d.Overrides, record{
-			o.ID, o.Key, o.Value, o.Reason, o.By, o.Replica, o.UntilReload, now - o.Age.Microseconds(), now + o.Left.Microseconds(),
+			o.ID, o.Key, o.Value, o.Reason, o.By, o.Replica, o.UntilReload, o.Config, now - o.Age.Microseconds(), now + o.Left.Microseconds(),
 		})
 	}
 	plain, err := json.Marshal(d)
@@ -58,7 +59,7 @@ func decode(plain []byte, now int64) ([]override.Override, error) {
 			continue
 		}
 		all = append(all, override.Override{
-			ID: r.ID, Key: r.Key, Value: r.Value, Reason: r.Reason, By: r.By, Replica: r.Replica, UntilReload: r.UntilReload,
+			ID: r.ID, Key: r.Key, Value: r.Value, Reason: r.Reason, By: r.By, Replica: r.Replica, UntilReload: r.UntilReload, Config: r.Config,
 			Age: span(max(0, now-r.Set)), Left: span(r.Ends - now),
 		})
 	}

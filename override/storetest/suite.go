@@ -69,7 +69,7 @@ func shares(t *testing.T, f Fleet) {
 		t.Fatalf("a new store holds %+v", found.All)
 	}
 	set := an("a", time.Hour)
-	set.UntilReload, set.Age = true, time.Minute
+	set.UntilReload, set.Config, set.Age = true, "4f53cda18c2b", time.Minute
 	update(t, f.One, add(set))
 	found := load(t, f.Other)
 	if len(found.All) != 1 || found.Empty {
