@@ -3,6 +3,7 @@ package observability
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -81,10 +82,23 @@ func Admin(o AdminOptions) *AdminHandler {
 }
 
 // Status returns the handler of the status listener: what probes and scrapers
-// need and nothing else. It answers to any host name.
+// need and nothing else. It answers to any host name, and tells strangers which
+// checks fail but not why: a reason may quote the configuration.
 func Status(o AdminOptions) http.Handler {
+	o.Checks = slices.Clone(o.Checks)
+	for i, c := range o.Checks {
+		o.Checks[i].Err = func() error {
+			if c.Err() != nil {
+				return errUntold
+			}
+			return nil
+		}
+	}
 	return guard(routes(probeEndpoints(o)), []string{"*"})
 }
+
+// errUntold stands for what is not for everybody.
+var errUntold = errors.New("")
 
 // pathPage is below which [AdminOptions] has its page.
 const pathPage = "/ui/"

@@ -37,12 +37,17 @@ func TestReadinessTellsDegradedFromUnready(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			h := observability.Admin(observability.AdminOptions{
+			options := observability.AdminOptions{
 				Metrics: http.NotFoundHandler(),
 				Checks:  []observability.Check{{Name: "configuration", Required: true, Err: tt.required}, {Name: "token", Err: tt.optional}},
-			})
+			}
+			h := observability.Admin(options)
 			if w := ask(h, http.MethodGet, "/readyz?verbose"); w.Code != tt.status || w.Body.String() != tt.verbose {
 				t.Errorf("%d %q", w.Code, w.Body)
+			}
+			status := observability.Status(options)
+			if w := ask(status, http.MethodGet, "/readyz?verbose"); w.Code != tt.status || w.Body.String() != strings.ReplaceAll(tt.verbose, ": connection refused", "") {
+				t.Errorf("on the status listener: %d %q", w.Code, w.Body)
 			}
 			short := tt.verbose[strings.LastIndex(strings.TrimSuffix(tt.verbose, "\n"), "\n")+1:]
 			if w := ask(h, http.MethodGet, "/readyz"); w.Body.String() != short {
