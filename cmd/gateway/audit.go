@@ -85,7 +85,7 @@ func (s *stores) auditReload(trigger, before string, done reloaded, err error) {
 	}
 	if err != nil {
 		r.Result, r.Reason = observability.AuditFailed, "invalid"
-		r.Details = map[string]string{"trigger": trigger, "old": before, "error": err.Error()}
+		r.Details = map[string]string{"trigger": trigger, "old": before, "error": reloadProblem(err)}
 	}
 	s.audit.Note(r)
 }

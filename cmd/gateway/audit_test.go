@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -108,11 +109,18 @@ func TestSEC62AuditOfOperators(t *testing.T) {
 	if reload.Result != observability.AuditChanged || reload.Details["old"] != first.Hash || reload.Details["trigger"] != "api" {
 		t.Errorf("%+v", reload)
 	}
-	r.rewrite(t, "callers:", "unknown: 1\ncallers:")
+	var wrong strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&wrong, "unknown-%d: 1\n", i)
+	}
+	r.rewrite(t, "callers:", wrong.String()+"callers:")
 	r.order(t, pathConfigReload, "{}").want(t, http.StatusUnprocessableEntity)
-	r.awaitAudit(t, "a reload that failed", func(a observability.AuditRecord) bool {
+	failed := r.awaitAudit(t, "a reload that failed", func(a observability.AuditRecord) bool {
 		return a.Event == observability.AuditReload && a.Result == observability.AuditFailed && a.Details["old"] == second.Hash
 	})
+	if problem := failed.Details["error"]; !strings.Contains(problem, "unknown-1") || len(problem) > maxReloadProblem+len("…") {
+		t.Errorf("%d bytes say why", len(problem))
+	}
 	if strings.Contains(r.logs.String(), adminToken) {
 		t.Error("the token is in the log")
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -238,6 +239,40 @@ func TestStatusIsWatched(t *testing.T) {
 	})
 	if err != nil || out.String() != "look 1\nlook 2\n" {
 		t.Errorf("%q, %v", out.String(), err)
+	}
+}
+
+// A gateway that starts again while it is watched is waited for, and told of once
+// for each reason; one that was never there, or lets nobody in, is not.
+func TestWatchingOutlastsARestart(t *testing.T) {
+	away, denied := errors.New("connection refused"), deniedError{errors.New("no")}
+	tests := map[string]struct {
+		looks    []error
+		out, err string
+		ends     error
+	}{
+		"it comes back":       {[]error{nil, away, away, errors.New("503"), nil, away, nil}, "look 1\nlook 5\nlook 7\n", "connection refused|503|connection refused|", nil},
+		"it never came":       {[]error{away}, "", "", away},
+		"nobody may look":     {[]error{denied}, "", "", denied},
+		"nobody may any more": {[]error{nil, denied}, "look 1\n", "", denied},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			out, told, drawn := strings.Builder{}, strings.Builder{}, 0
+			err := program{stdout: &out, stderr: &told}.watch(ctx, time.Millisecond, func(w io.Writer) error {
+				look := tt.looks[drawn]
+				if drawn++; drawn == len(tt.looks) && tt.ends == nil {
+					cancel()
+				}
+				_, _ = fmt.Fprintln(w, "look", drawn)
+				return look
+			})
+			why := regexp.MustCompile(`no answer since [0-9:]{8}: (.*)\n`).ReplaceAllString(told.String(), "$1|")
+			if !errors.Is(err, tt.ends) || out.String() != tt.out || why != tt.err {
+				t.Errorf("%q, %q, %v", out.String(), why, err)
+			}
+		})
 	}
 }
 

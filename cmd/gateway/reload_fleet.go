@@ -55,12 +55,20 @@ func (g *gateway) reloadAnswer(context.Context, []byte) ([]byte, error) {
 	a := replicaReload{Replica: g.replica, Hash: state.hash, Changed: []string{}}
 	switch {
 	case state.failed != nil:
-		a.Problem = state.failed.Error()
-		a.Problem = a.Problem[:min(len(a.Problem), maxReloadProblem)]
+		a.Problem = reloadProblem(state.failed)
 	case state.done != nil:
 		a.Changed = state.done.Changed
 	}
 	return json.Marshal(a)
+}
+
+// reloadProblem is why a reload failed, bounded.
+func reloadProblem(err error) string {
+	text := err.Error()
+	if len(text) <= maxReloadProblem {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxReloadProblem], "") + "…"
 }
 
 // reloadedReplicas asks everybody.
