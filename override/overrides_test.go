@@ -83,6 +83,13 @@ func (p *party) goesBy() string {
 	return show(p.goes)
 }
 
+// attempts are how often Apply was tried, and how often it was told that it fails.
+func (p *party) attempts() (tried, told int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.tried, p.failed
+}
+
 // reloads has the party go by what holds, as a reload does.
 func (p *party) reloads() {
 	held := p.Current()
@@ -329,10 +336,10 @@ func TestOverridesAreTriedAgain(t *testing.T) {
 			t.Error(err)
 		}
 		after(t, 0, "", b)
-		before := b.tried
+		before, _ := b.attempts()
 		after(t, 10*time.Second, "", b)
-		if b.tried != before+5 || b.failed != 1 {
-			t.Errorf("tried %d times in five looks, told %d times", b.tried-before, b.failed)
+		if tried, told := b.attempts(); tried != before+5 || told != 1 {
+			t.Errorf("tried %d times in five looks, told %d times", tried-before, told)
 		}
 		b.refuse(nil)
 		after(t, 2*time.Second, "x=1", b)
