@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -39,9 +40,10 @@ func parseYAML(text []byte, n *yaml.Node) error {
 
 // reader reads the main file and what it includes into one layer.
 type reader struct {
-	files  Files
-	shaper *shaper
-	names  []string // of the files, in the order in which they were read
+	files   Files
+	shaper  *shaper
+	names   []string        // of the files, in the order in which they were read
+	matched map[string]bool // by patterns, whose files may go
 }
 
 // read returns the layer of the file and its includes. text stands in for the
@@ -79,7 +81,9 @@ func (r *reader) file(name string, text []byte) tree {
 	if text == nil {
 		var err error
 		if text, err = r.files.ReadFile(name, maxFile); err != nil {
-			r.shaper.report.errorf(at, "", "cannot be read: %v", cause(err))
+			if !r.gone(name, err) {
+				r.shaper.report.errorf(at, "", "cannot be read: %v", cause(err))
+			}
 			return nil
 		}
 	}
@@ -98,6 +102,16 @@ func (r *reader) file(name string, text []byte) tree {
 	r.shaper.origin = fileOrigin(name)
 	t, _ := r.shaper.shape(reflect.TypeFor[Document](), n.Content[0], "").(tree)
 	return t
+}
+
+// gone reports whether a file that a pattern has found is not there any more, which
+// is as if it had never been. A link that leads nowhere is there.
+func (r *reader) gone(name string, err error) bool {
+	if !r.matched[name] || !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	found, err := r.files.Glob(name)
+	return err == nil && len(found) == 0
 }
 
 // explainSyntax finds the line of a syntax error and what was meant, where the
@@ -166,6 +180,7 @@ func unquotedReference(text string) int {
 // included returns the files that the include patterns name, in name order.
 func (r *reader) included(path string, top tree) []string {
 	patterns, _ := top["include"].(leaf)
+	r.matched = map[string]bool{}
 	var names []string
 	for i, item := range patterns.Items {
 		pattern, _ := item.(leaf)
@@ -178,7 +193,11 @@ func (r *reader) included(path string, top tree) []string {
 			r.shaper.report.errorf(pattern.At, index("include", i), "%q is no pattern of file names", pattern.Text)
 			continue
 		}
-		if len(found) == 0 && !strings.ContainsAny(full, "*?[") {
+		if hasMeta(full) {
+			for _, name := range found {
+				r.matched[name] = true
+			}
+		} else {
 			found = []string{full} // reading it says that it is missing
 		}
 		names = append(names, found...)
@@ -187,6 +206,9 @@ func (r *reader) included(path string, top tree) []string {
 	names = slices.Compact(names)
 	return slices.DeleteFunc(names, func(name string) bool { return filepath.Clean(name) == filepath.Clean(path) })
 }
+
+// hasMeta reports whether a name is a pattern.
+func hasMeta(name string) bool { return strings.ContainsAny(name, "*?[") }
 
 // join adds the keys of an included file to those read before; a key that both
 // give is an error.

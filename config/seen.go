@@ -17,7 +17,7 @@ import (
 // concurrent use.
 type Seen struct {
 	mu       sync.Mutex
-	held     map[string]fingerprint // by name
+	loaded   map[string]fingerprint // by name
 	referred map[string]fingerprint // of secrets and certificates
 	patterns []string
 }
@@ -33,8 +33,8 @@ func (s *Seen) files(files Files) Files {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held, s.referred, s.patterns = map[string]fingerprint{}, map[string]fingerprint{}, nil
-	return noting{files, s, s.held}
+	s.loaded, s.referred, s.patterns = map[string]fingerprint{}, map[string]fingerprint{}, nil
+	return noting{files, s, s.loaded}
 }
 
 // referrals is files for what the configuration refers to. It follows them.
@@ -57,8 +57,8 @@ func (s *Seen) Refused() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name, held := range s.referred {
-		if _, known := s.held[name]; !known {
-			s.held[name] = held
+		if _, known := s.loaded[name]; !known {
+			s.loaded[name] = held
 		}
 	}
 }
@@ -103,12 +103,19 @@ func isRegular(name string) bool {
 func (s *Seen) Moved() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !maps.Equal(s.held, s.now())
+	return !maps.Equal(s.loaded, s.now())
+}
+
+// held is what the files hold now.
+func (s *Seen) held() map[string]fingerprint {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now()
 }
 
 func (s *Seen) now() map[string]fingerprint {
-	now := make(map[string]fingerprint, len(s.held))
-	for name := range s.held {
+	now := make(map[string]fingerprint, len(s.loaded))
+	for name := range s.loaded {
 		now[name] = fingerprintOf(name)
 	}
 	for _, pattern := range s.patterns {
@@ -132,16 +139,25 @@ func fingerprintOf(name string) fingerprint {
 }
 
 // dirs are the folders in which a change of a file would show: its own, and that
-// of what its links lead to.
+// of what its links lead to. Of a pattern of folders: those that it finds, and the
+// one in which others would come.
 func (s *Seen) dirs() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var all []string
-	for _, name := range slices.Concat(slices.Collect(maps.Keys(s.held)), s.patterns) {
+	for name := range s.loaded {
 		all = append(all, filepath.Dir(name))
 		if target, err := filepath.EvalSymlinks(name); err == nil {
 			all = append(all, filepath.Dir(target))
 		}
+	}
+	for _, pattern := range s.patterns {
+		dir := filepath.Dir(pattern)
+		for ; hasMeta(dir); dir = filepath.Dir(dir) {
+			found, _ := filepath.Glob(dir)
+			all = append(all, found...)
+		}
+		all = append(all, dir)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)

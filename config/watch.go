@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -33,28 +34,60 @@ type Watcher struct {
 	// at in any case.
 	Troubled func(error)
 
+	// notify makes what the system tells by; nil = fsnotify.NewWatcher.
+	notify  func() (*fsnotify.Watcher, error)
 	trouble string
 }
 
 // Run watches until ctx ends. What has changed since the last Load is noticed, be
 // it before Run.
 func (w *Watcher) Run(ctx context.Context) {
-	for ctx.Err() == nil {
-		// Armed anew each time: a folder that was replaced has another watch.
-		told := w.arm()
-		if w.Seen.Moved() {
-			w.Changed()
-		}
-		wait(ctx, told)
-		if told != nil {
-			_ = told.Close() // only watches
-		}
+	for quiet := false; ctx.Err() == nil; {
+		quiet = w.look(ctx, quiet)
 	}
+}
+
+// look loads what has changed, and waits until something may have changed again. It
+// reports whether the system has told so, and of nothing more for a while.
+func (w *Watcher) look(ctx context.Context, quiet bool) bool {
+	told := w.arm() // anew each time: a folder that was replaced has another watch
+	if told != nil {
+		defer told.Close() //nolint:errcheck // only watches
+	}
+	if w.Seen.Moved() && (quiet || w.rest(ctx)) {
+		w.Changed()
+	}
+	return wait(ctx, told)
+}
+
+// rest waits until the files hold the same for a while, where nobody tells when
+// they are being written. It reports whether ctx has not ended.
+func (w *Watcher) rest(ctx context.Context) bool {
+	tick := time.NewTicker(watchQuiet)
+	defer tick.Stop()
+	last := w.Seen.held()
+	for range int(watchPatience / watchQuiet) {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+		}
+		now := w.Seen.held()
+		if maps.Equal(now, last) {
+			break
+		}
+		last = now
+	}
+	return true
 }
 
 // arm asks the system to tell of changes; nil = it cannot.
 func (w *Watcher) arm() *fsnotify.Watcher {
-	told, err := fsnotify.NewWatcher()
+	notify := w.notify
+	if notify == nil {
+		notify = fsnotify.NewWatcher
+	}
+	told, err := notify()
 	if err == nil {
 		for _, dir := range w.Seen.dirs() {
 			if addErr := told.Add(dir); addErr != nil {
@@ -78,9 +111,9 @@ func (w *Watcher) note(err error) {
 	w.Troubled(err)
 }
 
-// wait returns when something may have changed and is quiet, when it is time to
-// look anyway, or when ctx ends.
-func wait(ctx context.Context, told *fsnotify.Watcher) {
+// wait returns when something may have changed and is quiet, which it reports, when
+// it is time to look anyway, or when ctx ends.
+func wait(ctx context.Context, told *fsnotify.Watcher) (quiet bool) {
 	var events chan fsnotify.Event
 	var errs chan error
 	if told != nil {
@@ -90,26 +123,26 @@ func wait(ctx context.Context, told *fsnotify.Watcher) {
 	defer poll.Stop()
 	select {
 	case <-ctx.Done():
-		return
+		return false
 	case <-poll.C:
-		return
+		return false
 	case <-errs: //nolint:errcheck // the queue has overflowed, or the watch is lost: look
 	case <-events:
 	}
-	quiet, patience := time.NewTimer(watchQuiet), time.NewTimer(watchPatience)
-	defer quiet.Stop()
+	silence, patience := time.NewTimer(watchQuiet), time.NewTimer(watchPatience)
+	defer silence.Stop()
 	defer patience.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return
-		case <-quiet.C:
-			return
+			return false
+		case <-silence.C:
+			return true
 		case <-patience.C:
-			return
+			return true
 		case <-errs: //nolint:errcheck // as above
 		case <-events:
 		}
-		quiet.Reset(watchQuiet)
+		silence.Reset(watchQuiet)
 	}
 }
