@@ -18,7 +18,7 @@ const (
 	portChoices = 2_500
 )
 
-var given sync.Map // ports that this process has given out
+var given sync.Map //nolint:gochecknoglobals // ports that this process has given out
 
 // FreeAddress returns a host:port that nobody listened to a moment ago, for a
 // listener that is opened later, or more than once. It gives none twice.
