@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
@@ -41,16 +42,21 @@ func Explain(path string, c *Config) (Setting, error) {
 	if err != nil {
 		return Setting{}, err
 	}
-	w := settingWalk{schema: newSchema(), docs: docs, config: c}
+	builtIn, err := newBuiltInLayer()
+	if err != nil {
+		return Setting{}, err
+	}
+	w := settingWalk{schema: newSchema(), docs: docs, services: builtIn.names, config: c}
 	return w.to(path)
 }
 
 // settingWalk goes down the schema along a key path, and beside it down the tree
 // of a configuration that there may be.
 type settingWalk struct {
-	schema *schema
-	docs   map[string]string
-	config *Config
+	schema   *schema
+	docs     map[string]string
+	services map[string]string // of the catalogue, by name and alias
+	config   *Config
 }
 
 func (w settingWalk) to(path string) (Setting, error) {
@@ -100,10 +106,12 @@ func (w settingWalk) to(path string) (Setting, error) {
 // name checks a key that somebody has chosen.
 func (w settingWalk) name(above []string, key string) (string, error) {
 	last := above[len(above)-1]
-	if w.config == nil {
+	switch {
+	case w.config == nil && last == "services":
+		return cmp.Or(w.services[key], key), nil
+	case w.config == nil:
 		return key, nil
-	}
-	if last == "services" {
+	case last == "services":
 		return w.config.knownService(key)
 	}
 	names := sortedKeys(subtree(w.config.tree, above...))

@@ -5,7 +5,8 @@ type Server struct {
 	// Address is the listener of callers, host:port; an empty host is every
 	// interface.
 	Address HostPort `yaml:"address" default:"127.0.0.1:8443"`
-	// Hosts are the names that path-form callers may use; empty = any.
+	// Hosts are the names that path-form callers may use; empty = any. A
+	// self-signed certificate has those of the start.
 	Hosts []string `yaml:"hosts"`
 	// TLS is how the listener encrypts and which callers' certificates it knows.
 	TLS ServerTLS `yaml:"tls"`

@@ -102,16 +102,22 @@ func (p program) explainSetting(flags configFlags, key string) (settingDocument,
 	}
 	d := settingDocument{Setting: setting}
 	if len(setting.Keys) == 0 {
-		d.Change = changeOf(setting)
+		d.Change = changeOf(setting, cfg)
 		d.Override = config.OverridePattern(setting.Key)
 	}
 	return d, nil
 }
 
-// changeOf says what a changed value needs.
-func changeOf(s config.Setting) string {
+// changeOf says what a changed value needs, with a configuration if there is one.
+func changeOf(s config.Setting, cfg *config.Config) string {
+	mode := tlsSelfSigned
+	if cfg != nil {
+		mode = cfg.Server.TLS.Mode
+	}
 	switch {
-	case isFixed(s.Key, fixedSettings()):
+	case cfg == nil && !isFixed(s.Key, fixedSettings("")) && isFixed(s.Key, fixedSettings(mode)):
+		return "reload; restart where server.tls.mode is " + mode
+	case isFixed(s.Key, fixedSettings(mode)):
 		return "restart"
 	case s.Follows:
 		return "reload; the file that it names is followed by itself"

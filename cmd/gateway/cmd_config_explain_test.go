@@ -27,6 +27,11 @@ func TestConfigExplain(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &d); err != nil || code != exitOK || d.Change != "restart" || d.Override != "" || d.Default == "" || d.Values != nil {
 		t.Errorf("%d, %v in %s", code, err, out)
 	}
+	for args, want := range map[string]string{"server.hosts": "reload; restart where server.tls.mode is self_signed", "server.hosts -c " + full: "change   reload\n"} {
+		if out, problems, code := run(strings.Fields(args)...); code != exitOK || !strings.Contains(out, want) {
+			t.Errorf("%s: %d, %s%s", args, code, out, problems)
+		}
+	}
 	if out, problems, code := run("services.crm.quotas", "-c", full); code != exitUsage || !strings.Contains(problems, `did you mean "quota"?`) {
 		t.Errorf("%d, %s%s", code, out, problems)
 	}
@@ -42,6 +47,7 @@ func TestConfigExplainShowsOverrides(t *testing.T) {
 	for key, want := range map[string]string{
 		"services.crm.quota.enforce": "services.crm.quota.enforce=false",
 		"services.crm.quota":         "services.crm.quota.enforce=false",
+		"services.customers.quota":   "services.crm.quota.enforce=false", // by an alias of the catalogue
 		"callers.storefront":         "callers.storefront.class=batch",
 		"services.crm.quota.max":     "",
 		"callers.storefront.cache":   "",

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -147,9 +148,13 @@ func (p program) configDiff(cmd *cobra.Command, flags adminFlags, from configFla
 	if err != nil {
 		return configDifferences{}, errors.Join(errors.New("the versions of this program and of the gateway may differ too much"), err)
 	}
+	mode := cfg.Server.TLS.Mode
+	if i := slices.IndexFunc(found, func(one config.Difference) bool { return one.Path == "server.tls.mode" }); i >= 0 {
+		mode = found[i].Old
+	}
 	d := configDifferences{Replica: running.Replica, Hash: running.Hash, Differences: []configDifference{}}
 	for _, one := range found {
-		d.Differences = append(d.Differences, configDifference{one, isFixed(one.Path, fixedSettings())})
+		d.Differences = append(d.Differences, configDifference{one, isFixed(one.Path, fixedSettings(mode))})
 	}
 	return d, nil
 }

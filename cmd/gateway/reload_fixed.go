@@ -8,15 +8,20 @@ import (
 )
 
 // fixedSettings are those that a process takes from the configuration of its
-// start: addresses, listeners, stores, and where it writes to.
-func fixedSettings() []string {
-	return []string{
+// start: addresses, listeners, stores, and where it writes to. mode is the
+// server.tls.mode of then.
+func fixedSettings(mode string) []string {
+	fixed := []string{
 		"data_dir", "redis", "cache", "admin", "status",
 		"server.address", "server.tls", "server.forward_proxy", "server.lame_duck", "server.drain_timeout",
 		"server.limits.read_header_timeout", "server.limits.idle_timeout", "server.limits.write_idle_timeout",
 		"server.limits.max_uri", "server.limits.max_header", "server.limits.max_connections", "server.limits.max_memory",
 		"telemetry.logs.format", "telemetry.audit",
 	}
+	if mode == tlsSelfSigned { // the certificate has the names of the start
+		fixed = append(fixed, "server.hosts")
+	}
+	return fixed
 }
 
 // changed returns the key paths of what is different than in before: what is
@@ -30,10 +35,7 @@ func changed(now, before *config.Config) []string {
 // fixedAmong returns those of the changes since the start that a reload leaves as
 // they were, all or in part.
 func fixedAmong(now, start *config.Config) []string {
-	fixed := fixedSettings()
-	if start.Server.TLS.Mode == tlsSelfSigned { // the certificate has the names of the start
-		fixed = append(fixed, "server.hosts")
-	}
+	fixed := fixedSettings(start.Server.TLS.Mode)
 	var found []string
 	for _, p := range now.Changes(start) {
 		if isFixed(p, fixed) {
