@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -25,6 +26,13 @@ type configAdmin struct {
 	reload func(context.Context) (reloaded, fleet.Result, error)
 	// replicas asks all replicas what their last reload has brought.
 	replicas func(context.Context) []replicaReload
+	// audit writes what an operator has ordered.
+	audit func(ctx context.Context, message string, attrs ...slog.Attr)
+}
+
+// configReload is the body of the order.
+type configReload struct {
+	orderWhy
 }
 
 // configDocument answers GET /api/v1/config.
@@ -60,7 +68,7 @@ func (c configAdmin) endpoints() []observability.Endpoint {
 			Problems: []int{http.StatusInternalServerError},
 		}),
 		changes(pathConfigReload, observability.Operation{
-			Serve: c.doReload, Summary: "Have every replica read its configuration again, each whole or not at all", Body: struct{}{}, Answer: reloadAnswer{},
+			Serve: c.doReload, Summary: "Have every replica read its configuration again, each whole or not at all", Body: configReload{}, Answer: reloadAnswer{},
 			Problems: []int{http.StatusConflict, http.StatusUnprocessableEntity},
 		}),
 	}
@@ -76,10 +84,13 @@ func (c configAdmin) doShow(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (c configAdmin) doReload(w http.ResponseWriter, r *http.Request) {
-	if _, ok := readOrder(w, r, func(struct{}) error { return nil }); !ok {
+	body, ok := readOrder(w, r, configReload.checkReason)
+	if !ok {
 		return
 	}
 	done, result, err := c.reload(r.Context())
+	c.audit(r.Context(), "an operator has the configuration read again", body.with(
+		slog.String("peer", r.RemoteAddr), slog.Int("replicas", result.Replicas), slog.Int("followed", result.Followed))...)
 	switch {
 	case errors.Is(err, errNoReload):
 		observability.WriteProblem(w, http.StatusConflict, err.Error())

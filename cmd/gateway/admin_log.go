@@ -32,6 +32,7 @@ type logAdmin struct {
 type logLevelChange struct {
 	Level string `json:"level"`
 	For   string `json:"for,omitempty"` // "" = 15m
+	orderWhy
 }
 
 // check returns what is wanted, or what to correct.
@@ -39,6 +40,9 @@ func (c logLevelChange) check() (slog.Level, time.Duration, error) {
 	level, err := observability.ParseLevel(c.Level)
 	if c.Level == "" {
 		err = fmt.Errorf("name a level: debug, info, warn or error")
+	}
+	if err == nil {
+		err = c.checkReason()
 	}
 	if err != nil || c.For == "" {
 		return level, defaultLevelFor, err
@@ -96,7 +100,7 @@ func (l logAdmin) change(w http.ResponseWriter, r *http.Request) {
 	wanted, lasting, _ := body.check() // it has passed
 	before := level.State()
 	state := level.Set(wanted, lasting)
-	attrs := []slog.Attr{slog.String("level", state.Level), slog.String("before", before.Level)}
+	attrs := body.with(slog.String("level", state.Level), slog.String("before", before.Level))
 	if !state.Until.IsZero() {
 		attrs = append(attrs, slog.Time("until", state.Until))
 	}

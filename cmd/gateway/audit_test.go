@@ -138,6 +138,8 @@ func TestSEC62AuditOfReasons(t *testing.T) {
 		pathTokenRetry:      {"token", "retry", "retail"},
 		pathCachePurge:      {"cache", "purge", "--all"},
 		pathOverrides:       {"override", "clear", "--all"},
+		pathConfigReload:    {"config", "reload"},
+		pathLogLevel:        {"log", "level", "debug"},
 	} {
 		reason := "after " + what
 		r.operate(t, "", append(command, "--reason", reason)...)

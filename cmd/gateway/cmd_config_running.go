@@ -29,7 +29,7 @@ type configDifferences struct {
 
 func (p program) configReloadCommand() *cobra.Command {
 	var flags adminFlags
-	output := outputFlag("table")
+	output, order := outputFlag("table"), configReload{}
 	cmd := &cobra.Command{
 		Use:   "reload",
 		Short: "Have every replica read its configuration again",
@@ -40,7 +40,7 @@ has become of it on each.
 
 ` + adminHelp,
 		Example: `  gateway config reload
-  gateway config reload -o json`,
+  gateway config reload --reason "CHG-12" -o json`,
 		Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := p.adminClient(flags)
@@ -48,7 +48,7 @@ has become of it on each.
 				return err
 			}
 			var done reloadAnswer
-			if err := client.post(cmd.Context(), pathConfigReload, struct{}{}, &done); err != nil {
+			if err := client.post(cmd.Context(), pathConfigReload, order, &done); err != nil {
 				return err
 			}
 			if err := output.write(p.stdout, done, func() error { return writeReloaded(p.stdout, done) }); err != nil {
@@ -61,6 +61,7 @@ has become of it on each.
 		},
 	}
 	flags.register(cmd)
+	order.register(cmd)
 	cmd.Flags().VarP(&output, "output", "o", "table, json or yaml")
 	return cmd
 }

@@ -27,7 +27,7 @@ func (p program) logCommand() *cobra.Command {
 
 func (p program) logLevelCommand(flags *adminFlags) *cobra.Command {
 	var lasting time.Duration
-	output := outputFlag("table")
+	output, why := outputFlag("table"), orderWhy{}
 	cmd := &cobra.Command{
 		Use:   "level [debug|info|warn|error]",
 		Short: "Show the level of the log, or change it for a time",
@@ -53,9 +53,9 @@ Access lines are of level info: with warn or error there are none.`,
 			var state logLevelState
 			switch {
 			case len(args) == 1:
-				err = setLogLevel(cmd.Context(), client, logLevelChange{Level: args[0], For: lasting.String()}, &state)
-			case cmd.Flags().Changed("for"):
-				err = usageError{fmt.Errorf("--for goes with a level, as gateway log level debug --for %s", lasting)}
+				err = setLogLevel(cmd.Context(), client, logLevelChange{args[0], lasting.String(), why}, &state)
+			case cmd.Flags().Changed("for"), why.Reason != "":
+				err = usageError{fmt.Errorf("--for and --reason go with a level, as gateway log level debug --for %s", lasting)}
 			default:
 				err = client.get(cmd.Context(), pathLogLevel, &state)
 			}
@@ -66,6 +66,7 @@ Access lines are of level info: with warn or error there are none.`,
 		},
 	}
 	cmd.Flags().DurationVar(&lasting, "for", defaultLevelFor, "how long, as 15m; at most 24h")
+	why.register(cmd)
 	cmd.Flags().VarP(&output, "output", "o", "table, json or yaml")
 	return cmd
 }

@@ -63,7 +63,7 @@ func TestLogLevelRefusesWhatCannotBeMeant(t *testing.T) {
 	level = observability.NewLogLevel(0, nil)
 	wantCommand(t, environ, exitUsage, []string{`"loud" is none of debug, info, warn, error`}, "log", "level", "loud")
 	wantCommand(t, environ, exitUsage, []string{"want a time from 1s to 24h"}, "log", "level", "debug", "--for", "48h")
-	wantCommand(t, environ, exitUsage, []string{"--for goes with a level"}, "log", "level", "--for", "5m")
+	wantCommand(t, environ, exitUsage, []string{"--for and --reason go with a level"}, "log", "level", "--for", "5m")
 	wantCommand(t, environ, exitUsage, []string{"one level at most"}, "log", "level", "debug", "info")
 	for body, want := range map[string]string{
 		`{}`: "name a level", `{"level":"loud"}`: "loud", `{"level":"info","for":"soon"}`: "soon", `{"level":"info","for":"0s"}`: "0s", `{"level":"info","x":1}`: "x",

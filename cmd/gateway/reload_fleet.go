@@ -21,7 +21,7 @@ const (
 
 // configAdmin reloads what serves now, on every replica.
 func (g *gateway) configAdmin() configAdmin {
-	return configAdmin{show: g.showConfig, reload: g.reloadFleet, replicas: g.reloadedReplicas}
+	return configAdmin{show: g.showConfig, reload: g.reloadFleet, replicas: g.reloadedReplicas, audit: g.audit}
 }
 
 func (g *gateway) showConfig() (configDocument, error) {
