@@ -60,7 +60,7 @@ func operatorActs(browser context.Context, t *testing.T) {
 	rig.Must(t, s.becomes(p.tab, customers, func(status int, _ string) bool { return status >= http.StatusTooManyRequests }))
 	p.becomes(t, row+`.includes("the provider asked for calm")`)
 	p.press(t, "quotas", bucket, "Unblock…")
-	p.fill(t, nil)
+	p.fill(t, map[string]string{"reason": "calm enough"})
 	rig.Must(t, s.becomes(p.tab, customers, func(status int, _ string) bool { return status == http.StatusOK }))
 
 	p.press(t, "breakers", "production/crm", "Open…")
@@ -68,7 +68,7 @@ func operatorActs(browser context.Context, t *testing.T) {
 	rig.Must(t, s.becomes(p.tab, customers, func(status int, _ string) bool { return status == http.StatusServiceUnavailable }))
 	p.becomes(t, breaker+`.includes("forced open")`)
 	p.press(t, "breakers", "production/crm", "Reset…")
-	p.fill(t, nil)
+	p.fill(t, map[string]string{"reason": "the test is over"})
 	rig.Must(t, s.becomes(p.tab, customers, func(status int, _ string) bool { return status == http.StatusOK }))
 
 	rig.Must(t, s.override(p.tab, "callers.reporting.blocked", "true", "too many of its calls fail"))
@@ -77,9 +77,14 @@ func operatorActs(browser context.Context, t *testing.T) {
 	purged := items + "?$top=1" // which the load does not ask for
 	rig.Must(t, s.becomes(p.tab, purged, isHit))
 	p.press(t, "cache", "production/catalogs", "Purge…")
-	p.fill(t, map[string]string{"path": "/v1/Companies(14146)/Catalog/Items"})
+	p.fill(t, map[string]string{"path": "/v1/Companies(14146)/Catalog/Items", "reason": "wrong prices"})
 	if _, status, err := s.ask(p.tab, "storefront", purged); err != nil || isHit(0, status) {
 		t.Errorf("behind the purge: %s (%v)", status, err)
+	}
+	for _, reason := range []string{"calm enough", "the test is over", "wrong prices"} {
+		if !strings.Contains(s.gateway.Log.String(), reason) {
+			t.Errorf("no log has the reason %q", reason)
+		}
 	}
 
 	p.do(t, chromedp.Click(chromedp.CSS("#refusals tbody button")))

@@ -7,6 +7,7 @@ let opener = null; // the button that opened it
 
 const lasting = {name: "for", label: "For how long, as 10m or 1h30m", value: "10m"};
 const reason = {name: "reason", label: "Reason, for whoever wonders", value: "", maxlength: 200};
+const why = {...reason, label: "Reason, for the audit log (may be empty)", optional: true};
 
 // ask opens the dialog; send gets the values of its fields.
 function ask(title, text, verb, fields, send) {
@@ -56,7 +57,8 @@ export function block(bucket) {
 }
 
 export function unblock(bucket) {
-  ask(`Unblock ${bucket}`, "Requests get of this quota again, on the whole fleet.", "Unblock", [], () => post("/api/v1/quotas/unblock", {bucket}));
+  ask(`Unblock ${bucket}`, "Requests get of this quota again, on the whole fleet.", "Unblock", [why],
+    (v) => post("/api/v1/quotas/unblock", {bucket, ...v}));
 }
 
 export function force(breaker, state) {
@@ -68,7 +70,8 @@ export function force(breaker, state) {
 }
 
 export function reset(breaker) {
-  ask(`Reset ${breaker}`, "What was counted and what was forced is forgotten, on the whole fleet.", "Reset", [], () => post("/api/v1/breakers/reset", {breaker}));
+  ask(`Reset ${breaker}`, "What was counted and what was forced is forgotten, on the whole fleet.", "Reset", [why],
+    (v) => post("/api/v1/breakers/reset", {breaker, ...v}));
 }
 
 export function purge(environment = "", service = "") {
@@ -76,6 +79,7 @@ export function purge(environment = "", service = "") {
     {name: "environment", label: "Environment (empty: all)", value: environment, optional: true},
     {name: "service", label: "Service", value: service},
     {name: "path", label: "Path, as /v1/Companies(1)", value: ""},
+    why,
   ], (v) => post("/api/v1/cache/purge", Object.fromEntries(Object.entries(v).filter(([, text]) => text !== ""))));
 }
 
