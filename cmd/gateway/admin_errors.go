@@ -46,6 +46,15 @@ type deniedError struct{ error }
 
 // refused turns an answer other than 200 into what the operator can do.
 func (c *adminClient) refused(response *http.Response, body []byte, path string) error {
+	err := c.refusal(response, body, path)
+	switch response.StatusCode {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return deniedError{err}
+	}
+	return err
+}
+
+func (c *adminClient) refusal(response *http.Response, body []byte, path string) error {
 	var problem struct {
 		Title  string `json:"title"`
 		Detail string `json:"detail"`
@@ -53,9 +62,9 @@ func (c *adminClient) refused(response *http.Response, body []byte, path string)
 	ours := strings.HasPrefix(response.Header.Get("Content-Type"), "application/problem+json") && json.Unmarshal(body, &problem) == nil
 	switch {
 	case response.StatusCode == http.StatusUnauthorized && c.token.IsZero():
-		return deniedError{fmt.Errorf("the gateway at %s wants its admin token: set %s to the value of its admin.token", c.base.Host, envAdminToken)}
+		return fmt.Errorf("the gateway at %s wants its admin token: set %s to the value of its admin.token", c.base.Host, envAdminToken)
 	case response.StatusCode == http.StatusUnauthorized:
-		return deniedError{fmt.Errorf("the gateway at %s does not accept the token in %s: it must be its admin.token, or to read only, admin.read_token", c.base.Host, envAdminToken)}
+		return fmt.Errorf("the gateway at %s does not accept the token in %s: it must be its admin.token, or to read only, admin.read_token", c.base.Host, envAdminToken)
 	case ours && problem.Detail != "":
 		return errors.New(printable(problem.Detail))
 	case response.StatusCode == http.StatusBadRequest && strings.Contains(string(body), "HTTP request to an HTTPS server"):

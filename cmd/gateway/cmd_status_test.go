@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -271,6 +272,32 @@ func TestWatchingOutlastsARestart(t *testing.T) {
 			why := regexp.MustCompile(`no answer since [0-9:]{8}: (.*)\n`).ReplaceAllString(told.String(), "$1|")
 			if !errors.Is(err, tt.ends) || out.String() != tt.out || why != tt.err {
 				t.Errorf("%q, %q, %v", out.String(), why, err)
+			}
+		})
+	}
+}
+
+// Whoever is not let in is told so at once, whoever refuses: asking again does not
+// change it. Everything else may pass.
+func TestWatchingEndsForWhoeverIsNotLetIn(t *testing.T) {
+	problem := http.Header{"Content-Type": {"application/problem+json"}}
+	tests := map[string]struct {
+		status int
+		header http.Header
+		denied bool
+	}{
+		"no token":                 {http.StatusUnauthorized, problem, true},
+		"forbidden by the gateway": {http.StatusForbidden, problem, true},
+		"forbidden by a proxy":     {http.StatusForbidden, nil, true},
+		"not ready yet":            {http.StatusServiceUnavailable, problem, false},
+		"a proxy without gateway":  {http.StatusBadGateway, nil, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			client := adminClient{base: &url.URL{Scheme: "http", Host: "127.0.0.1:9090"}}
+			err := client.refused(&http.Response{StatusCode: tt.status, Header: tt.header}, []byte(`{"detail": "no"}`), pathStatus)
+			if _, denied := errors.AsType[deniedError](err); denied != tt.denied {
+				t.Errorf("denied: %v, want %v: %v", denied, tt.denied, err)
 			}
 		})
 	}
