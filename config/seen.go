@@ -75,7 +75,7 @@ func (n noting) ReadFile(name string, limit int64) ([]byte, error) {
 	text, err := n.Files.ReadFile(name, limit)
 	var held fingerprint
 	switch {
-	case err == nil && isRegular(name):
+	case err == nil && !isPipe(name): // one that is gone by now has changed
 		held = sha256.Sum256(text)
 	case err != nil && !errors.Is(err, fs.ErrNotExist): // too large for a secret, say
 		held = fingerprintOf(name)
@@ -94,9 +94,15 @@ func (n noting) Glob(pattern string) ([]string, error) {
 	return n.Files.Glob(pattern) //nolint:wrapcheck // the file system's, as it is
 }
 
-func isRegular(name string) bool {
+// isPipe reports whether a file is there and can be read only once.
+func isPipe(name string) bool {
 	info, err := os.Stat(name)
-	return err == nil && info.Mode().IsRegular()
+	return err == nil && !info.Mode().IsRegular()
+}
+
+func isFolder(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
 }
 
 // Moved reports whether the files hold something else now, or others are there.
@@ -128,7 +134,7 @@ func (s *Seen) now() map[string]fingerprint {
 }
 
 func fingerprintOf(name string) fingerprint {
-	if !isRegular(name) {
+	if isPipe(name) {
 		return fingerprint{}
 	}
 	text, err := OSFiles{}.ReadFile(name, maxFile)
@@ -155,7 +161,11 @@ func (s *Seen) dirs() []string {
 		dir := filepath.Dir(pattern)
 		for ; hasMeta(dir); dir = filepath.Dir(dir) {
 			found, _ := filepath.Glob(dir)
-			all = append(all, found...)
+			for _, name := range found {
+				if isFolder(name) {
+					all = append(all, name)
+				}
+			}
 		}
 		all = append(all, dir)
 	}

@@ -72,10 +72,10 @@ func pass(d time.Duration) {
 }
 
 // A pattern of folders has those watched that it finds, and the one in which others
-// would come; not one of that name.
+// would come; not one of that name, nor what is no folder.
 func TestWatchedFoldersOfAPattern(t *testing.T) {
 	dir, seen := t.TempDir(), &Seen{}
-	for name, text := range map[string]string{"etc/gateway.yaml": "version: 1\ninclude: [../conf.*/*.yaml]\n", "conf.a/server.yaml": "", "conf.b/other": ""} {
+	for name, text := range map[string]string{"etc/gateway.yaml": "version: 1\ninclude: [../conf.*/*.yaml]\n", "conf.a/server.yaml": "", "conf.b/other": "", "conf.c": ""} {
 		file := filepath.Join(dir, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(text), 0o600)); err != nil {
 			t.Fatal(err)
@@ -119,5 +119,69 @@ func TestIncludedFileThatGoes(t *testing.T) {
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", file, err)
 		}
+	}
+}
+
+// What the system was asked to tell is let go of after each look, be it that a load
+// panics.
+func TestWatcherLetsGoOfTheSystem(t *testing.T) {
+	file, seen := filepath.Join(t.TempDir(), "gateway.yaml"), &Seen{}
+	if err := os.WriteFile(file, []byte("version: 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Load(LoadOptions{Path: file, Seen: seen}); err != nil {
+		t.Fatal(err)
+	}
+	for name, end := range map[string]func(stop func()){
+		"a load panics":         func(func()) { panic("a bug") },
+		"the context has ended": func(stop func()) { stop() },
+	} {
+		var asked []*fsnotify.Watcher
+		ctx, stop := context.WithCancel(t.Context())
+		w := Watcher{Seen: seen, Troubled: func(error) {}, Changed: func() { end(stop) }}
+		w.notify = func() (*fsnotify.Watcher, error) {
+			told, err := fsnotify.NewWatcher()
+			asked = append(asked, told)
+			return told, err
+		}
+		if err := os.WriteFile(file, []byte("version: 1 # "+name+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		func() {
+			defer func() { _ = recover() }()
+			w.Run(ctx)
+		}()
+		stop()
+		if len(asked) == 0 {
+			t.Fatalf("%s: nothing was asked", name)
+		}
+		for _, told := range asked {
+			if err := told.Add(filepath.Dir(file)); !errors.Is(err, fsnotify.ErrClosed) {
+				t.Errorf("%s: still watches: %v", name, err)
+			}
+		}
+	}
+}
+
+// fleeting is a file system in which what is read is removed at once.
+type fleeting struct{ OSFiles }
+
+// ReadFile implements [Files].
+func (f fleeting) ReadFile(name string, limit int64) ([]byte, error) {
+	text, err := f.OSFiles.ReadFile(name, limit)
+	return text, errors.Join(err, os.Remove(name))
+}
+
+// A file that goes once it is read has changed: what it said is in use.
+func TestSeenNoticesAFileThatGoesOnceItIsRead(t *testing.T) {
+	file, seen := filepath.Join(t.TempDir(), "gateway.yaml"), &Seen{}
+	if err := os.WriteFile(file, []byte("version: 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Load(LoadOptions{Path: file, Seen: seen, Files: fleeting{}}); err != nil {
+		t.Fatal(err)
+	}
+	if !seen.Moved() {
+		t.Error("the file is gone, and nobody notices")
 	}
 }
