@@ -195,7 +195,7 @@ func TestFixedSettings(t *testing.T) {
 	t.Parallel()
 	code, chart := read(t, "../../cmd/gateway/reload_fixed.go"), read(t, "../../deploy/helm/iqgateway/templates/_config.tpl")
 	_, chart, _ = strings.Cut(chart, `define "iqgateway.fixed"`)
-	_, list, begins := strings.Cut(code, "return []string{")
+	_, list, begins := strings.Cut(code, "fixed := []string{")
 	list, _, ends := strings.Cut(list, "}")
 	if !begins || !ends {
 		t.Fatal("no list of fixed settings")
