@@ -22,7 +22,7 @@ func (c *configInstruments) declare(d *declarer) {
 	c.ready = d.gauge("iqgw.ready", "",
 		"What /readyz says: 1 while this replica takes requests, 0 before that and while it ends.")
 	c.checks = d.gauge("iqgw.check.failed", "",
-		"1 while a check of /readyz?verbose fails, 0 otherwise. Most leave the replica degraded, not unready; /readyz?verbose tells why.",
+		"1 while a check of /readyz?verbose fails, 0 otherwise. Most leave the replica degraded, not unready; /readyz?verbose on the admin server tells why.",
 		"check")
 	c.info = d.gauge("iqgw.config.info", "",
 		"1, with the hash of the configuration that serves, secrets left out. Replicas that differ for longer than a rollout do not decide alike.",

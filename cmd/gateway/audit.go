@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"strconv"
+	"strings"
 
 	"iqgateway/config"
 	"iqgateway/internal/fleet"
@@ -56,12 +57,24 @@ func (s *stores) auditPanicked(value any, stack []byte) {
 	s.panicked(context.Background(), "panic in the audit log", value, stack)
 }
 
+// maxProblem bounds what the audit log and other replicas are told of an error, in
+// bytes; the replica's own log has all of it.
+const maxProblem = 4096
+
+func boundedText(err error) string {
+	text := err.Error()
+	if len(text) <= maxProblem {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxProblem], "") + "…"
+}
+
 // auditRotation notes that secrets or certificates in files have changed, or
 // why what the files hold now is not used.
 func (s *stores) auditRotation(what string, err error) {
 	r := observability.AuditRecord{Event: observability.AuditRotation, Result: observability.AuditChanged, What: what}
 	if err != nil {
-		r.Result, r.Reason, r.Details = observability.AuditFailed, "unusable", map[string]string{"error": err.Error()}
+		r.Result, r.Reason, r.Details = observability.AuditFailed, "unusable", map[string]string{"error": boundedText(err)}
 	}
 	s.audit.Note(r)
 }
@@ -72,7 +85,7 @@ func (s *stores) auditCommand(e fleet.Execution) {
 		Event: observability.AuditCommand, Result: observability.AuditChanged, What: e.Kind, Details: map[string]string{"from": e.From},
 	}
 	if e.Err != nil {
-		r.Result, r.Reason, r.Details["error"] = observability.AuditFailed, "failed", e.Err.Error()
+		r.Result, r.Reason, r.Details["error"] = observability.AuditFailed, "failed", boundedText(e.Err)
 	}
 	s.audit.Note(r)
 }
@@ -85,7 +98,7 @@ func (s *stores) auditReload(trigger, before string, done reloaded, err error) {
 	}
 	if err != nil {
 		r.Result, r.Reason = observability.AuditFailed, "invalid"
-		r.Details = map[string]string{"trigger": trigger, "old": before, "error": reloadProblem(err)}
+		r.Details = map[string]string{"trigger": trigger, "old": before, "error": boundedText(err)}
 	}
 	s.audit.Note(r)
 }

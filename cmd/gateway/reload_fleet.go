@@ -14,9 +14,6 @@ const (
 	commandReload = "config.reload"
 	// questionReload asks what that has brought.
 	questionReload = "config.reloaded"
-	// maxReloadProblem bounds what is told of one, in bytes; the replica's log has
-	// all of it.
-	maxReloadProblem = 4096
 )
 
 // configAdmin reloads what serves now, on every replica.
@@ -55,20 +52,11 @@ func (g *gateway) reloadAnswer(context.Context, []byte) ([]byte, error) {
 	a := replicaReload{Replica: g.replica, Hash: state.hash, Changed: []string{}}
 	switch {
 	case state.failed != nil:
-		a.Problem = reloadProblem(state.failed)
+		a.Problem = boundedText(state.failed)
 	case state.done != nil:
 		a.Changed = state.done.Changed
 	}
 	return json.Marshal(a)
-}
-
-// reloadProblem is why a reload failed, bounded.
-func reloadProblem(err error) string {
-	text := err.Error()
-	if len(text) <= maxReloadProblem {
-		return text
-	}
-	return strings.ToValidUTF8(text[:maxReloadProblem], "") + "…"
 }
 
 // reloadedReplicas asks everybody.
