@@ -3,6 +3,7 @@
 package observability_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -125,5 +126,45 @@ func TestSEC62AuditIntoAPipe(t *testing.T) {
 	stop()
 	if records := auditRecords(t, text.String()); len(records) != 501 || records[0].What != "first" || dropped.Load() != 0 {
 		t.Errorf("%d records, %d dropped", len(records), dropped.Load())
+	}
+}
+
+// orderedSink notes in what order it is asked.
+type orderedSink struct{ asked []string }
+
+// Write implements [observability.AuditSink].
+func (o *orderedSink) Write(lines []byte) (int, error) {
+	o.asked = append(o.asked, "write")
+	return len(lines), nil
+}
+
+// Follow implements [observability.AuditSink].
+func (o *orderedSink) Follow(bool) bool {
+	o.asked = append(o.asked, "follow")
+	return true
+}
+
+// Close implements [observability.AuditSink].
+func (o *orderedSink) Close() error { return nil }
+
+// What is noted after a file was moved away goes into the new one, whichever of the
+// two is heard of first.
+func TestAuditReopensBeforeItWrites(t *testing.T) {
+	for range 20 {
+		sink := &orderedSink{}
+		a, err := observability.NewAudit(observability.AuditOptions{Sink: sink, Replica: "r1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Reopen()
+		a.Note(change("moved"))
+		ctx, stop := context.WithCancel(t.Context())
+		stopped := make(chan struct{})
+		go func() { defer close(stopped); a.Run(ctx) }()
+		stop()
+		<-stopped
+		if len(sink.asked) == 0 || sink.asked[0] != "follow" {
+			t.Fatalf("asked to %q", sink.asked)
+		}
 	}
 }

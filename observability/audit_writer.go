@@ -52,6 +52,11 @@ func (w *auditWriter) drain(ctx context.Context) {
 		if len(batch) == 0 {
 			return
 		}
+		select { // what was noted after Reopen goes into the new file
+		case <-w.audit.reopen:
+			w.reopen()
+		default:
+		}
 		var lines []byte
 		for i := range batch {
 			lines = batch[i].appendLine(lines)

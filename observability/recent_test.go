@@ -193,11 +193,19 @@ func TestRecentIsSafeForConcurrentUse(t *testing.T) {
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
+			times := 0
 			for range 500 {
 				id := sent(h, failing(""))
-				if rec, found := recent.Find(id); !found || rec.ID != id || len(rec.Tries) != 8 {
-					t.Errorf("%s: %v, %+v", id, found, rec)
+				rec, found := recent.Find(id)
+				if !found {
+					continue // others have displaced it meanwhile
 				}
+				if times++; rec.ID != id || len(rec.Tries) != 8 {
+					t.Errorf("%s: %+v", id, rec)
+				}
+			}
+			if times < 250 {
+				t.Errorf("found %d of 500", times)
 			}
 		})
 	}

@@ -111,16 +111,18 @@ func TestHangupReloads(t *testing.T) {
 	}
 	hangUp()
 	await(t, "a reload", says(`"msg":"configuration reloaded","trigger":"signal"`, 1))
+	audited := func() bool {
+		records, err := os.ReadFile(log)
+		return err == nil && strings.Contains(string(records), `"event":"reload"`)
+	}
+	await(t, "a line of the audit log", audited)
 	write(text + "unknown: 1\n")
 	if err := os.Rename(log, log+".1"); err != nil {
 		t.Fatal(err)
 	}
 	hangUp()
 	await(t, "a reload is refused", says("the configuration cannot be used, the last one stays", 1))
-	await(t, "the audit file is there again", func() bool {
-		records, err := os.ReadFile(log)
-		return err == nil && strings.Contains(string(records), `"event":"reload"`)
-	})
+	await(t, "the audit file is there again", audited)
 	write(text)
 	hangUp()
 	await(t, "another reload", says(`"msg":"configuration reloaded"`, 2))
