@@ -128,7 +128,7 @@ func (c *Cache) followerLocked(cred Credential, k StoreKey) *entry {
 	}
 	for e := range c.live {
 		e.mu.Lock()
-		follows := e.id == cred.id() && e.cred.Reread != nil && e.cred.key() == k
+		follows := e.cred.Reread != nil && e.cred.key() == k
 		e.mu.Unlock()
 		if follows {
 			return e

@@ -110,15 +110,15 @@ func (p program) explainSetting(flags configFlags, key string) (settingDocument,
 
 // changeOf says what a changed value needs, with a configuration if there is one.
 func changeOf(s config.Setting, cfg *config.Config) string {
-	mode := tlsSelfSigned
+	mode := ""
 	if cfg != nil {
 		mode = cfg.Server.TLS.Mode
 	}
 	switch {
-	case cfg == nil && !isFixed(s.Key, fixedSettings("")) && isFixed(s.Key, fixedSettings(mode)):
-		return "reload; restart where server.tls.mode is " + mode
 	case isFixed(s.Key, fixedSettings(mode)):
 		return "restart"
+	case cfg == nil && isFixed(s.Key, fixedSettings(tlsSelfSigned)):
+		return "reload; restart where server.tls.mode is " + tlsSelfSigned
 	case s.Follows:
 		return "reload; the file that it names is followed by itself"
 	default:

@@ -61,10 +61,10 @@ func (r *sickRig) traffic(t *testing.T) {
 	for range 2 { // more than it may
 		r.do(t, http.MethodGet, customers, "", r.byTill)
 	}
-	c := make(chan struct{}) // a busy machine needs more than a moment to be asked
+	c := make(chan struct{})
 	go func() {
 		defer close(c)
-		_, _ = r.try(t.Context(), http.MethodGet, stock, "", meets("kind=latency&delay=3s"))
+		_, _ = r.try(t.Context(), http.MethodGet, stock, "", meets("kind=latency&delay=3s")) // until it is seen, on a busy machine too
 	}()
 	await(t, "one has the slot", func() bool { return len(r.metric(t, "iqgw_bulkhead_in_flight", `service="availability"} 1`)) == 1 })
 	r.do(t, http.MethodGet, stock, "").want(t, http.StatusOK)

@@ -89,7 +89,7 @@ func (g *gateway) setLevel() {
 // overridden is a configuration with overrides on it.
 type overridden struct {
 	cfg      *config.Config
-	all      []override.Held
+	all      []override.Held  // that were laid, by key
 	held     []override.Held  // that are in cfg
 	unfit    map[string]unfit // by id: those that do not fit it
 	warnings []string
@@ -104,14 +104,11 @@ type unfit struct {
 // layOver lays the overrides over a configuration. Those with which it would not
 // be valid, as when their caller is gone, are left out: the oldest first wins.
 func layOver(base *config.Config, held []override.Held) overridden {
-	laid := overridden{cfg: base, all: held, held: held}
-	var err error
-	var warnings config.Problems
-	if laid.cfg, warnings, err = base.With(settings(held)); err == nil {
-		laid.warnings = texts(warnings)
+	laid := overridden{cfg: base, all: held, unfit: map[string]unfit{}}
+	if cfg, warnings, err := base.With(settings(held)); err == nil {
+		laid.cfg, laid.held, laid.warnings = cfg, held, texts(warnings)
 		return laid
 	}
-	laid = overridden{cfg: base, all: held, unfit: map[string]unfit{}}
 	byAge := slices.SortedStableFunc(slices.Values(held), func(a, b override.Held) int { return a.Set.Compare(b.Set) })
 	for _, h := range byAge {
 		with := append(slices.Clone(laid.held), h)
