@@ -100,7 +100,7 @@ func TestHooksAreTold(t *testing.T) {
 			defer mu.Unlock()
 			told = append(told, strings.Join(words, " "))
 		}
-		store := &disturbed{Memory: storetest.NewMemory(nil)}
+		store := &disturbed{Memory: storetest.NewMemory(nil), latency: 2 * time.Millisecond} // its answers come after the decisions
 		limits := callerlimit.New(callerlimit.Options{Store: store, Replica: "one", Hooks: callerlimit.Hooks{
 			Refused: func(caller string, reason callerlimit.Reason) { tell(caller, string(reason)) },
 			StoreState: func(caller string, err error) {
@@ -117,11 +117,11 @@ func TestHooksAreTold(t *testing.T) {
 			r.call(t, "/")
 			pass(time.Second)
 		}
+		r.close(t) // nothing is told any more
 		want := "shop rate; shop the store is away; shop rate; shop rate; shop"
 		if got := strings.Join(told, "; "); got != want {
 			t.Errorf("told %q, want %q", got, want)
 		}
-		r.close(t)
 	})
 }
 
